@@ -1,0 +1,7 @@
+//! `timed`: a TimeCoin masternode. A complete BFT validator and the live console of the person who
+//! runs it, in one binary.
+//!
+//! The rooms stand in the order of their layers, ground first: a room may use only rooms above it
+//! in this list. docs/ARCHITECTURE.md has the table; `tests/it/tidy.rs` enforces it.
+
+pub mod crypto;

@@ -1,0 +1,3 @@
+//! The binary `timed`. Everything is in the library.
+
+fn main() {}
