@@ -5,3 +5,4 @@
 //! in this list. docs/ARCHITECTURE.md has the table; `tests/it/tidy.rs` enforces it.
 
 pub mod crypto;
+pub mod metrics;

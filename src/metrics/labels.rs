@@ -1,0 +1,288 @@
+//! Every label value that a scrape can contain.
+//!
+//! Enums, so that the number of series is known here and cannot be grown from outside. To add a
+//! value, add a line; it is exported at zero from then on.
+
+/// An enum whose values label the series of one metric.
+pub trait Label: Copy + 'static {
+    /// The label's name.
+    const NAME: &'static str;
+    /// Every value, in order of index.
+    const ALL: &'static [Self];
+
+    /// The value as scraped.
+    fn as_str(self) -> &'static str;
+
+    /// Position in [`Label::ALL`].
+    fn index(self) -> usize;
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident = $label:literal { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$value_doc])* #[doc = concat!("`", $text, "`")] $value,)+
+        }
+
+        impl Label for $name {
+            const NAME: &'static str = $label;
+            const ALL: &'static [Self] = &[$(Self::$value,)+];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)+
+                }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+label! {
+    /// What the node is, as a whole.
+    NodeState = "state" {
+        Starting = "starting",
+        Syncing = "syncing",
+        Ready = "ready",
+        Degraded = "degraded",
+        Stalled = "stalled",
+        Stopping = "stopping",
+    }
+}
+
+label! {
+    /// The loops that must tick for the node to be alive.
+    Loop = "task" {
+        Consensus = "consensus",
+        Network = "p2p",
+        Storage = "storage",
+    }
+}
+
+label! {
+    /// Log lines that somebody may have to read.
+    LogLevel = "level" {
+        Error = "error",
+        Warn = "warn",
+    }
+}
+
+label! {
+    /// Where a block came from.
+    BlockSource = "source" {
+        Consensus = "consensus",
+        Sync = "sync",
+    }
+}
+
+label! {
+    /// Where the round stands.
+    PhaseLabel = "phase" {
+        Idle = "idle",
+        Propose = "propose",
+        Prepare = "prepare",
+        Commit = "commit",
+        ViewChange = "view_change",
+    }
+}
+
+label! {
+    /// The kinds of vote.
+    VoteLabel = "vote" {
+        Prepare = "prepare",
+        Commit = "commit",
+        ViewChange = "view_change",
+    }
+}
+
+label! {
+    /// What became of a received consensus message.
+    VoteResult = "result" {
+        Counted = "counted",
+        Duplicate = "duplicate",
+        Stale = "stale",
+        Buffered = "buffered",
+        Invalid = "invalid",
+        Equivocation = "equivocation",
+    }
+}
+
+label! {
+    /// What became of a proposal.
+    ProposalResult = "result" {
+        Made = "made",
+        Accepted = "accepted",
+        Rejected = "rejected",
+        Missed = "missed",
+    }
+}
+
+label! {
+    /// What became of a request to sign.
+    SignResult = "result" {
+        Ok = "ok",
+        RefusedDoubleSign = "refused_double_sign",
+        Error = "error",
+    }
+}
+
+label! {
+    /// Who dialed.
+    Direction = "direction" {
+        Inbound = "inbound",
+        Outbound = "outbound",
+    }
+}
+
+label! {
+    /// How a handshake ended.
+    HandshakeResult = "result" {
+        Ok = "ok",
+        Timeout = "timeout",
+        Tls = "tls",
+        WrongNetwork = "wrong_network",
+        BadProof = "bad_proof",
+        Duplicate = "duplicate",
+        Refused = "refused",
+        Io = "io",
+    }
+}
+
+label! {
+    /// Why a session ended.
+    DisconnectReason = "reason" {
+        Closed = "closed",
+        Timeout = "timeout",
+        Protocol = "protocol",
+        SlowReader = "slow_reader",
+        Replaced = "replaced",
+        Banned = "banned",
+        Operator = "operator",
+        Shutdown = "shutdown",
+    }
+}
+
+label! {
+    /// Who put a ban in place.
+    BanReason = "reason" {
+        Score = "score",
+        Operator = "operator",
+    }
+}
+
+label! {
+    /// Messages by the lane they travel in (NETWORK.md §1.4).
+    LaneLabel = "lane" {
+        Control = "control",
+        Consensus = "consensus",
+        Transactions = "transactions",
+        Blocks = "blocks",
+        Bulk = "bulk",
+    }
+}
+
+label! {
+    /// Why a message was dropped before anybody looked at it.
+    DropReason = "reason" {
+        RateLimit = "rate_limit",
+        Oversize = "oversize",
+        Malformed = "malformed",
+        QueueFull = "queue_full",
+    }
+}
+
+label! {
+    /// Why a transaction was refused; a table in `engine/blame.rs` maps errors to these.
+    RejectReason = "reason" {
+        TooLarge = "too_large",
+        Malformed = "malformed",
+        Duplicate = "duplicate",
+        DoubleSpend = "double_spend",
+        MissingInputs = "missing_inputs",
+        FeeTooLow = "fee_too_low",
+        PoolFull = "pool_full",
+        Immature = "immature",
+        BadSignature = "bad_signature",
+        Dust = "dust",
+        Expired = "expired",
+        Other = "other",
+    }
+}
+
+label! {
+    /// Why a transaction left the pool without a block.
+    EvictReason = "reason" {
+        LowFee = "low_fee",
+        Expired = "expired",
+        Conflict = "conflict",
+    }
+}
+
+label! {
+    /// How a request to a peer ended.
+    SyncResult = "result" {
+        Ok = "ok",
+        Timeout = "timeout",
+        Invalid = "invalid",
+    }
+}
+
+label! {
+    /// What the database was asked to do.
+    StorageOp = "op" {
+        Read = "read",
+        Write = "write",
+        Flush = "flush",
+    }
+}
+
+label! {
+    /// Whether a cache had it.
+    CacheResult = "result" {
+        Hit = "hit",
+        Miss = "miss",
+    }
+}
+
+label! {
+    /// HTTP routes; whatever is not one of them is `unknown`.
+    Route = "route" {
+        Index = "/",
+        Health = "/health",
+        Ready = "/ready",
+        Status = "/status",
+        Metrics = "/metrics",
+        MetricsJson = "/metrics.json",
+        Block = "/blocks/{height}",
+        Evidence = "/evidence",
+        Peers = "/peers",
+        SubmitTx = "/tx",
+        Tx = "/tx/{txid}",
+        Balance = "/address/{address}/balance",
+        Utxos = "/address/{address}/utxos",
+        Unknown = "unknown",
+    }
+}
+
+label! {
+    /// Classes of HTTP answers.
+    CodeClass = "code" {
+        Ok = "ok",
+        ClientError = "client_error",
+        ServerError = "server_error",
+    }
+}
+
+label! {
+    /// Why a request was turned away before it was handled.
+    RpcReject = "reason" {
+        Host = "host",
+        Oversize = "oversize",
+        Busy = "busy",
+        Timeout = "timeout",
+    }
+}
