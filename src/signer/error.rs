@@ -1,0 +1,73 @@
+//! What can go wrong with keys, each with what to do now.
+
+use std::{io, path::PathBuf};
+
+/// Why a key could not be read, written or used.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// There is no such file.
+    #[error("key file {path} does not exist; create keys with `timed init` or `timed keys generate`")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others than the owner may read or write it.
+    #[error(
+        "key file {path} has mode {mode:04o}, so others can read or replace it; run `chmod 600 {path}`, and make a new key if somebody may have copied this one"
+    )]
+    Permissions {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It belongs to another user.
+    #[error(
+        "key file {path} belongs to user id {owner}, not to the user who runs timed; run `chown {expected} {path}`"
+    )]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Who owns it.
+        owner: u32,
+        /// Who should.
+        expected: u32,
+    },
+    /// It cannot be read or written.
+    #[error("key file {path}: {source}; check that the user who runs timed owns it (`chmod 600 {path}`)")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It exists and will not be overwritten.
+    #[error("{path} exists already and is never overwritten; move it away first if you want a new key")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not a key.
+    #[error("{path} is not a key file ({reason}); restore it from your backup")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The bytes to sign are not of the kind the request names.
+    #[error("refused to sign bytes of another domain; this is a fault of the program, please report it")]
+    WrongDomain,
+    /// The key cannot be reached.
+    #[error("the signer does not answer: {reason}; check that it runs")]
+    Unavailable {
+        /// What it said.
+        reason: String,
+    },
+    /// The system gives no randomness.
+    #[error("no randomness from the system: {reason}; no key was made")]
+    Randomness {
+        /// What it said.
+        reason: String,
+    },
+}
