@@ -1,0 +1,72 @@
+//! Every number that bounds what a peer can make this node do, in one place.
+//!
+//! A limit is checked before memory is reserved for what it bounds. Raising one of them raises what
+//! a stranger may cost us; the comment of each says what.
+
+/// Version of the wire format that this program speaks.
+pub const WIRE_VERSION: u16 = 1;
+/// Oldest version that it still understands. Two nodes talk if their ranges overlap.
+pub const WIRE_VERSION_MIN: u16 = 1;
+/// First bytes of every connection: tells a TimeCoin node from a stray HTTP client.
+pub const MAGIC: [u8; 4] = *b"TIME";
+
+/// Most payload bytes of one packet. A vote waits behind at most one packet of bulk: 13 ms on a
+/// 10 Mbit/s line.
+pub const PACKET_PAYLOAD_MAX_BYTES: usize = 16 * 1024;
+/// Bytes before every packet's payload: length, lane, flags.
+pub const PACKET_HEADER_BYTES: usize = 4;
+/// Further header bytes of a message's first packet: type, request id, two lengths.
+pub const START_HEADER_BYTES: usize = 18;
+/// Largest packet as it travels, the first of a message included.
+pub const PACKET_MAX_BYTES: usize = PACKET_HEADER_BYTES + START_HEADER_BYTES + PACKET_PAYLOAD_MAX_BYTES;
+
+/// Largest message of any kind. Nothing larger is ever announced without closing the session.
+pub const MESSAGE_MAX_BYTES: usize = 10 * 1024 * 1024;
+/// A decoded value may take this many times its encoded size in memory before decoding gives up:
+/// the fields of a struct are padded, and lists are reserved by their length in memory.
+pub const DECODED_GROWTH_MAX: usize = 4;
+
+/// All sessions together may hold this many bytes of half-received and queued messages.
+pub const REASSEMBLY_BUDGET_BYTES: usize = 32 * 1024 * 1024;
+/// Part of the budget that only proven masternodes may take, for proposals: a flood of strangers
+/// cannot keep a proposal out.
+pub const REASSEMBLY_RESERVED_BYTES: usize = 8 * 1024 * 1024;
+/// Messages up to one packet need no permit: they are never held half-received.
+pub const REASSEMBLY_FREE_BYTES: usize = PACKET_PAYLOAD_MAX_BYTES;
+/// A message must be complete this long after its first packet, plus its size at the lowest rate.
+pub const REASSEMBLY_DEADLINE_MS: u64 = 30_000;
+/// Lowest rate at which a peer may send a message that it began.
+pub const REASSEMBLY_MIN_BYTES_PER_S: u64 = 16 * 1024;
+
+/// Longest user agent in a Hello.
+pub const USER_AGENT_MAX_BYTES: usize = 64;
+/// A clock further away than this from ours is worth a warning to the operator.
+pub const CLOCK_SKEW_WARN_MS: u64 = 60_000;
+
+/// Blocks that one GetBlocks may ask for.
+pub const BLOCKS_PER_REQUEST_MAX: usize = 100;
+/// Bytes of blocks that one GetBlocks may ask for.
+pub const BLOCKS_BYTES_MAX: u32 = 8 * 1024 * 1024;
+/// Room that one block's answer gets beyond what was asked for: header, certificate, framing, and
+/// the one block that a responder sends even when it is larger than asked.
+pub const BLOCK_MESSAGE_MAX_BYTES: usize = 4 * 1024 * 1024 + 256 * 1024;
+/// Transaction ids in one TxInv.
+pub const TX_INV_MAX: usize = 1000;
+/// Transactions in one GetTxs or Txs.
+pub const TXS_MAX: usize = 100;
+/// Masternodes on one page.
+pub const MASTERNODES_PAGE_MAX: usize = 500;
+
+/// Requests that may be open to one peer. A caller beyond that is told to wait.
+pub const REQUESTS_OPEN_MAX: usize = 64;
+/// Cancelled requests remembered per peer, so that a late answer is no fault.
+pub const REQUESTS_CANCELLED_MAX: usize = 256;
+/// How long a late answer to a cancelled request is no fault.
+pub const REQUEST_CANCELLED_GRACE_MS: u64 = 60_000;
+/// Messages of unknown type that a peer may send in a minute.
+pub const UNKNOWN_PER_MINUTE_MAX: u32 = 10;
+
+const _: () = assert!(PACKET_PAYLOAD_MAX_BYTES <= u16::MAX as usize);
+const _: () = assert!(REASSEMBLY_RESERVED_BYTES < REASSEMBLY_BUDGET_BYTES);
+const _: () = assert!(BLOCKS_BYTES_MAX as usize + 256 * 1024 < MESSAGE_MAX_BYTES);
+const _: () = assert!(WIRE_VERSION_MIN <= WIRE_VERSION);

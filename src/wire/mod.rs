@@ -1,0 +1,33 @@
+//! What nodes say to each other, and in which bytes.
+//!
+//! Bytes become [`Frame`]s in the [`Assembler`], frames become [`Message`]s in [`message`], each
+//! step under limits that are checked before memory is reserved. Nothing here touches a socket or a
+//! clock: room `network` brings both. docs/WIRE.md is the reference of the format.
+
+mod assembler;
+mod budget;
+pub mod codec;
+mod error;
+mod fault;
+mod handshake;
+mod lane;
+pub mod limits;
+mod packet;
+mod peer;
+
+#[cfg(test)]
+mod tests;
+
+pub use assembler::{Admission, Assembler, Frame, Gate};
+pub use budget::{Budget, Permit};
+pub use codec::BoundedVec;
+pub use error::{CodecError, FrameError};
+pub use fault::{Fault, Severity};
+pub use handshake::{
+    ChainIdentity, HELLO_EXPORTER_LABEL, Hello, HelloContext, LocalTip, MasternodeProof, PREAMBLE_BYTES,
+    PROOF_EXPORTER_LABEL, Preamble, ProofRequest, Refusal, Role, capability, hello_binding,
+    keep_new_connection,
+};
+pub use lane::Lane;
+pub use packet::{FLAG_COMPRESSED, FLAG_END, FLAG_START, Outgoing, PacketHeader, StartHeader};
+pub use peer::{Direction, PeerInfo};

@@ -1,0 +1,234 @@
+//! Packets, reassembly and the codec.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::wire::{codec, limits::*, *};
+
+/// Lets everything in, and counts.
+#[derive(Default)]
+struct Open {
+    admitted: usize,
+}
+
+impl Gate for Open {
+    fn admit(&mut self, _: Lane, _: &StartHeader) -> Result<Admission, FrameError> {
+        self.admitted += 1;
+        Ok(Admission::Take(None))
+    }
+}
+
+struct Skipping;
+
+impl Gate for Skipping {
+    fn admit(&mut self, _: Lane, _: &StartHeader) -> Result<Admission, FrameError> {
+        Ok(Admission::Skip)
+    }
+}
+
+fn message(lane: Lane, type_id: u16, len: usize) -> Outgoing {
+    let body: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+    Outgoing::new(lane, type_id, 7, Bytes::from(body)).unwrap()
+}
+
+fn bytes_of(mut message: Outgoing) -> BytesMut {
+    let mut out = BytesMut::new();
+    while !message.write_packet(&mut out) {}
+    out
+}
+
+#[test]
+fn a_message_survives_being_split_at_every_byte() {
+    for len in [0, 1, 100, PACKET_PAYLOAD_MAX_BYTES, PACKET_PAYLOAD_MAX_BYTES + 1] {
+        let wire = bytes_of(message(Lane::Blocks, 23, len));
+        let expected = message(Lane::Blocks, 23, len);
+        let step = if len > 1000 { 97 } else { 1 };
+        for at in (0..=wire.len()).step_by(step) {
+            let mut assembler = Assembler::default();
+            let mut gate = Open::default();
+            let mut buffer = BytesMut::from(&wire[..at]);
+            let first = assembler.next_frame(&mut buffer, &mut gate, 0).unwrap();
+            assert_eq!(first.is_some(), at == wire.len());
+            buffer.extend_from_slice(&wire[at..]);
+            let frame = match first {
+                Some(frame) => frame,
+                None => assembler.next_frame(&mut buffer, &mut gate, 0).unwrap().unwrap(),
+            };
+            assert_eq!(
+                (frame.lane, frame.type_id, frame.request_id),
+                (Lane::Blocks, 23, 7)
+            );
+            assert_eq!(frame.body.len(), expected.len());
+            assert!(
+                frame
+                    .body
+                    .iter()
+                    .enumerate()
+                    .all(|(i, byte)| *byte == (i % 251) as u8)
+            );
+            assert_eq!(gate.admitted, 1, "a message is judged once however it is split");
+            assert!(buffer.is_empty() && !assembler.is_partial());
+        }
+    }
+}
+
+#[test]
+fn lanes_interleave_packet_by_packet() {
+    let mut bulk = message(Lane::Blocks, 23, 3 * PACKET_PAYLOAD_MAX_BYTES);
+    let mut vote = message(Lane::Consensus, 31, 100);
+    let mut wire = BytesMut::new();
+    assert!(!bulk.write_packet(&mut wire));
+    assert!(vote.write_packet(&mut wire));
+    while !bulk.write_packet(&mut wire) {}
+    let mut assembler = Assembler::default();
+    let mut order = Vec::new();
+    while let Some(frame) = assembler.next_frame(&mut wire, &mut Open::default(), 0).unwrap() {
+        order.push((frame.type_id, frame.body.len()));
+    }
+    assert_eq!(order, [(31, 100), (23, 3 * PACKET_PAYLOAD_MAX_BYTES)]);
+}
+
+#[test]
+fn a_skipped_message_passes_by_without_being_kept() {
+    let mut wire = bytes_of(message(Lane::Tx, 999, 40_000));
+    wire.extend_from_slice(&bytes_of(message(Lane::Tx, 40, 10)));
+    let mut assembler = Assembler::default();
+    assert!(
+        assembler
+            .next_frame(&mut wire, &mut Skipping, 0)
+            .unwrap()
+            .is_none()
+    );
+    assert!(wire.is_empty());
+}
+
+#[test]
+fn announcing_too_much_is_refused_with_the_first_header() {
+    let header = |wire_len: u32, raw_len: u32| {
+        let mut bytes = vec![0, 0, Lane::Blocks as u8, FLAG_START];
+        bytes.extend_from_slice(&23u16.to_le_bytes());
+        bytes.extend_from_slice(&0u64.to_le_bytes());
+        bytes.extend_from_slice(&wire_len.to_le_bytes());
+        bytes.extend_from_slice(&raw_len.to_le_bytes());
+        BytesMut::from(&bytes[..])
+    };
+    for (wire_len, raw_len) in [
+        (2_800_000_000, 2_800_000_000),
+        (1, u32::MAX),
+        (MESSAGE_MAX_BYTES as u32 + 1, 1),
+    ] {
+        let mut gate = Open::default();
+        let error = Assembler::default()
+            .next_frame(&mut header(wire_len, raw_len), &mut gate, 0)
+            .unwrap_err();
+        assert!(matches!(error, FrameError::Oversize { .. }), "{error}");
+        assert_eq!(gate.admitted, 0);
+    }
+    let largest = MESSAGE_MAX_BYTES as u32;
+    assert!(
+        Assembler::default()
+            .next_frame(&mut header(largest, largest), &mut Open::default(), 0)
+            .is_err_and(|e| e == FrameError::EmptyPacket)
+    );
+}
+
+#[test]
+fn broken_framing_is_named() {
+    let run =
+        |bytes: &[u8]| Assembler::default().next_frame(&mut BytesMut::from(bytes), &mut Open::default(), 0);
+    assert_eq!(run(&[0, 0, 9, 0]).unwrap_err(), FrameError::UnknownLane(9));
+    assert_eq!(
+        run(&[0, 0, 0, FLAG_COMPRESSED]).unwrap_err(),
+        FrameError::Flags(FLAG_COMPRESSED)
+    );
+    assert_eq!(
+        run(&[1, 0x40, 0, 0]).unwrap_err(),
+        FrameError::PacketTooLong(16385)
+    );
+    assert_eq!(run(&[0, 0, 0, FLAG_END]).unwrap_err(), FrameError::NoMessage);
+
+    let mut twice = BytesMut::new();
+    let mut bulk = message(Lane::Blocks, 23, 20_000);
+    bulk.write_packet(&mut twice);
+    twice.extend_from_slice(&bytes_of(message(Lane::Blocks, 23, 5)));
+    assert_eq!(run(&twice).unwrap_err(), FrameError::StartInsideMessage);
+
+    let mut short = bytes_of(message(Lane::Blocks, 23, 20));
+    short[0] = 19;
+    assert_eq!(
+        run(&short).unwrap_err(),
+        FrameError::LengthMismatch {
+            got: 19,
+            announced: 20
+        }
+    );
+}
+
+#[test]
+fn a_message_that_drips_is_given_up() {
+    let mut wire = BytesMut::new();
+    message(Lane::Blocks, 23, 10 * PACKET_PAYLOAD_MAX_BYTES).write_packet(&mut wire);
+    let mut assembler = Assembler::default();
+    assert!(
+        assembler
+            .next_frame(&mut wire, &mut Open::default(), 1_000)
+            .unwrap()
+            .is_none()
+    );
+    assert!(assembler.is_partial());
+    assert_eq!(assembler.check_pace(1_000 + 40_000), Ok(()));
+    assert_eq!(assembler.check_pace(1_000 + 40_001), Err(FrameError::TooSlow));
+}
+
+#[test]
+fn the_budget_is_never_exceeded_and_keeps_its_reserve() {
+    let budget = Arc::new(Budget::new(100, 30));
+    let stranger = budget.try_take(70, false).unwrap();
+    assert!(budget.try_take(1, false).is_none());
+    let masternode = budget.try_take(30, true).unwrap();
+    assert!(budget.try_take(1, true).is_none());
+    assert!(budget.try_take(usize::MAX, true).is_none());
+    drop(stranger);
+    assert_eq!(budget.used_bytes(), 30);
+    drop(masternode);
+    assert_eq!(budget.used_bytes(), 0);
+}
+
+#[test]
+fn a_claimed_list_length_reserves_nothing() {
+    let mut bytes = (1u64 << 60).to_le_bytes().to_vec();
+    bytes.extend_from_slice(&[0; 24]);
+    assert_eq!(codec::decode::<Vec<u64>, 4096>(&bytes), Err(CodecError::Limit));
+    assert_eq!(
+        codec::decode::<BoundedVec<u64, 10>, 4096>(&bytes),
+        Err(CodecError::Limit)
+    );
+    let eleven = codec::encode(&vec![0u64; 11]).unwrap();
+    assert_eq!(
+        codec::decode::<BoundedVec<u64, 10>, 4096>(&eleven),
+        Err(CodecError::Limit)
+    );
+    let ten = codec::encode(&vec![5u64; 10]).unwrap();
+    assert_eq!(
+        codec::decode::<BoundedVec<u64, 10>, 4096>(&ten).unwrap().len(),
+        10
+    );
+}
+
+#[test]
+fn one_value_has_one_encoding() {
+    assert_eq!(codec::encode(&7u32).unwrap()[..], [7, 0, 0, 0]);
+    assert_eq!(
+        codec::decode::<u32, 64>(&[7, 0, 0, 0, 0]),
+        Err(CodecError::Trailing(1))
+    );
+    assert_eq!(
+        codec::decode::<u32, 64>(&[7, 0, 0]),
+        Err(CodecError::Truncated { missing: 1 })
+    );
+    assert!(matches!(
+        codec::decode::<bool, 64>(&[2]),
+        Err(CodecError::Malformed(_))
+    ));
+}

@@ -1,0 +1,4 @@
+//! Laws of the wire.
+
+mod framing;
+mod handshake;
