@@ -5,6 +5,6 @@
 //! in this list. docs/ARCHITECTURE.md has the table; `tests/it/tidy.rs` enforces it.
 
 pub mod crypto;
-pub mod wire;
 pub mod metrics;
 pub mod signer;
+pub mod wire;
