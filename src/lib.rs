@@ -4,9 +4,9 @@
 //! The rooms stand in the order of their layers, ground first: a room may use only rooms above it
 //! in this list. docs/ARCHITECTURE.md has the table; `tests/it/tidy.rs` enforces it.
 
-pub mod crypto;
 pub mod chain;
-pub mod wire;
+pub mod crypto;
 pub mod metrics;
-pub mod storage;
 pub mod signer;
+pub mod storage;
+pub mod wire;
