@@ -5,8 +5,10 @@
 //! in this list. docs/ARCHITECTURE.md has the table; `tests/it/tidy.rs` enforces it.
 
 pub mod chain;
+pub mod consensus;
 pub mod crypto;
 pub mod metrics;
 pub mod signer;
 pub mod storage;
+pub mod sync;
 pub mod wire;

@@ -1,0 +1,48 @@
+//! What the write-ahead log remembers of consensus (docs/CONSENSUS.md §8).
+//!
+//! The machine emits records as [`Effect::Persist`](super::Effect::Persist); whatever message
+//! depends on one leaves the process only after it is durable. Recovery hands them back in order.
+
+use bincode::{Decode, Encode};
+
+use crate::chain::{Block, BlockHash, CommitCertificate, Height};
+
+use super::{ConsensusMessage, PreparedCert};
+
+/// One record of the consensus log.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Record {
+    /// A message we signed: the guard's high-water mark and the exact bytes to resend.
+    Signed(ConsensusMessage),
+    /// A block body that a PREPARE, a lock or a decision refers to. Logged once per digest.
+    Body(Block),
+    /// Our lock moved to this certificate.
+    Lock(PreparedCert),
+    /// The height is decided. Its body stands in the log already, or directly before.
+    Decided(CommitCertificate),
+    /// An operator or the observer rule raised the mark: nothing at or below this height is signed.
+    RaisedTo(Height),
+}
+
+impl Record {
+    /// The height the record belongs to; it may be deleted once that height is in storage.
+    pub fn height(&self) -> Height {
+        match self {
+            Self::Signed(message) => message.height(),
+            Self::Body(block) => block.header.height,
+            Self::Lock(certificate) => certificate.height,
+            Self::Decided(certificate) => certificate.height,
+            Self::RaisedTo(height) => *height,
+        }
+    }
+
+    /// The block a record is about, if any.
+    pub fn digest(&self) -> Option<BlockHash> {
+        match self {
+            Self::Signed(_) | Self::RaisedTo(_) => None,
+            Self::Body(block) => Some(block.header.hash()),
+            Self::Lock(certificate) => Some(certificate.digest),
+            Self::Decided(certificate) => Some(certificate.block_hash),
+        }
+    }
+}
