@@ -68,7 +68,14 @@ impl Verifiable for PreparedCert {
     type Error = CertificateError;
 
     fn check_signatures(&self, context: CertificateContext<'_>) -> Result<(), CertificateError> {
-        check(context, Step::Prepare, self.height, self.round, self.digest, &self.signatures)
+        check(
+            context,
+            Step::Prepare,
+            self.height,
+            self.round,
+            self.digest,
+            &self.signatures,
+        )
     }
 }
 
@@ -78,7 +85,14 @@ impl Verifiable for CommitCertificate {
 
     fn check_signatures(&self, context: CertificateContext<'_>) -> Result<(), CertificateError> {
         let round = Round::new(self.round);
-        check(context, Step::Commit, self.height, round, self.block_hash, &self.signatures)
+        check(
+            context,
+            Step::Commit,
+            self.height,
+            round,
+            self.block_hash,
+            &self.signatures,
+        )
     }
 }
 
@@ -92,7 +106,10 @@ fn check(
 ) -> Result<(), CertificateError> {
     let quorum = context.validators.quorum();
     if !quorum.is_reached(signatures.len()) {
-        return Err(CertificateError::TooFew { have: signatures.len(), need: quorum.votes() });
+        return Err(CertificateError::TooFew {
+            have: signatures.len(),
+            need: quorum.votes(),
+        });
     }
     if digest.is_zero() {
         return Err(CertificateError::ZeroDigest);

@@ -56,7 +56,9 @@ impl Evidence {
             .u64(self.height.get())
             .hash(&self.vset_hash);
         for message in &self.messages {
-            writer = writer.u32(message.round().get()).bytes(message.signature().as_bytes());
+            writer = writer
+                .u32(message.round().get())
+                .bytes(message.signature().as_bytes());
         }
         writer.finish()
     }

@@ -130,17 +130,27 @@ pub struct MessageContext<'a> {
 
 impl<'a> MessageContext<'a> {
     fn certificate(self) -> CertificateContext<'a> {
-        CertificateContext { domain: self.domain, validators: self.validators }
+        CertificateContext {
+            domain: self.domain,
+            validators: self.validators,
+        }
     }
 
     fn member(self, signer: Signer, bytes: &[u8], signature: &Signature) -> Result<(), MessageError> {
-        let key = self.validators.key(signer).ok_or(MessageError::NotAMember(signer))?;
+        let key = self
+            .validators
+            .key(signer)
+            .ok_or(MessageError::NotAMember(signer))?;
         crypto::verify(key, bytes, signature).map_err(|_| MessageError::Signature)
     }
 }
 
 fn valid_round(round: Round) -> Result<(), MessageError> {
-    if round.is_valid() { Ok(()) } else { Err(MessageError::Round(round)) }
+    if round.is_valid() {
+        Ok(())
+    } else {
+        Err(MessageError::Round(round))
+    }
 }
 
 impl PrePrepare {
@@ -165,7 +175,10 @@ impl PrePrepare {
                 .bytes(vc.signature.as_bytes());
         }
         if let Some(cert) = prepared {
-            writer = writer.u64(cert.height.get()).u32(cert.round.get()).bytes(cert.digest.as_bytes());
+            writer = writer
+                .u64(cert.height.get())
+                .u32(cert.round.get())
+                .bytes(cert.digest.as_bytes());
             writer = writer.u64(cert.signatures.len() as u64);
             for (signer, signature) in &cert.signatures {
                 writer = writer.u32(u32::from(*signer)).bytes(signature.as_bytes());

@@ -24,6 +24,8 @@ pub use message::{
 };
 pub use quorum::Quorum;
 pub use record::Record;
-pub use signing::{PREFIX as SIGNING_PREFIX, SigningDomain, pre_prepare_bytes, view_change_bytes, vote_bytes};
+pub use signing::{
+    PREFIX as SIGNING_PREFIX, SigningDomain, pre_prepare_bytes, view_change_bytes, vote_bytes,
+};
 pub use types::{Mono, Now, Phase, Position, Round, Step};
 pub use validators::{Signer, VALIDATORS_MAX, ValidatorSet};

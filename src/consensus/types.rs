@@ -31,7 +31,11 @@ impl Round {
 
     /// The next round, stopping at [`Round::MAX`].
     pub const fn next(self) -> Self {
-        if self.0 >= Self::MAX.0 { Self::MAX } else { Self(self.0 + 1) }
+        if self.0 >= Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(self.0 + 1)
+        }
     }
 
     /// True up to [`Round::MAX`].
@@ -60,7 +64,9 @@ pub enum Phase {
 }
 
 /// Steps of one round in the order in which a validator may sign them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 pub enum Step {
     /// VIEW-CHANGE into the round.
     ViewChange,
@@ -73,7 +79,9 @@ pub enum Step {
 }
 
 /// Where a signature stands: the guard signs only upwards (docs/CONSENSUS.md §8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 pub struct Position {
     /// Height first,
     pub height: Height,

@@ -30,7 +30,10 @@ impl ValidatorSet {
         keys.dedup();
         keys.truncate(VALIDATORS_MAX);
         let hash = validator_set_hash(&keys);
-        Self { keys: keys.into(), hash }
+        Self {
+            keys: keys.into(),
+            hash,
+        }
     }
 
     /// Hash of the set; stands in headers and in every signed consensus message.
@@ -60,7 +63,10 @@ impl ValidatorSet {
 
     /// The index of `key`, if it is a member.
     pub fn signer_of(&self, key: &PublicKey) -> Option<Signer> {
-        self.keys.binary_search(key).ok().and_then(|index| Signer::try_from(index).ok())
+        self.keys
+            .binary_search(key)
+            .ok()
+            .and_then(|index| Signer::try_from(index).ok())
     }
 
     /// The quorum arithmetic of this set.

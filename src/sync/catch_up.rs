@@ -50,10 +50,17 @@ impl CatchUp {
         if self.claims.len() >= PEERS_MAX && !self.claims.contains_key(&peer) {
             return;
         }
-        let claim =
-            self.claims.entry(peer).or_insert(Claim { height, since: now, resting_until: Mono::default() });
+        let claim = self.claims.entry(peer).or_insert(Claim {
+            height,
+            since: now,
+            resting_until: Mono::default(),
+        });
         if height > claim.height {
-            *claim = Claim { height, since: now, ..*claim };
+            *claim = Claim {
+                height,
+                since: now,
+                ..*claim
+            };
         }
     }
 
@@ -114,10 +121,16 @@ impl CatchUp {
             .map(|(peer, claim)| (*peer, *claim))
             .collect();
         // Round robin over those who can serve, so that one slow peer does not serve every range.
-        let after = candidates.iter().find(|(peer, _)| self.last_asked.is_none_or(|last| *peer > last));
+        let after = candidates
+            .iter()
+            .find(|(peer, _)| self.last_asked.is_none_or(|last| *peer > last));
         let (peer, claim) = after.or_else(|| candidates.first())?;
         let count = (claim.height.get() - tip.get()).min(RANGE_MAX);
-        let request = Request { peer: *peer, start: next, count };
+        let request = Request {
+            peer: *peer,
+            start: next,
+            count,
+        };
         self.in_flight = Some((request, now));
         self.last_asked = Some(*peer);
         Some(request)
@@ -125,7 +138,12 @@ impl CatchUp {
 
     /// The highest height that a verified certificate or a standing claim speaks of.
     pub fn best_known(&self, tip: Height) -> Height {
-        let claimed = self.claims.values().map(|claim| claim.height).max().unwrap_or(Height::GENESIS);
+        let claimed = self
+            .claims
+            .values()
+            .map(|claim| claim.height)
+            .max()
+            .unwrap_or(Height::GENESIS);
         claimed.max(self.certified).max(tip)
     }
 

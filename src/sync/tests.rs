@@ -16,10 +16,20 @@ fn asks_from_the_tip_and_never_more_than_a_range() {
     let mut sync = CatchUp::default();
     sync.on_claim(peer(1), Height::new(1_000), at(0));
     let request = sync.poll(Height::new(7), at(1)).unwrap();
-    assert_eq!(request, Request { peer: peer(1), start: Height::new(8), count: RANGE_MAX });
+    assert_eq!(
+        request,
+        Request {
+            peer: peer(1),
+            start: Height::new(8),
+            count: RANGE_MAX
+        }
+    );
     assert_eq!(sync.poll(Height::new(7), at(2)), None, "one range in flight");
     sync.on_answer(&peer(1), 100, at(3));
-    assert_eq!(sync.poll(Height::new(107), at(3)).unwrap().start, Height::new(108));
+    assert_eq!(
+        sync.poll(Height::new(107), at(3)).unwrap().start,
+        Height::new(108)
+    );
 }
 
 #[test]
