@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod consensus;
+pub mod control;
 pub mod crypto;
 pub mod metrics;
 pub mod signer;

@@ -1,0 +1,153 @@
+//! What people may ask of a node, and how it answers. node/operator carries commands out; nobody else does.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::crypto::{Hash256, PublicKey};
+
+/// An act that changes the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Stop in order.
+    Stop {
+        /// Why, for the log.
+        reason: String,
+    },
+    /// Mark all alarms that are up as seen.
+    AckAlarms,
+    /// Change what is logged.
+    SetLogFilter {
+        /// A filter such as `info` or `info,timecoin::consensus=debug`.
+        filter: String,
+    },
+    /// Close the session with a peer; it may come back.
+    DisconnectPeer {
+        /// Its network key.
+        peer: PublicKey,
+    },
+    /// Put a transaction into the pool.
+    SubmitTransaction {
+        /// Its wire bytes, not yet decoded.
+        bytes: Vec<u8>,
+    },
+}
+
+impl Command {
+    /// What it is called in the audit line of the log. Never holds bytes of a transaction.
+    pub fn name(&self) -> String {
+        match self {
+            Command::Stop { .. } => "stop".to_owned(),
+            Command::AckAlarms => "acknowledge alarms".to_owned(),
+            Command::SetLogFilter { filter } => format!("set log filter to {filter}"),
+            Command::DisconnectPeer { peer } => format!("disconnect {}", peer.short()),
+            Command::SubmitTransaction { .. } => "submit transaction".to_owned(),
+        }
+    }
+
+    /// Whether the log keeps a line for it: all that an operator does by hand.
+    pub fn is_audited(&self) -> bool {
+        !matches!(self, Command::SubmitTransaction { .. })
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Caller {
+    /// The console in this process.
+    Console,
+    /// An HTTP client.
+    Http {
+        /// Its address.
+        address: String,
+    },
+    /// A client on the admin socket.
+    Socket {
+        /// The user behind it.
+        user: String,
+    },
+    /// The process itself, such as a signal handler.
+    Process,
+}
+
+impl Caller {
+    /// The name in the audit line.
+    pub fn word(&self) -> String {
+        match self {
+            Caller::Console => "console".to_owned(),
+            Caller::Http { address } => format!("http {address}"),
+            Caller::Socket { user } => format!("socket {user}"),
+            Caller::Process => "process".to_owned(),
+        }
+    }
+}
+
+/// What came of a command that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Done; nothing more to say.
+    Done,
+    /// The stop has begun; [`super::StopStatus`] tells how far it is.
+    Stopping,
+    /// The transaction is in the pool.
+    Accepted {
+        /// Its id.
+        txid: Hash256,
+    },
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum CommandError {
+    /// Too many commands wait.
+    #[error("the node is busy; try again in a second")]
+    Busy,
+    /// The node is on its way out.
+    #[error("the node is stopping and takes no more commands")]
+    Stopping,
+    /// The thing named is not there.
+    #[error("{what} is not known here; look at the list and try again")]
+    NotFound {
+        /// What was named.
+        what: String,
+    },
+    /// The argument cannot be used.
+    #[error("{reason}")]
+    Invalid {
+        /// Why, ending with what to do.
+        reason: String,
+    },
+    /// A transaction was refused.
+    #[error("{reason}")]
+    Refused {
+        /// A stable code, such as `double_spend`.
+        code: String,
+        /// The sentence.
+        reason: String,
+    },
+}
+
+/// A command on its way to the node.
+#[derive(Debug)]
+pub struct CommandRequest {
+    /// What to do.
+    pub command: Command,
+    /// Who asks.
+    pub caller: Caller,
+    /// Where the answer goes. A caller that went away does not stop the command.
+    pub reply: oneshot::Sender<Result<Reply, CommandError>>,
+}
+
+impl CommandRequest {
+    /// A request and the place where its answer will come.
+    pub fn new(command: Command, caller: Caller) -> (Self, oneshot::Receiver<Result<Reply, CommandError>>) {
+        let (reply, answer) = oneshot::channel();
+        (
+            Self {
+                command,
+                caller,
+                reply,
+            },
+            answer,
+        )
+    }
+}

@@ -1,0 +1,38 @@
+//! The counter between the machine and its people: plain data and nothing that acts.
+//!
+//! The node fills one [`Status`] and answers [`CommandRequest`]s; the console, HTTP, metrics and
+//! the alarm rules read that same Status, so no two of them can ever tell a different story.
+//! Nothing here opens a socket, a file or a thread, and nothing here knows the node.
+//!
+//! What is derived is derived here, once, by pure functions: the stall explainer ([`explain()`]),
+//! the health verdict ([`assess()`]), the alarm rules ([`AlarmBook`]) and the JSON faces
+//! ([`status_json`]).
+
+mod alarms;
+mod clock;
+mod command;
+mod events;
+mod explain;
+mod handle;
+mod health;
+mod logs;
+mod query;
+mod ring;
+mod status;
+pub mod status_json;
+pub mod words;
+
+pub use alarms::{Alarm, AlarmBook, AlarmChange, AlarmKind, Severity};
+pub use clock::{Clock, Moment};
+pub use command::{Caller, Command, CommandError, CommandRequest, Reply};
+pub use events::{Event, EventKind, EventRing};
+pub use explain::{Explanation, explain};
+pub use handle::{LogFilter, LogFilterError, NodeHandle, WatchGuard, Watchers};
+pub use health::{CRITICAL_TICK_LIMIT_MS, assess};
+pub use logs::{LogLevel, LogLine, LogRing};
+pub use query::{
+    BalanceView, BlockView, CertificateView, EvidenceView, Page, Query, QueryError, TransactionState,
+    TransactionView, UtxoEntry,
+};
+pub use ring::{Batch, Ring};
+pub use status::*;

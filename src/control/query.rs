@@ -1,0 +1,173 @@
+//! What people may look up that no snapshot holds: blocks, transactions, evidence, balances.
+//!
+//! Reads block on storage: callers are threads or blocking pools, never a runtime worker. The
+//! structs are the JSON of SPEC.md as they stand.
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{Hash256, PublicKey, Signature};
+
+/// Reads of a node's storage and pool.
+pub trait Query: Send + Sync {
+    /// The final block of a height, if there is one.
+    fn block(&self, height: u64) -> Result<Option<BlockView>, QueryError>;
+
+    /// Where a transaction stands.
+    fn transaction(&self, txid: Hash256) -> Result<TransactionView, QueryError>;
+
+    /// True if the pool holds the transaction.
+    fn mempool_has(&self, txid: Hash256) -> bool;
+
+    /// Evidence held, ascending by (height, round), one page of it.
+    fn evidence(&self, page: Page) -> Result<Vec<EvidenceView>, QueryError>;
+
+    /// What an address owns in final blocks.
+    fn balance(&self, address: &str) -> Result<BalanceView, QueryError>;
+
+    /// Unspent outputs of an address, ascending by (txid, index), one page of them.
+    fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError>;
+}
+
+/// Why a look-up has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// The argument cannot be read.
+    #[error("{0}")]
+    Invalid(String),
+    /// Storage failed or is closing.
+    #[error("storage cannot answer: {0}")]
+    Storage(String),
+}
+
+/// One page of a longer list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// How many items to skip.
+    pub skip: u32,
+    /// How many to return, at most [`Page::LIMIT_MAX`].
+    pub limit: u32,
+}
+
+impl Page {
+    /// What one answer holds at most: keeps it below a megabyte.
+    pub const LIMIT_MAX: u32 = 1_000;
+
+    /// A page; the limit is capped.
+    pub fn new(skip: u32, limit: u32) -> Self {
+        Self {
+            skip,
+            limit: limit.min(Self::LIMIT_MAX),
+        }
+    }
+}
+
+/// `GET /blocks/{height}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockView {
+    /// Height.
+    pub height: u64,
+    /// Its hash.
+    pub hash: Hash256,
+    /// Hash of its parent.
+    pub prev_hash: Hash256,
+    /// Consensus key of its proposer; `None` for genesis.
+    pub proposer: Option<PublicKey>,
+    /// The round it was made in.
+    pub created_round: u32,
+    /// Its timestamp.
+    pub timestamp_ms: u64,
+    /// Transactions in it.
+    pub tx_count: u32,
+    /// Their ids in order.
+    pub txids: Vec<Hash256>,
+    /// Commitment to the UTXO set after it.
+    pub utxo_commitment: Hash256,
+    /// What decided it; `None` for genesis.
+    pub certificate: Option<CertificateView>,
+}
+
+/// The certificate of a block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// The round that decided.
+    pub round: u32,
+    /// Positions in that height's validator list, strictly ascending.
+    pub signers: Vec<u16>,
+    /// Their signatures in the same order.
+    pub signatures: Vec<Signature>,
+}
+
+/// `GET /tx/{txid}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionView {
+    /// Where it stands.
+    pub state: TransactionState,
+    /// The block it is final in.
+    pub height: Option<u64>,
+    /// When that block became final here.
+    pub finalized_at_ms: Option<u64>,
+    /// Why it was refused, if that is still remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransactionState {
+    /// Never seen, or forgotten.
+    Unknown,
+    /// In the pool.
+    Pending,
+    /// In a proposal under vote.
+    Proposed,
+    /// In a final block.
+    Final,
+    /// Refused lately.
+    Rejected,
+}
+
+/// An item of `GET /evidence`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceView {
+    /// `E1`…`E6` (CONSENSUS.md §9).
+    pub kind: String,
+    /// What was done, in words.
+    pub crime: String,
+    /// Height.
+    pub height: u64,
+    /// Round.
+    pub round: u32,
+    /// Consensus key of the offender.
+    pub validator: PublicKey,
+    /// Its name.
+    pub name: String,
+    /// The two messages that contradict each other, hex.
+    pub messages: Vec<String>,
+}
+
+/// What an address owns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceView {
+    /// The address.
+    pub address: String,
+    /// Base units.
+    pub amount: u64,
+    /// Unspent outputs that make it up.
+    pub utxos: u64,
+    /// The height this is true at.
+    pub height: u64,
+}
+
+/// One unspent output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UtxoEntry {
+    /// The transaction that made it.
+    pub txid: Hash256,
+    /// Its index there.
+    pub index: u32,
+    /// Base units.
+    pub amount: u64,
+    /// The height it was made at.
+    pub height: u64,
+}
