@@ -7,6 +7,7 @@
 pub mod chain;
 pub mod consensus;
 pub mod control;
+pub mod config;
 pub mod crypto;
 pub mod metrics;
 pub mod signer;

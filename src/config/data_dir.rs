@@ -1,0 +1,113 @@
+//! Where things are: the data directory and what is in it, and the ports of each network.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use super::{Config, ConfigError};
+
+/// Name of the configuration file in a data directory.
+pub const CONFIG_FILE: &str = "config.toml";
+
+/// The directory that everything of one network is in, below the home directory.
+const HOME_DIR: &str = ".timecoin";
+
+/// A data directory. Its parts are independent: `blocks` may be deleted and is rebuilt from peers;
+/// `consensus` and `keys` may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+impl DataDir {
+    /// The directory at `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The configured directory, or `~/.timecoin/<network>`.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoHome`] if none is configured and the system names no home.
+    pub fn resolve(config: &Config) -> Result<Self, ConfigError> {
+        if !config.data_dir.as_os_str().is_empty() {
+            return Ok(Self::new(&config.data_dir));
+        }
+        let home = directories::BaseDirs::new().ok_or(ConfigError::NoHome)?;
+        Ok(Self::new(
+            home.home_dir().join(HOME_DIR).join(&config.network.name),
+        ))
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `config.toml`.
+    pub fn config_file(&self) -> PathBuf {
+        self.root.join(CONFIG_FILE)
+    }
+
+    /// `keys/`: who this node is.
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// `consensus/`: write-ahead log and sign guard.
+    pub fn consensus(&self) -> PathBuf {
+        self.root.join("consensus")
+    }
+
+    /// `blocks/`: chain and state.
+    pub fn blocks(&self) -> PathBuf {
+        self.root.join("blocks")
+    }
+
+    /// `peers/`: address book and bans.
+    pub fn peers(&self) -> PathBuf {
+        self.root.join("peers")
+    }
+
+    /// `logs/`.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// `exports/`: what the console writes for people.
+    pub fn exports(&self) -> PathBuf {
+        self.root.join("exports")
+    }
+}
+
+/// P2P and HTTP port of a network.
+fn ports(network: &str) -> (u16, u16) {
+    match network {
+        "mainnet" => (24000, 24001),
+        "devnet" => (24200, 24201),
+        _ => (24100, 24101),
+    }
+}
+
+impl Config {
+    /// Where peers may connect; `None` only if the text is no address, which validation refuses.
+    pub fn p2p_listen(&self) -> Option<SocketAddr> {
+        let all = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), ports(&self.network.name).0);
+        address_or(&self.network.listen, all)
+    }
+
+    /// Where HTTP answers; `None` only if the text is no address, which validation refuses.
+    pub fn rpc_listen(&self) -> Option<SocketAddr> {
+        let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports(&self.network.name).1);
+        address_or(&self.rpc.listen, local)
+    }
+}
+
+fn address_or(text: &str, default: SocketAddr) -> Option<SocketAddr> {
+    if text.is_empty() {
+        Some(default)
+    } else {
+        text.parse().ok()
+    }
+}

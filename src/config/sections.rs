@@ -1,0 +1,199 @@
+//! The keys of the file, section by section, with their defaults.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything an operator can set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the node keeps everything; empty: `~/.timecoin/<network>`.
+    pub data_dir: PathBuf,
+    /// Who this node is.
+    pub node: NodeSection,
+    /// Which chain, and how peers are met.
+    pub network: NetworkSection,
+    /// The HTTP port.
+    pub rpc: RpcSection,
+    /// The database.
+    pub storage: StorageSection,
+    /// What may wait.
+    pub mempool: MempoolSection,
+    /// The screen.
+    pub console: ConsoleSection,
+    /// The logs.
+    pub telemetry: TelemetrySection,
+    /// The end.
+    pub shutdown: ShutdownSection,
+}
+
+/// Who this node is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeSection {
+    /// A name for screens and peers' screens; empty: the first digits of the node id.
+    pub moniker: String,
+    /// Sync and serve, but never sign, even with a validator's key at hand.
+    pub observer: bool,
+}
+
+/// Which chain, and how peers are met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSection {
+    /// `mainnet`, `testnet` or `devnet`.
+    pub name: String,
+    /// Genesis file; empty: the one built in for the network.
+    pub genesis: PathBuf,
+    /// Where peers may connect; empty: all addresses, the network's port.
+    pub listen: String,
+    /// The address that others are told; empty: none is told.
+    pub external_address: String,
+    /// `host:port` of peers that are always dialed.
+    pub peers: Vec<String>,
+    /// Learn of and dial other peers too.
+    pub discovery: bool,
+    /// Most incoming sessions, beside those of masternodes.
+    pub inbound_max: u32,
+    /// Sessions this node tries to hold by dialing.
+    pub outbound_max: u32,
+}
+
+impl Default for NetworkSection {
+    fn default() -> Self {
+        Self {
+            name: "testnet".to_owned(),
+            genesis: PathBuf::new(),
+            listen: String::new(),
+            external_address: String::new(),
+            peers: Vec::new(),
+            discovery: true,
+            inbound_max: 184,
+            outbound_max: 16,
+        }
+    }
+}
+
+/// The HTTP port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RpcSection {
+    /// Where HTTP answers; empty: 127.0.0.1, the network's port.
+    pub listen: String,
+    /// Permits a `listen` that other machines can reach.
+    pub allow_remote: bool,
+    /// Host names that requests may name, beside the listening address and localhost.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// The database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageSection {
+    /// Memory for the database's page cache.
+    pub cache_mb: u64,
+    /// Unspent outputs kept ready in memory.
+    pub cache_utxos: u64,
+}
+
+impl Default for StorageSection {
+    fn default() -> Self {
+        Self {
+            cache_mb: 64,
+            cache_utxos: 10_000,
+        }
+    }
+}
+
+/// What may wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MempoolSection {
+    /// Most transactions that wait.
+    pub txs_max: u64,
+    /// Most memory they take.
+    pub memory_max_mb: u64,
+}
+
+impl Default for MempoolSection {
+    fn default() -> Self {
+        Self {
+            txs_max: 10_000,
+            memory_max_mb: 300,
+        }
+    }
+}
+
+/// The screen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsoleSection {
+    /// Name of the colour theme; `auto` asks the terminal.
+    pub theme: String,
+    /// `auto`, `unicode` or `ascii`.
+    pub glyphs: String,
+    /// Take mouse events (then selecting text needs Shift).
+    pub mouse: bool,
+}
+
+impl Default for ConsoleSection {
+    fn default() -> Self {
+        Self {
+            theme: "auto".to_owned(),
+            glyphs: "auto".to_owned(),
+            mouse: false,
+        }
+    }
+}
+
+/// How log lines look on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Text with a syslog priority in front and no time, for the journal.
+    Journald,
+}
+
+/// The logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetrySection {
+    /// A level, or a filter such as `info,timecoin::network=debug`.
+    pub level: String,
+    /// How lines look on stderr.
+    pub format: LogFormat,
+    /// Also write `logs/timed.log` in the data directory.
+    pub file: bool,
+    /// Days of log files that are kept.
+    pub files_max: u32,
+}
+
+impl Default for TelemetrySection {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+            file: true,
+            files_max: 7,
+        }
+    }
+}
+
+/// The end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShutdownSection {
+    /// How long an orderly stop may take before the process ends anyway.
+    pub timeout_s: u64,
+}
+
+impl Default for ShutdownSection {
+    fn default() -> Self {
+        Self { timeout_s: 10 }
+    }
+}

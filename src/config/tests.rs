@@ -1,0 +1,222 @@
+//! Precedence, unknown keys, and the example that is the documentation.
+
+use std::{fs, path::Path};
+
+use toml::{Table, Value};
+
+use super::*;
+
+fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn file(dir: &Path, text: &str) -> Sources {
+    let path = dir.join("config.toml");
+    fs::write(&path, text).unwrap();
+    Sources {
+        file: Some(path),
+        ..Sources::default()
+    }
+}
+
+fn refusal(text: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    load(&file(dir.path(), text)).unwrap_err().to_string()
+}
+
+#[test]
+fn the_example_is_the_defaults_and_names_every_key() {
+    let parsed: Config = toml::from_str(EXAMPLE).unwrap();
+    assert_eq!(parsed, Config::default());
+    let example: Table = EXAMPLE.parse().unwrap();
+    let default = Table::try_from(Config::default()).unwrap();
+    assert_eq!(
+        example, default,
+        "a key is missing from the example or stands there alone"
+    );
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sources = file(
+        dir.path(),
+        "[shutdown]\ntimeout_s = 20\n[storage]\ncache_mb = 100\n[mempool]\ntxs_max = 11\n",
+    );
+    sources.environment = env(&[
+        ("TIMED_SHUTDOWN__TIMEOUT_S", "30"),
+        ("TIMED_STORAGE__CACHE_MB", "200"),
+    ]);
+    sources.flags = vec![("shutdown.timeout_s", Value::Integer(40))];
+    let loaded = load(&sources).unwrap();
+    assert_eq!(loaded.config.shutdown.timeout_s, 40);
+    assert_eq!(loaded.config.storage.cache_mb, 200);
+    assert_eq!(loaded.config.mempool.txs_max, 11);
+    assert_eq!(loaded.config.storage.cache_utxos, 10_000);
+    assert_eq!(loaded.origins["shutdown.timeout_s"], Origin::Flag);
+    assert_eq!(
+        loaded.origins["storage.cache_mb"],
+        Origin::Environment("TIMED_STORAGE__CACHE_MB".to_owned())
+    );
+    assert!(matches!(loaded.origins["mempool.txs_max"], Origin::File(_)));
+    assert_eq!(loaded.origins["storage.cache_utxos"], Origin::Default);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_file_and_a_suggestion() {
+    let error = refusal("[rpc]\nlisen = \"127.0.0.1:1\"\n");
+    assert!(error.contains("`rpc.lisen`"), "{error}");
+    assert!(error.contains("did you mean `rpc.listen`?"), "{error}");
+    assert!(error.contains("config.toml"), "{error}");
+    let wrong_section = refusal("[rpc]\ncache_mb = 5\n");
+    assert!(
+        wrong_section.contains("did you mean `storage.cache_mb`?"),
+        "{wrong_section}"
+    );
+    let unknown_section = refusal("[netwrk]\nlisten = \"127.0.0.1:1\"\n");
+    assert!(
+        unknown_section.contains("did you mean `network`?"),
+        "{unknown_section}"
+    );
+    let strange = refusal("[zzz]\nqqq = 1\n");
+    assert!(
+        strange.contains("`timed config default` lists every key"),
+        "{strange}"
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_named_with_what_it_must_be() {
+    let error = refusal("[storage]\ncache_mb = \"many\"\n");
+    assert!(
+        error.contains("`storage.cache_mb`") && error.contains("a whole number"),
+        "{error}"
+    );
+    let list = refusal("[network]\npeers = [1]\n");
+    assert!(list.contains("a list of texts"), "{list}");
+    let section = refusal("network = 5\n");
+    assert!(section.contains("`network`"), "{section}");
+    let dir = tempfile::tempdir().unwrap();
+    let mut sources = file(dir.path(), "");
+    sources.environment = env(&[("TIMED_NETWORK__DISCOVERY", "perhaps")]);
+    let error = load(&sources).unwrap_err().to_string();
+    assert!(
+        error.contains("TIMED_NETWORK__DISCOVERY") && error.contains("true or false"),
+        "{error}"
+    );
+}
+
+#[test]
+fn broken_toml_names_file_and_place() {
+    let error = refusal("[rpc\n");
+    assert!(
+        error.contains("config.toml") && error.contains("line 1"),
+        "{error}"
+    );
+    let missing = Sources {
+        file: Some("/nowhere/timed.toml".into()),
+        ..Sources::default()
+    };
+    assert!(matches!(load(&missing), Err(ConfigError::Missing { .. })));
+}
+
+#[test]
+fn an_unknown_variable_is_a_warning_with_a_suggestion() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sources = file(dir.path(), "");
+    sources.environment = env(&[("TIMED_RPC__LISTN", "x"), ("OTHER", "x")]);
+    let loaded = load(&sources).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(
+        loaded.warnings[0].contains("TIMED_RPC__LISTEN"),
+        "{:?}",
+        loaded.warnings
+    );
+}
+
+#[test]
+fn remote_http_needs_a_word() {
+    let error = refusal("[rpc]\nlisten = \"0.0.0.0:24101\"\n");
+    assert!(error.contains("rpc.allow_remote"), "{error}");
+    let dir = tempfile::tempdir().unwrap();
+    load(&file(
+        dir.path(),
+        "[rpc]\nlisten = \"0.0.0.0:24101\"\nallow_remote = true\n",
+    ))
+    .unwrap();
+    load(&file(dir.path(), "[rpc]\nlisten = \"[::1]:24101\"\n")).unwrap();
+}
+
+#[test]
+fn all_values_that_cannot_work_are_told_at_once() {
+    let error = refusal(
+        "[network]\nname = \"tesnet\"\nlisten = \"nowhere\"\npeers = [\"host\", \"a:1\", \"b:0\", \"[::1]:5\"]\n[storage]\ncache_mb = 0\n",
+    );
+    for part in [
+        "did you mean `testnet`?",
+        "`network.listen`",
+        "`host`",
+        "`b:0`",
+        "`storage.cache_mb`",
+    ] {
+        assert!(error.contains(part), "{part} not in {error}");
+    }
+    assert!(!error.contains("`a:1`") && !error.contains("[::1]:5"), "{error}");
+}
+
+#[test]
+fn paths_in_a_file_are_relative_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let loaded = load(&file(
+        dir.path(),
+        "data_dir = \".\"\n[network]\ngenesis = \"../genesis.toml\"\n",
+    ))
+    .unwrap();
+    assert_eq!(loaded.config.data_dir, dir.path());
+    assert_eq!(loaded.config.network.genesis, dir.path().join("../genesis.toml"));
+    assert_eq!(loaded.data_dir().unwrap().keys(), dir.path().join("keys"));
+}
+
+#[test]
+fn the_file_of_a_data_directory_is_found_by_flag_or_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(CONFIG_FILE), "[mempool]\ntxs_max = 77\n").unwrap();
+    let text = dir.path().to_string_lossy().into_owned();
+    let by_flag = Sources {
+        flags: vec![("data_dir", Value::String(text.clone()))],
+        ..Sources::default()
+    };
+    assert_eq!(load(&by_flag).unwrap().config.mempool.txs_max, 77);
+    let by_variable = Sources {
+        environment: env(&[("TIMED_DATA_DIR", &text)]),
+        ..Sources::default()
+    };
+    assert_eq!(load(&by_variable).unwrap().config.mempool.txs_max, 77);
+}
+
+#[test]
+fn each_network_has_its_ports() {
+    for (name, p2p, rpc) in [
+        ("mainnet", 24000, 24001),
+        ("testnet", 24100, 24101),
+        ("devnet", 24200, 24201),
+    ] {
+        let mut config = Config::default();
+        config.network.name = name.to_owned();
+        assert_eq!(config.p2p_listen().unwrap().port(), p2p);
+        assert_eq!(config.rpc_listen().unwrap().port(), rpc);
+        assert!(config.rpc_listen().unwrap().ip().is_loopback());
+        assert!(config.data_dir.as_os_str().is_empty());
+    }
+}
+
+#[test]
+fn suggestions_stay_within_two_slips() {
+    let known = ["listen", "peers", "cache_mb"];
+    assert_eq!(nearest("lsiten", known), Some("listen"));
+    assert_eq!(nearest("cache-mb", known), Some("cache_mb"));
+    assert_eq!(nearest("discovery", known), None);
+}

@@ -1,0 +1,132 @@
+//! Values that are well-formed but cannot work, each with what would be right.
+
+use std::net::SocketAddr;
+
+use super::{Config, ConfigError, error::Problem, nearest};
+
+/// The networks there are.
+const NETWORKS: &[&str] = &["mainnet", "testnet", "devnet"];
+/// What the console can draw with.
+const GLYPHS: &[&str] = &["auto", "unicode", "ascii"];
+/// Bounds a name on other people's screens.
+const MONIKER_CHARS_MAX: usize = 32;
+/// Longer lists of peers to dial are a mistake in the file.
+const PEERS_MAX: usize = 256;
+
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    let mut problems = Vec::new();
+    let mut problem = |key: &'static str, reason: String| problems.push(Problem { key, reason });
+
+    if !NETWORKS.contains(&config.network.name.as_str()) {
+        let hint = nearest(&config.network.name, NETWORKS.iter().copied())
+            .map_or(String::new(), |name| format!(", did you mean `{name}`?"));
+        problem(
+            "network.name",
+            format!(
+                "`{}` is not mainnet, testnet or devnet{hint}",
+                config.network.name
+            ),
+        );
+    }
+    for (key, address) in [
+        ("network.listen", &config.network.listen),
+        ("rpc.listen", &config.rpc.listen),
+    ] {
+        if !address.is_empty() && address.parse::<SocketAddr>().is_err() {
+            problem(
+                key,
+                format!("`{address}` is not an address with a port, such as 127.0.0.1:24101 or [::1]:24101"),
+            );
+        }
+    }
+    if config.network.peers.len() > PEERS_MAX {
+        problem(
+            "network.peers",
+            format!("{} peers, at most {PEERS_MAX}", config.network.peers.len()),
+        );
+    }
+    for peer in config.network.peers.iter().filter(|peer| !is_host_port(peer)) {
+        problem(
+            "network.peers",
+            format!("`{peer}` is not host:port, such as 203.0.113.7:24100"),
+        );
+    }
+    if !config.network.external_address.is_empty() && !is_host_port(&config.network.external_address) {
+        problem(
+            "network.external_address",
+            format!("`{}` is not host:port", config.network.external_address),
+        );
+    }
+    if config.network.outbound_max == 0 && config.network.inbound_max == 0 {
+        problem(
+            "network.outbound_max",
+            "with inbound_max = 0 too, this node would have no peers".to_owned(),
+        );
+    }
+    let moniker = &config.node.moniker;
+    if moniker.chars().count() > MONIKER_CHARS_MAX || moniker.chars().any(|c| c.is_control()) {
+        problem(
+            "node.moniker",
+            format!("at most {MONIKER_CHARS_MAX} printable characters"),
+        );
+    }
+    for (key, value, least, most) in [
+        ("storage.cache_mb", config.storage.cache_mb, 8, 16_384),
+        ("storage.cache_utxos", config.storage.cache_utxos, 100, 10_000_000),
+        ("mempool.txs_max", config.mempool.txs_max, 10, 1_000_000),
+        ("mempool.memory_max_mb", config.mempool.memory_max_mb, 1, 16_384),
+        ("telemetry.files_max", config.telemetry.files_max.into(), 1, 365),
+        ("shutdown.timeout_s", config.shutdown.timeout_s, 1, 600),
+    ] {
+        if !(least..=most).contains(&value) {
+            problem(key, format!("{value} is not between {least} and {most}"));
+        }
+    }
+    if !GLYPHS.contains(&config.console.glyphs.as_str()) {
+        problem(
+            "console.glyphs",
+            format!("`{}` is not auto, unicode or ascii", config.console.glyphs),
+        );
+    }
+    if config.telemetry.level.trim().is_empty() {
+        problem(
+            "telemetry.level",
+            "is empty; use error, warn, info, debug or trace".to_owned(),
+        );
+    }
+
+    if !problems.is_empty() {
+        return Err(ConfigError::Invalid(problems));
+    }
+    let remote = config
+        .rpc_listen()
+        .is_some_and(|address| !address.ip().is_loopback());
+    if remote && !config.rpc.allow_remote {
+        return Err(ConfigError::RemoteRpc {
+            listen: config.rpc.listen.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// `host:port`, `1.2.3.4:port` or `[v6]:port` with a port that is not 0.
+fn is_host_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let host_fits = if bracketed {
+        text.parse::<SocketAddr>().is_ok()
+    } else {
+        is_host_name(host)
+    };
+    host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn is_host_name(host: &str) -> bool {
+    !host.is_empty()
+        && host.len() <= 253
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+}
