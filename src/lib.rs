@@ -5,9 +5,9 @@
 //! in this list. docs/ARCHITECTURE.md has the table; `tests/it/tidy.rs` enforces it.
 
 pub mod chain;
+pub mod config;
 pub mod consensus;
 pub mod control;
-pub mod config;
 pub mod crypto;
 pub mod metrics;
 pub mod signer;
