@@ -4,8 +4,11 @@
 //! opaque. Nothing is ever deleted to get out of trouble, and there is no fallback to memory.
 
 pub mod atomic_file;
+pub mod backend;
 pub mod disk;
 pub mod lock;
+pub mod memory;
+pub mod sled;
 pub mod wal;
 
 #[cfg(test)]

@@ -1,0 +1,193 @@
+//! The [`Backend`] on sled: the only file that names it.
+//!
+//! What was learnt the hard way is held here: the cache is set (its default is 1 GiB), batches are
+//! bounded by the caller, nothing flushes behind our back, a panic inside sled becomes an error, and
+//! a full disk is told from a damaged file.
+
+use std::{
+    any::Any,
+    io,
+    ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use super::backend::{Backend, BackendError, Cursor, Entry, Op, PAGE_ENTRIES_MAX, Table, check_batch};
+
+/// Page cache of one database. Larger buys fewer reads of cold coins at the price of memory.
+pub const CACHE_BYTES: u64 = 64 << 20;
+
+/// One sled database with one tree a table.
+pub struct SledBackend {
+    db: sled::Db,
+    trees: Vec<sled::Tree>,
+    path: PathBuf,
+    /// Set by a panic: sled's locks may be poisoned or worse.
+    is_broken: AtomicBool,
+}
+
+impl SledBackend {
+    /// Opens or creates the database at `path`.
+    ///
+    /// # Errors
+    /// [`BackendError`]; a damaged database is reported and left as it is.
+    pub fn open(path: &Path) -> Result<Self, BackendError> {
+        let opened = catch_unwind(|| -> sled::Result<_> {
+            let db = sled::Config::new()
+                .path(path)
+                .cache_capacity(CACHE_BYTES)
+                .flush_every_ms(None)
+                .open()?;
+            let trees = Table::ALL
+                .iter()
+                .map(|table| db.open_tree(table.name()))
+                .collect::<sled::Result<Vec<_>>>()?;
+            Ok((db, trees))
+        });
+        let (db, trees) = match opened {
+            Ok(result) => result.map_err(|error| typed(path, error))?,
+            Err(panic) => {
+                return Err(BackendError::Corrupt {
+                    path: path.to_owned(),
+                    what: panic_text(panic.as_ref()),
+                });
+            }
+        };
+        Ok(Self {
+            db,
+            trees,
+            path: path.to_owned(),
+            is_broken: AtomicBool::new(false),
+        })
+    }
+
+    /// Runs a sled call; a panic inside is caught, and the last one.
+    fn call<T>(&self, call: impl FnOnce() -> sled::Result<T>) -> Result<T, BackendError> {
+        let panicked = |what| BackendError::Panicked {
+            path: self.path.clone(),
+            what,
+        };
+        if self.is_broken.load(Ordering::Acquire) {
+            return Err(panicked("it has stopped before".to_owned()));
+        }
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(result) => result.map_err(|error| typed(&self.path, error)),
+            Err(panic) => {
+                self.is_broken.store(true, Ordering::Release);
+                Err(panicked(panic_text(panic.as_ref())))
+            }
+        }
+    }
+
+    fn tree(&self, table: Table) -> &sled::Tree {
+        &self.trees[table as usize]
+    }
+}
+
+impl Backend for SledBackend {
+    fn name(&self) -> &'static str {
+        "sled"
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        self.call(|| Ok(self.tree(table).get(key)?.map(|value| value.to_vec())))
+    }
+
+    fn contains(&self, table: Table, key: &[u8]) -> Result<bool, BackendError> {
+        self.call(|| self.tree(table).contains_key(key))
+    }
+
+    fn apply(&self, ops: &[Op]) -> Result<(), BackendError> {
+        check_batch(ops)?;
+        for table in Table::ALL {
+            let mut batch = sled::Batch::default();
+            let mut is_empty = true;
+            for op in ops.iter().filter(|op| op.table == table) {
+                is_empty = false;
+                match &op.value {
+                    Some(value) => batch.insert(op.key.as_slice(), value.as_slice()),
+                    None => batch.remove(op.key.as_slice()),
+                }
+            }
+            if !is_empty {
+                self.call(|| self.tree(table).apply_batch(batch))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn page(&self, table: Table, cursor: Cursor<'_>, limit: usize) -> Result<Vec<Entry>, BackendError> {
+        let start = match cursor.after {
+            Some(after) if after >= cursor.prefix => Bound::Excluded(after),
+            _ => Bound::Included(cursor.prefix),
+        };
+        self.call(|| {
+            let mut entries = Vec::new();
+            let range = self.tree(table).range::<&[u8], _>((start, Bound::Unbounded));
+            for entry in range.take(limit.min(PAGE_ENTRIES_MAX)) {
+                let (key, value) = entry?;
+                if !key.starts_with(cursor.prefix) {
+                    break;
+                }
+                entries.push((key.to_vec(), value.to_vec()));
+            }
+            Ok(entries)
+        })
+    }
+
+    fn last(&self, table: Table) -> Result<Option<Entry>, BackendError> {
+        self.call(|| {
+            let last = self.tree(table).last()?;
+            Ok(last.map(|(key, value)| (key.to_vec(), value.to_vec())))
+        })
+    }
+
+    fn flush(&self) -> Result<(), BackendError> {
+        self.call(|| self.db.flush().map(|_| ()))
+    }
+
+    fn size_bytes(&self) -> Result<u64, BackendError> {
+        self.call(|| self.db.size_on_disk())
+    }
+}
+
+fn typed(path: &Path, error: sled::Error) -> BackendError {
+    let path = path.to_owned();
+    match error {
+        sled::Error::Io(source) if is_disk_full(&source) => BackendError::DiskFull { path },
+        sled::Error::Io(source) if source.kind() == io::ErrorKind::InvalidData => BackendError::Corrupt {
+            path,
+            what: source.to_string(),
+        },
+        sled::Error::Io(source) => BackendError::Io {
+            path,
+            what: source.to_string(),
+        },
+        sled::Error::Corruption { .. }
+        | sled::Error::CollectionNotFound(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_) => BackendError::Corrupt {
+            path,
+            what: error.to_string(),
+        },
+    }
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it panicked")
+        .to_owned()
+}
