@@ -144,7 +144,9 @@ pub enum BackendError {
         what: String,
     },
     /// A caller exceeded [`BATCH_OPS_MAX`].
-    #[error("a batch of {ops} operations exceeds the limit of {BATCH_OPS_MAX}; this is a bug, please report it")]
+    #[error(
+        "a batch of {ops} operations exceeds the limit of {BATCH_OPS_MAX}; this is a bug, please report it"
+    )]
     BatchTooLarge {
         /// How many it had.
         ops: usize,

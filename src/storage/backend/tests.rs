@@ -24,7 +24,10 @@ fn what_was_put_is_read_and_what_was_deleted_is_gone() {
         assert_eq!(engine.get(Table::Utxos, b"a").unwrap(), None);
         assert!(!engine.contains(Table::Utxos, b"a").unwrap());
         let keys = [b"b".to_vec(), b"c".to_vec()];
-        assert_eq!(engine.get_many(Table::Utxos, &keys).unwrap(), [Some(b"2".to_vec()), None]);
+        assert_eq!(
+            engine.get_many(Table::Utxos, &keys).unwrap(),
+            [Some(b"2".to_vec()), None]
+        );
     });
 }
 
@@ -35,7 +38,9 @@ fn the_last_change_of_a_key_in_a_batch_wins() {
             .apply(&[put(b"k", b"1"), Op::delete(Table::Utxos, b"k"), put(b"k", b"2")])
             .unwrap();
         assert_eq!(engine.get(Table::Utxos, b"k").unwrap(), Some(b"2".to_vec()));
-        engine.apply(&[put(b"k", b"3"), Op::delete(Table::Utxos, b"k")]).unwrap();
+        engine
+            .apply(&[put(b"k", b"3"), Op::delete(Table::Utxos, b"k")])
+            .unwrap();
         assert_eq!(engine.get(Table::Utxos, b"k").unwrap(), None);
     });
 }
@@ -58,10 +63,14 @@ fn tables_do_not_see_each_other() {
 #[test]
 fn pages_walk_a_prefix_in_order_without_gap_or_repeat() {
     on_every_engine(|engine| {
-        let keys: Vec<_> = (0..250u32).map(|n| [&b"p"[..], &n.to_be_bytes()].concat()).collect();
+        let keys: Vec<_> = (0..250u32)
+            .map(|n| [&b"p"[..], &n.to_be_bytes()].concat())
+            .collect();
         let ops: Vec<_> = keys.iter().map(|key| put(key, b"v")).collect();
         engine.apply(&ops).unwrap();
-        engine.apply(&[put(b"o", b""), put(b"q", b""), put(b"p", b"")]).unwrap();
+        engine
+            .apply(&[put(b"o", b""), put(b"q", b""), put(b"p", b"")])
+            .unwrap();
         let mut seen = Vec::new();
         loop {
             let after = seen.last().cloned();
@@ -86,7 +95,9 @@ fn pages_walk_a_prefix_in_order_without_gap_or_repeat() {
 #[test]
 fn batches_and_pages_are_bounded() {
     on_every_engine(|engine| {
-        let ops: Vec<_> = (0..=BATCH_OPS_MAX as u32).map(|n| put(&n.to_be_bytes(), b"")).collect();
+        let ops: Vec<_> = (0..=BATCH_OPS_MAX as u32)
+            .map(|n| put(&n.to_be_bytes(), b""))
+            .collect();
         let refused = engine.apply(&ops);
         assert!(matches!(refused, Err(BackendError::BatchTooLarge { ops: 1_001 })));
         assert_eq!(engine.last(Table::Utxos).unwrap(), None);
