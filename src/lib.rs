@@ -13,4 +13,5 @@ pub mod metrics;
 pub mod signer;
 pub mod storage;
 pub mod sync;
+pub mod telemetry;
 pub mod wire;

@@ -1,0 +1,102 @@
+//! The laws of the log: what passes the filter reaches ring and file, and the filter can change.
+
+use tracing::{debug, info, info_span, subscriber::with_default};
+
+use super::*;
+use crate::control::LogLevel;
+
+fn start(directory: Option<&Path>, level: &str) -> (impl Subscriber + Send + Sync, Telemetry, Arc<LogRing>) {
+    let ring = Arc::new(LogRing::new());
+    let config = Config {
+        level: level.to_owned(),
+        ..Config::default()
+    };
+    let (subscriber, telemetry) = build(Options {
+        config,
+        directory: directory.map(Path::to_owned),
+        stderr: false,
+        ring: ring.clone(),
+    })
+    .unwrap();
+    (subscriber, telemetry, ring)
+}
+
+#[test]
+fn the_ring_holds_message_fields_and_spans() {
+    let (subscriber, _telemetry, ring) = start(None, "info");
+    with_default(subscriber, || {
+        let span = info_span!("height", height = 7_u64);
+        let _in = span.enter();
+        info!(peer = %"mn 02", votes = 3, "Block finalized");
+        debug!("not seen");
+    });
+    let lines = ring.since(0, 10).items;
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0].level, LogLevel::Info);
+    assert_eq!(lines[0].message, "Block finalized");
+    assert_eq!(lines[0].fields, "height=7 peer=mn 02 votes=3");
+    assert!(lines[0].target.starts_with("timecoin::telemetry"));
+}
+
+#[test]
+fn the_filter_changes_while_running_and_refuses_nonsense() {
+    let (subscriber, telemetry, ring) = start(None, "info");
+    let filter = telemetry.filter();
+    with_default(subscriber, || {
+        debug!("before");
+        filter.set("debug").unwrap();
+        debug!("after");
+        assert!(filter.set("loud").is_err());
+        assert!(filter.set("").is_err());
+        assert!(filter.set("info,timecoin::consensus=dbug").is_err());
+        filter.set("warn,timecoin::telemetry=debug").unwrap();
+        debug!("by target");
+    });
+    assert_eq!(filter.current(), "warn,timecoin::telemetry=debug");
+    let messages: Vec<String> = ring
+        .since(0, 10)
+        .items
+        .iter()
+        .map(|line| line.message.clone())
+        .collect();
+    assert_eq!(messages, ["after", "by target"]);
+}
+
+#[test]
+fn the_file_is_written_when_telemetry_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (subscriber, telemetry, _ring) = start(Some(dir.path()), "info");
+    with_default(subscriber, || info!(height = 3, "Block finalized"));
+    let file = telemetry.log_file().unwrap().to_owned();
+    drop(telemetry);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(
+        text.contains("Block finalized") && text.contains("height=3"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unusable_directory_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("occupied");
+    std::fs::write(&file, "x").unwrap();
+    let config = Config::default();
+    let error = build(Options {
+        config,
+        directory: Some(file.join("logs")),
+        stderr: false,
+        ring: Arc::new(LogRing::new()),
+    })
+    .err()
+    .unwrap();
+    assert!(error.to_string().contains("occupied"), "{error}");
+}
+
+#[test]
+fn a_long_line_is_cut() {
+    let (subscriber, _telemetry, ring) = start(None, "info");
+    let long = "é".repeat(5_000);
+    with_default(subscriber, || info!(long = %long, "m"));
+    assert!(ring.since(0, 1).items[0].fields.len() <= 2_048 + 3);
+}
