@@ -14,7 +14,10 @@
 
 use bincode::{Decode, Encode};
 
-use crate::crypto::{self, Hash256, HashWriter, NodeId, PublicKey, Signature};
+use crate::{
+    chain::Network,
+    crypto::{self, Hash256, HashWriter, NodeId, PublicKey, Signature},
+};
 
 use super::limits::*;
 
@@ -59,6 +62,30 @@ pub struct ChainIdentity {
     pub chain_id: u32,
     /// Hash of the genesis block.
     pub genesis_hash: Hash256,
+}
+
+impl ChainIdentity {
+    /// The chain of `network` that begins with `genesis_hash`.
+    pub const fn new(network: Network, genesis_hash: Hash256) -> Self {
+        Self {
+            chain_id: match network {
+                Network::Mainnet => 1,
+                Network::Testnet => 2,
+                Network::Devnet => 3,
+            },
+            genesis_hash,
+        }
+    }
+}
+
+fn network_name(chain_id: u32) -> String {
+    let all = Network::ALL.into_iter();
+    all.map(|network| (ChainIdentity::new(network, Hash256::ZERO).chain_id, network))
+        .find(|(id, _)| *id == chain_id)
+        .map_or_else(
+            || format!("number {chain_id}"),
+            |(_, network)| network.name().to_owned(),
+        )
 }
 
 /// What a node knows about its own chain, as it tells peers. Hints to them, never evidence.
@@ -180,7 +207,7 @@ pub enum Refusal {
         ours: u16,
     },
     /// Another network.
-    #[error("peer is on network {theirs}, we are on {ours}; check --network on both")]
+    #[error("peer is on network {}, we are on {}; check --network on both", network_name(*.theirs), network_name(*.ours))]
     Network {
         /// The peer's network number.
         theirs: u32,

@@ -12,7 +12,9 @@ mod fault;
 mod handshake;
 mod lane;
 pub mod limits;
+mod message;
 mod packet;
+mod payload;
 mod peer;
 
 #[cfg(test)]
@@ -29,5 +31,7 @@ pub use handshake::{
     keep_new_connection,
 };
 pub use lane::Lane;
+pub use message::{Kind, Message, MessageType};
 pub use packet::{FLAG_COMPRESSED, FLAG_END, FLAG_START, Outgoing, PacketHeader, StartHeader};
+pub use payload::*;
 pub use peer::{Direction, PeerInfo};

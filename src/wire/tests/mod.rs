@@ -1,4 +1,5 @@
 //! Laws of the wire.
 
+mod catalogue;
 mod framing;
 mod handshake;
