@@ -9,17 +9,29 @@ mod amount;
 mod block;
 mod canonical;
 mod certificate;
+mod commitment;
+mod connect;
 mod genesis;
 mod header;
 mod height;
 mod ids;
+mod limits;
 mod masternodes;
+mod merkle;
 mod network;
 mod params;
+mod rewards;
 mod shared;
+mod state;
 mod timestamp;
 mod transaction;
+mod utxo;
+mod verify;
 
+#[cfg(test)]
+mod ledger_tests;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -28,13 +40,24 @@ pub use amount::{Amount, AmountError, UNITS_PER_TIME};
 pub use block::Block;
 pub use canonical::CanonicalError;
 pub use certificate::CommitCertificate;
+pub use commitment::{ElementKind, SET_HASH_BYTES, SetHash};
+pub use connect::{Assembled, ConnectError, Connected, Draft, Undo, assemble, connect};
 pub use genesis::{Genesis, GenesisError, GenesisMasternode, GenesisOutput};
 pub use header::{BLOCK_VERSION, BlockHeader};
 pub use height::Height;
 pub use ids::{BlockHash, OutPoint, TxId, WitnessTxId};
+pub use limits::{DUST, EVIDENCE_MAX, INPUTS_MAX, OUTPUTS_MAX, REWARD_MATURITY, TRANSACTION_BYTES_MAX};
 pub use masternodes::{Tier, validator_set_hash};
+pub use merkle::{MerkleProof, evidence_root, merkle_root, transaction_leaf, transactions_root};
 pub use network::{Network, ParseNetworkError};
 pub use params::{Params, ParamsError};
+pub use rewards::{REWARD_PER_PERIOD, reward_transaction};
 pub use shared::SharedTransaction;
+pub use state::{ChainState, Epoch, Masternode, Tip, Totals};
 pub use timestamp::TimestampMs;
 pub use transaction::{Output, Sighashes, TRANSACTION_VERSION, Transaction, TransactionKind, Witness};
+pub use utxo::{Coin, EmptyView, Overlay, UtxoDelta, UtxoView, ViewError};
+pub use verify::{
+    BlockContext, BlockError, TransactionError, VerifiedTransactions, check_alone, check_block_alone,
+    check_spending, verify_batch,
+};

@@ -42,6 +42,12 @@ pub struct Output {
 pub enum TransactionKind {
     /// 0: moves money, nothing else.
     Transfer,
+    /// 1: pays a reward period to its masternodes. Without inputs and witnesses; stands first in
+    /// the block that closes the period, and nowhere else.
+    Reward {
+        /// Number of the period.
+        epoch: u64,
+    },
 }
 
 impl TransactionKind {
@@ -49,6 +55,15 @@ impl TransactionKind {
     pub const fn tag(&self) -> u8 {
         match self {
             Self::Transfer => 0,
+            Self::Reward { .. } => 1,
+        }
+    }
+
+    /// Bytes after the tag.
+    const fn payload_size(&self) -> usize {
+        match self {
+            Self::Transfer => 0,
+            Self::Reward { .. } => 8,
         }
     }
 }
@@ -103,6 +118,7 @@ impl Transaction {
     /// Length of [`Transaction::canonical_bytes`]: the size that limits and fee rates count.
     pub fn canonical_size(&self) -> usize {
         FIXED_BYTES
+            + self.kind.payload_size()
             + self.inputs.len() * INPUT_BYTES
             + self.outputs.len() * OUTPUT_BYTES
             + self.witnesses.len() * WITNESS_BYTES
@@ -118,6 +134,7 @@ impl Transaction {
             version: reader.u16()?,
             kind: match reader.u8()? {
                 0 => TransactionKind::Transfer,
+                1 => TransactionKind::Reward { epoch: reader.u64()? },
                 other => return Err(CanonicalError::UnknownKind(other)),
             },
             inputs: reader.list(INPUT_BYTES, CanonicalReader::outpoint)?,
@@ -186,6 +203,11 @@ impl Transaction {
             .collect();
     }
 
+    /// True for the reward of a period.
+    pub const fn is_reward(&self) -> bool {
+        matches!(self.kind, TransactionKind::Reward { .. })
+    }
+
     /// The outpoints of what it makes, with the outputs.
     pub fn created(&self, txid: TxId) -> impl Iterator<Item = (OutPoint, Output)> + '_ {
         (0u32..)
@@ -196,6 +218,10 @@ impl Transaction {
     fn write_body(&self, writer: &mut CanonicalWriter) {
         writer.u16(self.version);
         writer.u8(self.kind.tag());
+        match self.kind {
+            TransactionKind::Transfer => {}
+            TransactionKind::Reward { epoch } => writer.u64(epoch),
+        }
         writer.count(self.inputs.len());
         for input in &self.inputs {
             writer.bytes(input.txid.as_bytes());
