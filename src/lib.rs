@@ -10,6 +10,7 @@ pub mod consensus;
 pub mod control;
 pub mod crypto;
 pub mod metrics;
+pub mod rpc;
 pub mod signer;
 pub mod storage;
 pub mod sync;

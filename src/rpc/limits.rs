@@ -1,0 +1,31 @@
+//! What a client can make this server hold or wait for.
+
+use std::time::Duration;
+
+/// Bytes of a request body. A transaction has at most 100 kB, so 200 kB in hex.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Open connections; more wait in the kernel's queue. Each holds a few KiB.
+pub const CONNECTIONS_MAX: usize = 256;
+
+/// Requests being handled; more are answered 503 at once. Health, readiness and metrics are not
+/// counted: they wait for nothing, and a crowd must not make the node look dead.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 64;
+
+/// Look-ups that block on storage at the same time; also the threads that may exist for them.
+pub const LOOKUPS_MAX: usize = 8;
+
+/// How long a handler may take.
+pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may take to send the head of a request; also ends idle connections.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long open requests may go on once the server was told to stop.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Items of a list when the client names no limit.
+pub const PAGE_DEFAULT: u32 = 100;
+
+/// Bytes of an answer that the client reads: a block of 20 000 txids has 1.4 MB.
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;

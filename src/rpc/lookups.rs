@@ -1,0 +1,114 @@
+//! What is read from storage: on blocking threads, behind a semaphore, never on a runtime worker.
+
+use axum::{
+    Json,
+    extract::{Path, Query as Parameters, State},
+};
+use serde::Deserialize;
+
+use super::{App, error::Refusal, limits};
+use crate::{
+    chain::Address,
+    control::{BalanceView, BlockView, EvidenceView, Page, Query, QueryError, TransactionView, UtxoEntry},
+    crypto::Hash256,
+};
+
+/// `?skip=&limit=` of lists.
+#[derive(Debug, Deserialize)]
+pub(super) struct PageParameters {
+    skip: Option<u32>,
+    limit: Option<u32>,
+}
+
+impl PageParameters {
+    fn page(&self) -> Page {
+        Page::new(self.skip.unwrap_or(0), self.limit.unwrap_or(limits::PAGE_DEFAULT))
+    }
+}
+
+/// `GET /blocks/{height}`.
+pub(super) async fn block(
+    State(app): State<App>,
+    Path(height): Path<String>,
+) -> Result<Json<BlockView>, Refusal> {
+    let height: u64 = height
+        .parse()
+        .map_err(|_| Refusal::bad_request("a height is a whole number, such as /blocks/42"))?;
+    let found = look_up(&app, move |query| query.block(height)).await?;
+    let missing = || Refusal::not_found(format!("there is no final block at height {height} here"));
+    found.map(Json).ok_or_else(missing)
+}
+
+/// `GET /tx/{txid}`.
+pub(super) async fn transaction(
+    State(app): State<App>,
+    Path(txid): Path<String>,
+) -> Result<Json<TransactionView>, Refusal> {
+    let txid: Hash256 = txid
+        .parse()
+        .map_err(|_| Refusal::bad_request("a transaction id has 64 hex digits"))?;
+    look_up(&app, move |query| query.transaction(txid))
+        .await
+        .map(Json)
+}
+
+/// `GET /evidence`.
+pub(super) async fn evidence(
+    State(app): State<App>,
+    Parameters(page): Parameters<PageParameters>,
+) -> Result<Json<Vec<EvidenceView>>, Refusal> {
+    look_up(&app, move |query| query.evidence(page.page()))
+        .await
+        .map(Json)
+}
+
+/// `GET /address/{address}/balance`.
+pub(super) async fn balance(
+    State(app): State<App>,
+    Path(address): Path<String>,
+) -> Result<Json<BalanceView>, Refusal> {
+    check_address(&app, &address)?;
+    look_up(&app, move |query| query.balance(&address))
+        .await
+        .map(Json)
+}
+
+/// `GET /address/{address}/utxos`.
+pub(super) async fn utxos(
+    State(app): State<App>,
+    Path(address): Path<String>,
+    Parameters(page): Parameters<PageParameters>,
+) -> Result<Json<Vec<UtxoEntry>>, Refusal> {
+    check_address(&app, &address)?;
+    look_up(&app, move |query| query.utxos(&address, page.page()))
+        .await
+        .map(Json)
+}
+
+fn check_address(app: &App, text: &str) -> Result<(), Refusal> {
+    Address::from_text(text, app.config.network)
+        .map(|_| ())
+        .map_err(|error| Refusal::bad_request(error.to_string()))
+}
+
+/// Runs a blocking look-up. The permit goes with it, so a look-up whose client gave up still counts
+/// until storage has answered.
+async fn look_up<T: Send + 'static>(
+    app: &App,
+    read: impl FnOnce(&dyn Query) -> Result<T, QueryError> + Send + 'static,
+) -> Result<T, Refusal> {
+    let closing = |_| Refusal::busy("the server is closing");
+    let permit = app.lookups.clone().acquire_owned().await.map_err(closing)?;
+    let query = app.node.query.clone();
+    let answered = tokio::task::spawn_blocking(move || {
+        let answer = read(query.as_ref());
+        drop(permit);
+        answer
+    });
+    match answered.await {
+        Ok(answer) => answer.map_err(Refusal::from),
+        Err(_) => Err(Refusal::busy(
+            "the look-up was cut short; see the log of the node",
+        )),
+    }
+}

@@ -1,0 +1,65 @@
+//! `POST /tx`: hex in, txid or `{code, reason}` out.
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{App, error::Refusal, server::Peer};
+use crate::{
+    control::{Caller, Command, Reply},
+    crypto::Hash256,
+};
+
+/// The answer to an accepted transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Its id.
+    pub txid: Hash256,
+}
+
+pub(super) async fn submit(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Accepted>, Refusal> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(),
+        _ => Refusal::bad_request("the body could not be read"),
+    })?;
+    let bytes = decode(&body)?;
+    let caller = Caller::Http {
+        address: peer.0.to_string(),
+    };
+    match app.node.ask(Command::SubmitTransaction { bytes }, caller).await? {
+        Reply::Accepted { txid } => Ok(Json(Accepted { txid })),
+        Reply::Done | Reply::Stopping => Err(Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unexpected",
+            "the node gave an answer that does not fit; please report it",
+        )),
+    }
+}
+
+/// Hex digits, with space around them or as a JSON string.
+fn decode(body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let malformed = || {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            "the body must be a transaction in hex",
+        )
+    };
+    let text = std::str::from_utf8(body).map_err(|_| malformed())?.trim();
+    let text = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    match const_hex::decode(text) {
+        Ok(bytes) if !bytes.is_empty() => Ok(bytes),
+        _ => Err(malformed()),
+    }
+}
