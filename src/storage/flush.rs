@@ -127,7 +127,11 @@ fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
         schema::create_ops(outpoint, coin, &mut ops);
     }
     if let Some(last) = window.last() {
-        ops.push(Op::put(Table::Meta, schema::META_TIP, schema::encode(&*last.state)));
+        ops.push(Op::put(
+            Table::Meta,
+            schema::META_TIP,
+            schema::encode(&*last.state),
+        ));
     }
     ops
 }

@@ -32,7 +32,9 @@ pub fn current(disk: &dyn Disk, blocks: &Path) -> Result<Option<u64>, StoreError
     let bytes = file
         .read_all()
         .map_err(|source| StoreError::io(&path, "read", source))?;
-    let named = std::str::from_utf8(&bytes).ok().and_then(|text| parse(text.trim()));
+    let named = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| parse(text.trim()));
     match named {
         Some(generation) => Ok(Some(generation)),
         None => Err(StoreError::corrupt(&path, "it does not name a generation")),

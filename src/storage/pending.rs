@@ -85,8 +85,16 @@ impl Pending {
 
     pub(super) fn add(&mut self, block: Arc<PendingBlock>) {
         let height = block.height();
-        let spent = block.delta.spent.iter().map(|(outpoint, coin)| (outpoint, coin, None));
-        let created = block.delta.created.iter().map(|(outpoint, coin)| (outpoint, coin, Some(*coin)));
+        let spent = block
+            .delta
+            .spent
+            .iter()
+            .map(|(outpoint, coin)| (outpoint, coin, None));
+        let created = block
+            .delta
+            .created
+            .iter()
+            .map(|(outpoint, coin)| (outpoint, coin, Some(*coin)));
         for (outpoint, coin, after) in spent.chain(created) {
             self.coins.insert(*outpoint, (height, after));
             self.addresses
@@ -125,7 +133,11 @@ impl Pending {
 
     /// Takes the lowest block away, which the database holds.
     pub(super) fn forget_block(&mut self, flushed: &PendingBlock) {
-        if self.blocks.front().is_some_and(|first| first.height() == flushed.height()) {
+        if self
+            .blocks
+            .front()
+            .is_some_and(|first| first.height() == flushed.height())
+        {
             self.blocks.pop_front();
         }
         self.hashes.remove(&flushed.hash);
@@ -157,7 +169,9 @@ impl Pending {
             .range((start, end))
             .filter_map(|(outpoint, (_, coin))| coin.map(|coin| (*outpoint, coin)))
             .take(limit);
-        let kept = stored.iter().filter(|(outpoint, _)| !changes.contains_key(outpoint));
+        let kept = stored
+            .iter()
+            .filter(|(outpoint, _)| !changes.contains_key(outpoint));
         let mut merged: Vec<_> = kept.copied().chain(made).collect();
         merged.sort_unstable_by_key(|(outpoint, _)| *outpoint);
         merged.truncate(limit);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::{
     chain::{
-        Address, Block, BlockHash, ChainState, Coin, CommitCertificate, Height, OutPoint, TxId, Undo, UtxoView,
-        ViewError,
+        Address, Block, BlockHash, ChainState, Coin, CommitCertificate, Height, OutPoint, TxId, Undo,
+        UtxoView, ViewError,
     },
     crypto::Hash256,
 };

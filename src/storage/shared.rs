@@ -13,7 +13,12 @@ use quick_cache::sync::Cache;
 use crate::chain::{Coin, Height, OutPoint};
 
 use super::{
-    backend::Backend, disk::Disk, flush::Target, pending::{Pending, PendingBlock}, redo::RedoFile, writer::Queue,
+    backend::Backend,
+    disk::Disk,
+    flush::Target,
+    pending::{Pending, PendingBlock},
+    redo::RedoFile,
+    writer::Queue,
 };
 
 /// Coins forgotten under one hold of the lock: the engine's reads wait for less than a millisecond.
@@ -119,7 +124,11 @@ impl Shared {
 
     pub(super) fn cached(&self, outpoint: &OutPoint) -> Option<Coin> {
         let coin = self.cache.get(outpoint);
-        let counter = if coin.is_some() { &self.cache_hits } else { &self.cache_misses };
+        let counter = if coin.is_some() {
+            &self.cache_hits
+        } else {
+            &self.cache_misses
+        };
         counter.fetch_add(1, Ordering::Relaxed);
         coin
     }
@@ -134,7 +143,8 @@ impl Shared {
     }
 
     pub(super) fn note_flush(&self, took: Duration) {
-        self.flush_micros.store(took.as_micros() as u64, Ordering::Relaxed);
+        self.flush_micros
+            .store(took.as_micros() as u64, Ordering::Relaxed);
         self.flushes.fetch_add(1, Ordering::Relaxed);
     }
 

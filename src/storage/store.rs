@@ -336,7 +336,10 @@ fn check_schema(backend: &dyn Backend, expected: Hash256) -> Result<(), StoreErr
         }),
         // Cut short while block 0 was written; that starts again.
         None if !backend.contains(Table::Meta, schema::META_TIP)? => Ok(()),
-        None => Err(StoreError::corrupt(backend.path(), "it does not say whose chain it holds")),
+        None => Err(StoreError::corrupt(
+            backend.path(),
+            "it does not say whose chain it holds",
+        )),
     }
 }
 
@@ -350,7 +353,10 @@ fn load_state(backend: &dyn Backend) -> Result<Option<ChainState>, StoreError> {
     let key = schema::height_key(tip.height);
     let header: Option<StoredHeader> = reader::read(backend, Table::Headers, &key)?;
     let Some(StoredHeader { header, .. }) = header else {
-        return Err(corrupt(format!("the header of the tip, block {}, is missing", tip.height)));
+        return Err(corrupt(format!(
+            "the header of the tip, block {}, is missing",
+            tip.height
+        )));
     };
     if header.height != tip.height || header.hash() != tip.hash {
         return Err(corrupt(format!(
@@ -365,7 +371,10 @@ fn load_state(backend: &dyn Backend) -> Result<Option<ChainState>, StoreError> {
         )));
     }
     if !backend.contains(Table::Bodies, &key)? {
-        return Err(corrupt(format!("the body of the tip, block {}, is missing", tip.height)));
+        return Err(corrupt(format!(
+            "the body of the tip, block {}, is missing",
+            tip.height
+        )));
     }
     if backend.get(Table::Hashes, tip.hash.as_bytes())?.as_deref() != Some(&key[..]) {
         return Err(corrupt(format!("the index does not know the tip {}", tip.hash)));
@@ -380,7 +389,11 @@ fn load_genesis(backend: &dyn Backend, genesis: &Genesis) -> Result<ChainState, 
     let block = genesis.block();
     let mut ops = vec![
         Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&schema::SCHEMA)),
-        Op::put(Table::Meta, schema::META_CHAIN, schema::encode(&genesis.chain_id())),
+        Op::put(
+            Table::Meta,
+            schema::META_CHAIN,
+            schema::encode(&genesis.chain_id()),
+        ),
     ];
     schema::archive_ops(state.tip.hash, &block, None, &mut ops);
     for (outpoint, coin) in &created {

@@ -59,7 +59,10 @@ impl Builder {
     }
 
     fn draw(&mut self, below: usize) -> usize {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         ((self.random >> 33) as usize) % below
     }
 
@@ -69,7 +72,9 @@ impl Builder {
         let (outpoint, owner, units) = self.unspent.swap_remove(index);
         let half = (units - 1_000) / 2;
         let to = self.draw(OWNERS as usize) as u64;
-        let transaction = self.chain.transfer(&[(outpoint, owner)], &[(to, half), (owner, half)]);
+        let transaction = self
+            .chain
+            .transfer(&[(outpoint, owner)], &[(to, half), (owner, half)]);
         for (index, owner) in [(0, to), (1, owner)] {
             let made = OutPoint::new(transaction.txid(), index);
             self.every.push(made);
@@ -127,7 +132,10 @@ impl Builder {
         let above = self.chain.state.tip.height.next();
         assert_eq!(reader.block(above).unwrap(), None);
         assert_eq!(reader.header(above).unwrap(), None);
-        assert_eq!(reader.block(Height::GENESIS).unwrap().unwrap().block, self.genesis().block());
+        assert_eq!(
+            reader.block(Height::GENESIS).unwrap().unwrap().block,
+            self.genesis().block()
+        );
         for owner in 0..OWNERS {
             for page in [1, 3, PAGE_ENTRIES_MAX] {
                 self.check_coins_of(&reader, owner, page);
@@ -137,7 +145,12 @@ impl Builder {
 
     fn check_coins_of(&self, reader: &StoreReader, owner: u64, page: usize) {
         let owned = address(owner);
-        let coins = self.chain.view.0.iter().map(|(outpoint, coin)| (*outpoint, *coin));
+        let coins = self
+            .chain
+            .view
+            .0
+            .iter()
+            .map(|(outpoint, coin)| (*outpoint, *coin));
         let expected: Vec<_> = coins.filter(|(_, coin)| coin.output.address == owned).collect();
         let mut found: Vec<(OutPoint, crate::chain::Coin)> = Vec::new();
         loop {
@@ -176,7 +189,15 @@ fn try_open(
     options: StoreOptions,
 ) -> Result<Store, StoreError> {
     let disk = Arc::new(disk.clone());
-    Store::open_on(Arc::new(backend), disk, &blocks_dir(), 0, genesis, options, |_| {})
+    Store::open_on(
+        Arc::new(backend),
+        disk,
+        &blocks_dir(),
+        0,
+        genesis,
+        options,
+        |_| {},
+    )
 }
 
 fn disk() -> TestDisk {
@@ -258,7 +279,12 @@ fn coins_made_and_spent_within_a_window_never_reach_the_database() {
 /// What has to be equal between two databases with the same tip.
 fn dump(backend: &MemoryBackend) -> Vec<(Table, Vec<Entry>)> {
     [Table::Utxos, Table::Addresses, Table::Undo, Table::Meta]
-        .map(|table| (table, backend.page(table, Cursor::default(), PAGE_ENTRIES_MAX).unwrap()))
+        .map(|table| {
+            (
+                table,
+                backend.page(table, Cursor::default(), PAGE_ENTRIES_MAX).unwrap(),
+            )
+        })
         .to_vec()
 }
 
@@ -312,7 +338,12 @@ fn a_crash_anywhere_in_a_flush_leaves_the_state_before_or_after() {
     let (mut before, mut after) = (0, 0);
     for stop in stops {
         let (_, _, backend, disk) = run(Some(stop));
-        for survives in [Survives::Synced, Survives::All, Survives::Some(1), Survives::Some(2)] {
+        for survives in [
+            Survives::Synced,
+            Survives::All,
+            Survives::Some(1),
+            Survives::Some(2),
+        ] {
             for (prefix, image) in backend.after_crash().into_iter().enumerate() {
                 let booted = TestBackend::over(image);
                 let disk = disk.after_crash(survives);
@@ -333,7 +364,10 @@ fn a_crash_anywhere_in_a_flush_leaves_the_state_before_or_after() {
                     store.commit(batch.clone()).unwrap();
                 }
                 store.flush().unwrap();
-                assert!(dump(&booted.after_crash()[0]) == dumps[1], "{stop:?} {survives:?} {prefix}");
+                assert!(
+                    dump(&booted.after_crash()[0]) == dumps[1],
+                    "{stop:?} {survives:?} {prefix}"
+                );
             }
         }
     }
@@ -446,7 +480,9 @@ fn evidence_is_read_before_and_after_its_flush() {
     }
     let ids = |store: &Store, after, limit| -> Vec<_> {
         let page = store.reader().evidence(after, limit).unwrap();
-        page.into_iter().map(|(height, _, bytes)| (height.get(), bytes[0])).collect()
+        page.into_iter()
+            .map(|(height, _, bytes)| (height.get(), bytes[0]))
+            .collect()
     };
     for flushed in [false, true] {
         if flushed {
@@ -475,11 +511,18 @@ fn a_database_that_contradicts_itself_is_refused_by_name() {
         let before = dump(&damaged);
         let copy = TestBackend::over(damaged);
         let refused = try_open(copy.clone(), &disk(), builder.genesis(), patient());
-        assert_eq!(dump(&copy.after_crash()[0]), before, "nothing is repaired on the way");
+        assert_eq!(
+            dump(&copy.after_crash()[0]),
+            before,
+            "nothing is repaired on the way"
+        );
         refused.err().unwrap()
     };
     let tip = schema::height_key(Height::new(3));
-    let below = content.get(Table::Headers, &schema::height_key(Height::new(2))).unwrap().unwrap();
+    let below = content
+        .get(Table::Headers, &schema::height_key(Height::new(2)))
+        .unwrap()
+        .unwrap();
     let hash = builder.chain.state.tip.hash;
     let mut state = builder.chain.state.clone();
     state.commitment = crate::chain::SetHash::new();
@@ -498,7 +541,14 @@ fn a_database_that_contradicts_itself_is_refused_by_name() {
         assert!(error.to_string().contains("timed resync"), "{error}");
     }
     let newer = refusal(Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&2u32)));
-    assert!(matches!(newer, StoreError::Newer { found: 2, known: 1, .. }));
+    assert!(matches!(
+        newer,
+        StoreError::Newer {
+            found: 2,
+            known: 1,
+            ..
+        }
+    ));
     let mut other = builder.genesis().clone();
     other.masternodes[0].name = "another".to_owned();
     let refused = try_open(content.clone(), &disk(), &other, patient());
@@ -511,10 +561,16 @@ fn a_damaged_redo_file_is_refused_and_one_of_another_generation_ignored() {
     let genesis = builder.genesis();
     let disk = disk();
     let redo = RedoFile::in_dir(&blocks_dir());
-    redo.write(&disk, 7, &[Op::delete(Table::Meta, schema::META_TIP)]).unwrap();
+    redo.write(&disk, 7, &[Op::delete(Table::Meta, schema::META_TIP)])
+        .unwrap();
     let backend = TestBackend::default();
     drop(try_open(backend.clone(), &disk, genesis, patient()).unwrap());
-    redo.write(&disk, 0, &[Op::put(Table::Undo, b"k".as_slice(), b"v".as_slice())]).unwrap();
+    redo.write(
+        &disk,
+        0,
+        &[Op::put(Table::Undo, b"k".as_slice(), b"v".as_slice())],
+    )
+    .unwrap();
     let path = blocks_dir().join(crate::storage::REDO_FILE);
     let whole = disk.read(&path);
     for at in 0..whole.len() {
@@ -523,11 +579,17 @@ fn a_damaged_redo_file_is_refused_and_one_of_another_generation_ignored() {
         disk.overwrite(&path, flipped);
         let refused = try_open(backend.clone(), &disk, genesis, patient());
         assert!(
-            matches!(refused, Err(StoreError::Corrupt { .. } | StoreError::Newer { .. })),
+            matches!(
+                refused,
+                Err(StoreError::Corrupt { .. } | StoreError::Newer { .. })
+            ),
             "byte {at}"
         );
         disk.overwrite(&path, whole[..at].to_vec());
-        assert!(try_open(backend.clone(), &disk, genesis, patient()).is_err(), "cut at {at}");
+        assert!(
+            try_open(backend.clone(), &disk, genesis, patient()).is_err(),
+            "cut at {at}"
+        );
     }
     disk.overwrite(&path, whole);
     drop(try_open(backend.clone(), &disk, genesis, patient()).unwrap());
@@ -657,7 +719,9 @@ fn measure_flush_of_64_blocks_of_1000_transactions() {
                     let read = std::time::Instant::now();
                     let mut bytes = [0; 32];
                     bytes[..8].copy_from_slice(&u64::to_le_bytes(n));
-                    reader.utxo(&OutPoint::new(crate::chain::TxId::from_bytes(bytes), 0)).unwrap();
+                    reader
+                        .utxo(&OutPoint::new(crate::chain::TxId::from_bytes(bytes), 0))
+                        .unwrap();
                     worst_read = worst_read.max(read.elapsed());
                     n += 1;
                 }
