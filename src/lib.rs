@@ -5,6 +5,7 @@
 //! in this list. docs/ARCHITECTURE.md has the table; `tests/it/tidy.rs` enforces it.
 
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod control;

@@ -1,3 +1,7 @@
 //! The binary `timed`. Everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    timecoin::cli::main()
+}

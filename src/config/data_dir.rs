@@ -1,9 +1,11 @@
-//! Where things are: the data directory and what is in it, and the ports of each network.
+//! Where things are: the data directory and what is in it, and where a node listens.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
+
+use crate::chain::Network;
 
 use super::{Config, ConfigError};
 
@@ -81,25 +83,21 @@ impl DataDir {
     }
 }
 
-/// P2P and HTTP port of a network.
-fn ports(network: &str) -> (u16, u16) {
-    match network {
-        "mainnet" => (24000, 24001),
-        "devnet" => (24200, 24201),
-        _ => (24100, 24101),
-    }
-}
-
 impl Config {
+    /// The network; testnet if the name is none, which validation refuses.
+    pub fn network(&self) -> Network {
+        self.network.name.parse().unwrap_or(Network::Testnet)
+    }
+
     /// Where peers may connect; `None` only if the text is no address, which validation refuses.
     pub fn p2p_listen(&self) -> Option<SocketAddr> {
-        let all = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), ports(&self.network.name).0);
+        let all = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), self.network().p2p_port());
         address_or(&self.network.listen, all)
     }
 
     /// Where HTTP answers; `None` only if the text is no address, which validation refuses.
     pub fn rpc_listen(&self) -> Option<SocketAddr> {
-        let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports(&self.network.name).1);
+        let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.network().rpc_port());
         address_or(&self.rpc.listen, local)
     }
 }

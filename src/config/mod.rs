@@ -21,8 +21,8 @@ pub use environment::Environment;
 pub use error::ConfigError;
 pub use layers::{Loaded, Origin, Sources, load};
 pub use sections::{
-    Config, ConsoleSection, LogFormat, MempoolSection, NetworkSection, NodeSection, RpcSection,
-    ShutdownSection, StorageSection, TelemetrySection,
+    Config, ConsoleSection, MempoolSection, NetworkSection, NodeSection, RpcSection, ShutdownSection,
+    StorageSection,
 };
 pub use suggest::nearest;
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry;
+
 /// Everything an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,7 +25,7 @@ pub struct Config {
     /// The screen.
     pub console: ConsoleSection,
     /// The logs.
-    pub telemetry: TelemetrySection,
+    pub telemetry: telemetry::Config,
     /// The end.
     pub shutdown: ShutdownSection,
 }
@@ -48,16 +50,14 @@ pub struct NetworkSection {
     pub genesis: PathBuf,
     /// Where peers may connect; empty: all addresses, the network's port.
     pub listen: String,
-    /// The address that others are told; empty: none is told.
-    pub external_address: String,
     /// `host:port` of peers that are always dialed.
     pub peers: Vec<String>,
     /// Learn of and dial other peers too.
     pub discovery: bool,
     /// Most incoming sessions, beside those of masternodes.
     pub inbound_max: u32,
-    /// Sessions this node tries to hold by dialing.
-    pub outbound_max: u32,
+    /// Most sessions from one IP address; loopback is exempt.
+    pub per_ip_max: u32,
 }
 
 impl Default for NetworkSection {
@@ -66,11 +66,10 @@ impl Default for NetworkSection {
             name: "testnet".to_owned(),
             genesis: PathBuf::new(),
             listen: String::new(),
-            external_address: String::new(),
             peers: Vec::new(),
             discovery: true,
             inbound_max: 184,
-            outbound_max: 16,
+            per_ip_max: 2,
         }
     }
 }
@@ -143,43 +142,6 @@ impl Default for ConsoleSection {
             theme: "auto".to_owned(),
             glyphs: "auto".to_owned(),
             mouse: false,
-        }
-    }
-}
-
-/// How log lines look on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// Text with a syslog priority in front and no time, for the journal.
-    Journald,
-}
-
-/// The logs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TelemetrySection {
-    /// A level, or a filter such as `info,timecoin::network=debug`.
-    pub level: String,
-    /// How lines look on stderr.
-    pub format: LogFormat,
-    /// Also write `logs/timed.log` in the data directory.
-    pub file: bool,
-    /// Days of log files that are kept.
-    pub files_max: u32,
-}
-
-impl Default for TelemetrySection {
-    fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Text,
-            file: true,
-            files_max: 7,
         }
     }
 }

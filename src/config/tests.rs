@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use toml::{Table, Value};
+use toml::Value;
 
 use super::*;
 
@@ -25,18 +25,6 @@ fn file(dir: &Path, text: &str) -> Sources {
 fn refusal(text: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     load(&file(dir.path(), text)).unwrap_err().to_string()
-}
-
-#[test]
-fn the_example_is_the_defaults_and_names_every_key() {
-    let parsed: Config = toml::from_str(EXAMPLE).unwrap();
-    assert_eq!(parsed, Config::default());
-    let example: Table = EXAMPLE.parse().unwrap();
-    let default = Table::try_from(Config::default()).unwrap();
-    assert_eq!(
-        example, default,
-        "a key is missing from the example or stands there alone"
-    );
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
+use crate::chain::Network;
+
 use super::{Config, ConfigError, error::Problem, nearest};
 
-/// The networks there are.
-const NETWORKS: &[&str] = &["mainnet", "testnet", "devnet"];
 /// What the console can draw with.
 const GLYPHS: &[&str] = &["auto", "unicode", "ascii"];
 /// Bounds a name on other people's screens.
@@ -17,16 +17,10 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let mut problems = Vec::new();
     let mut problem = |key: &'static str, reason: String| problems.push(Problem { key, reason });
 
-    if !NETWORKS.contains(&config.network.name.as_str()) {
-        let hint = nearest(&config.network.name, NETWORKS.iter().copied())
+    if let Err(error) = config.network.name.parse::<Network>() {
+        let hint = nearest(&config.network.name, Network::ALL.map(Network::name))
             .map_or(String::new(), |name| format!(", did you mean `{name}`?"));
-        problem(
-            "network.name",
-            format!(
-                "`{}` is not mainnet, testnet or devnet{hint}",
-                config.network.name
-            ),
-        );
+        problem("network.name", format!("{error}{hint}"));
     }
     for (key, address) in [
         ("network.listen", &config.network.listen),
@@ -51,18 +45,6 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             format!("`{peer}` is not host:port, such as 203.0.113.7:24100"),
         );
     }
-    if !config.network.external_address.is_empty() && !is_host_port(&config.network.external_address) {
-        problem(
-            "network.external_address",
-            format!("`{}` is not host:port", config.network.external_address),
-        );
-    }
-    if config.network.outbound_max == 0 && config.network.inbound_max == 0 {
-        problem(
-            "network.outbound_max",
-            "with inbound_max = 0 too, this node would have no peers".to_owned(),
-        );
-    }
     let moniker = &config.node.moniker;
     if moniker.chars().count() > MONIKER_CHARS_MAX || moniker.chars().any(|c| c.is_control()) {
         problem(
@@ -73,9 +55,16 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     for (key, value, least, most) in [
         ("storage.cache_mb", config.storage.cache_mb, 8, 16_384),
         ("storage.cache_utxos", config.storage.cache_utxos, 100, 10_000_000),
+        (
+            "network.inbound_max",
+            config.network.inbound_max.into(),
+            0,
+            10_000,
+        ),
+        ("network.per_ip_max", config.network.per_ip_max.into(), 1, 10_000),
         ("mempool.txs_max", config.mempool.txs_max, 10, 1_000_000),
         ("mempool.memory_max_mb", config.mempool.memory_max_mb, 1, 16_384),
-        ("telemetry.files_max", config.telemetry.files_max.into(), 1, 365),
+        ("telemetry.files_max", config.telemetry.files_max as u64, 1, 365),
         ("shutdown.timeout_s", config.shutdown.timeout_s, 1, 600),
     ] {
         if !(least..=most).contains(&value) {

@@ -1,3 +1,5 @@
 //! Everything that is tested from outside the rooms, in one binary.
 
+mod errors;
+mod example_config;
 mod tidy;

@@ -1,0 +1,54 @@
+//! Asking a running node: which one, and how to wait for it.
+
+use super::{
+    args::{Asked, Place},
+    failure::{Code, Failure},
+};
+use crate::{
+    config::{Environment, Loaded, Sources, load},
+    rpc::client::Client,
+};
+
+/// The configuration that `place` names, without the flags of `run`.
+pub(super) fn load_place(place: &Place) -> Result<Loaded, Failure> {
+    let sources = Sources {
+        file: place.config.clone(),
+        environment: Environment::read().settings,
+        flags: place.flags(),
+    };
+    Ok(load(&sources)?)
+}
+
+/// A client of the node that `--rpc` names, else of the configured one.
+pub(super) fn client(asked: &Asked) -> Result<Client, Failure> {
+    if let Some(url) = &asked.rpc {
+        return Ok(Client::new(url)?);
+    }
+    let loaded = load_place(&asked.place)?;
+    let mut address = loaded
+        .config
+        .rpc_listen()
+        .ok_or_else(|| Failure::new(Code::Config, "rpc.listen is no address; correct it or use --rpc"))?;
+    // A node that listens everywhere is reached on this machine.
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Ok(Client::new(&address.to_string())?)
+}
+
+/// Runs the asking part of a command.
+pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                Code::Unexpected,
+                format!("no runtime: {error}; check `ulimit -n`"),
+            )
+        })?
+        .block_on(future)
+}

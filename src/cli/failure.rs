@@ -1,0 +1,221 @@
+//! From errors to codes and exit statuses.
+
+use std::{fmt, io, path::Path};
+
+use crate::{
+    chain::GenesisError,
+    config::ConfigError,
+    rpc::{RpcError, client::ClientError},
+    signer::SignerError,
+    storage::{lock::LockError, wal::WalError},
+    telemetry::TelemetryError,
+};
+
+/// Exit status after a panic that was caught.
+pub(super) const EXIT_PANIC: u8 = 70;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal => $exit:literal,)+) => {
+        /// What operators search for. Each code has a heading in docs/troubleshooting.md.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// `TD-` and four digits.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!("TD-", $text),)+
+                }
+            }
+
+            /// The exit status of a process that ends with it.
+            pub const fn exit_code(self) -> u8 {
+                match self {
+                    $(Self::$name => $exit,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Something nobody expected.
+    Unexpected = "0001" => 1,
+    /// The node refused what was asked.
+    Refused = "0101" => 1,
+    /// The wallet cannot pay this.
+    Funds = "0102" => 1,
+    /// The transaction was not final in time.
+    NotFinal = "0103" => 1,
+    /// An argument cannot be used.
+    Argument = "0201" => 2,
+    /// No node answers.
+    Unreachable = "0301" => 3,
+    /// What was asked for is not there.
+    NotFound = "0501" => 5,
+    /// The configuration is invalid.
+    Config = "6401" => 64,
+    /// HTTP would be reachable from other machines.
+    RemoteRpc = "6402" => 64,
+    /// The data directory was never initialised.
+    NotInitialised = "6403" => 64,
+    /// `init` found something there.
+    AlreadyInitialised = "6404" => 64,
+    /// The genesis file is missing or invalid.
+    Genesis = "6501" => 65,
+    /// The consensus log is damaged.
+    ConsensusLog = "6502" => 65,
+    /// Another process uses the data directory.
+    Locked = "6601" => 66,
+    /// A key is missing.
+    KeyMissing = "6701" => 67,
+    /// A key could be read by others.
+    KeyPermissions = "6702" => 67,
+    /// A key cannot be read.
+    KeyUnreadable = "6703" => 67,
+    /// Data was written by a newer version.
+    Newer = "6901" => 69,
+    /// A port is taken.
+    PortInUse = "7301" => 73,
+    /// The disk refused.
+    Io = "7401" => 74,
+}
+
+/// Why a command ends without doing its work.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: Code,
+    text: String,
+}
+
+impl Failure {
+    pub(super) fn new(code: Code, text: impl Into<String>) -> Self {
+        Self {
+            code,
+            text: text.into(),
+        }
+    }
+
+    pub(super) fn io(path: &Path, source: &io::Error) -> Self {
+        Self::new(
+            Code::Io,
+            format!(
+                "{}: {source}; check the disk and who owns the directory",
+                path.display()
+            ),
+        )
+    }
+
+    pub(super) fn exit_code(&self) -> u8 {
+        self.code.exit_code()
+    }
+
+    #[cfg(test)]
+    pub(super) fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error[{}]: {}", self.code.text(), self.text)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let code = match &error {
+            ConfigError::RemoteRpc { .. } => Code::RemoteRpc,
+            ConfigError::Missing { .. }
+            | ConfigError::Io { .. }
+            | ConfigError::Syntax { .. }
+            | ConfigError::UnknownKey { .. }
+            | ConfigError::WrongKind { .. }
+            | ConfigError::Invalid(_)
+            | ConfigError::NoHome => Code::Config,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<SignerError> for Failure {
+    fn from(error: SignerError) -> Self {
+        let code = match &error {
+            SignerError::Missing { .. } => Code::KeyMissing,
+            SignerError::Permissions { .. } | SignerError::Owner { .. } => Code::KeyPermissions,
+            SignerError::Io { .. } | SignerError::Format { .. } | SignerError::Unavailable { .. } => {
+                Code::KeyUnreadable
+            }
+            SignerError::Exists { .. } => Code::AlreadyInitialised,
+            SignerError::WrongDomain | SignerError::Randomness { .. } => Code::Unexpected,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<GenesisError> for Failure {
+    fn from(error: GenesisError) -> Self {
+        Self::new(Code::Genesis, error.to_string())
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let code = match &error {
+            LockError::Held { .. } => Code::Locked,
+            LockError::Io { .. } => Code::Io,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<WalError> for Failure {
+    fn from(error: WalError) -> Self {
+        let code = match &error {
+            WalError::Newer { .. } => Code::Newer,
+            WalError::Io { .. } => Code::Io,
+            WalError::AlreadyExists { .. } => Code::AlreadyInitialised,
+            _ => Code::ConsensusLog,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<RpcError> for Failure {
+    fn from(error: RpcError) -> Self {
+        let code = match &error {
+            RpcError::PortInUse { .. } => Code::PortInUse,
+            RpcError::Listen { .. } => Code::Config,
+            RpcError::Thread(_) => Code::Unexpected,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<TelemetryError> for Failure {
+    fn from(error: TelemetryError) -> Self {
+        let code = match &error {
+            TelemetryError::Filter(_) => Code::Config,
+            TelemetryError::Directory { .. } => Code::Io,
+            TelemetryError::AlreadySet => Code::Unexpected,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let code = match &error {
+            ClientError::Url { .. } => Code::Argument,
+            ClientError::Unreachable { .. } | ClientError::Answer { .. } => Code::Unreachable,
+            ClientError::Refused { status: 404, .. } => Code::NotFound,
+            ClientError::Refused { .. } => Code::Refused,
+        };
+        Self::new(code, error.to_string())
+    }
+}

@@ -1,0 +1,65 @@
+//! The birth of keys: a consensus key and its log are made together, or not at all.
+
+use std::path::PathBuf;
+
+use super::failure::{Code, Failure};
+use crate::{
+    chain::{Address, Network},
+    config::DataDir,
+    crypto::PublicKey,
+    signer::{NODE_KEY_FILE, VALIDATOR_KEY_FILE, WalletFile, create_key_dir, create_key_file, generate_key},
+    storage::wal::{Wal, WalError},
+};
+
+/// File name of the wallet that `init` makes.
+pub(super) const WALLET_FILE: &str = "wallet.key.json";
+
+/// Makes `keys/node.key`.
+pub(super) fn create_node_key(dir: &DataDir) -> Result<PublicKey, Failure> {
+    create_key_dir(&dir.keys())?;
+    let key = generate_key()?;
+    create_key_file(&dir.keys().join(NODE_KEY_FILE), &key)?;
+    Ok(key.public_key())
+}
+
+/// Makes the consensus log and then `keys/validator.key`.
+///
+/// In this order, because a key without its log makes a node observe before it signs, while a log
+/// without a key is only an empty directory that the next attempt may use.
+pub(super) fn create_validator_key(dir: &DataDir) -> Result<PublicKey, Failure> {
+    let path = dir.keys().join(VALIDATOR_KEY_FILE);
+    if path.exists() {
+        return Err(crate::signer::SignerError::Exists { path }.into());
+    }
+    create_key_dir(&dir.keys())?;
+    match Wal::create(&dir.consensus()) {
+        Ok(_) => {}
+        Err(WalError::AlreadyExists { dir: log }) => refuse_used_log(log)?,
+        Err(error) => return Err(error.into()),
+    }
+    let key = generate_key()?;
+    create_key_file(&path, &key)?;
+    Ok(key.public_key())
+}
+
+fn refuse_used_log(log: PathBuf) -> Result<(), Failure> {
+    let (_, recovered) = Wal::open(&log)?;
+    if recovered.records.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::AlreadyInitialised,
+        format!(
+            "{} holds what another key has signed; restore that key, or move the directory away if it is retired",
+            log.display()
+        ),
+    ))
+}
+
+/// Makes a wallet file and tells its address.
+pub(super) fn create_wallet(path: &std::path::Path, network: Network) -> Result<String, Failure> {
+    let key = generate_key()?;
+    let address = Address::of(&key.public_key()).to_text(network);
+    WalletFile::create(path, &key, network.name(), &address)?;
+    Ok(address)
+}

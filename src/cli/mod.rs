@@ -1,0 +1,66 @@
+//! The command line: arguments, one file for each command, and the translation of every error into
+//! a code, a sentence and an exit status.
+//!
+//! Answers go to stdout, everything else to stderr. Every error reads
+//! `error[TD-xxxx]: what; why; what to do`, and each code has its heading in
+//! docs/troubleshooting.md.
+
+mod args;
+mod client;
+mod completions;
+mod config;
+mod failure;
+mod identity;
+mod init;
+mod keys;
+mod output;
+mod payment;
+mod run;
+mod status;
+mod tx;
+mod version;
+mod wallet;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use failure::Failure;
+
+pub use failure::Code;
+
+/// Runs the program that the arguments ask for; what it returns is the exit status of the process.
+pub fn main() -> ExitCode {
+    // Clap prints usage errors, help and version itself and ends the process with 2 or 0.
+    let arguments = Arguments::parse();
+    let finished = std::panic::catch_unwind(|| dispatch(arguments));
+    match finished {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => {
+            output::diagnostic(&failure.to_string());
+            ExitCode::from(failure.exit_code())
+        }
+        // The panic hook has told what and where.
+        Err(_) => ExitCode::from(failure::EXIT_PANIC),
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let run = || run::run(&arguments.run);
+    match &arguments.command {
+        None => run(),
+        Some(Command::Run(arguments)) => run::run(arguments),
+        Some(Command::Init(arguments)) => init::init(arguments),
+        Some(Command::Status(arguments)) => status::status(arguments),
+        Some(Command::Keys(command)) => keys::keys(command),
+        Some(Command::Wallet(command)) => wallet::wallet(command),
+        Some(Command::Tx(command)) => tx::tx(command),
+        Some(Command::Config(command)) => config::config(command),
+        Some(Command::Completions { shell }) => completions::completions(*shell),
+        Some(Command::Version { json }) => version::version(*json),
+    }
+}

@@ -1,0 +1,41 @@
+//! Writing to the standard streams. A reader that went away (`timed status | head -1`) is no error.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::failure::{Code, Failure};
+
+/// One line to stdout.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
+    raw(&format!("{text}\n"))
+}
+
+/// Text to stdout as it is.
+pub(super) fn raw(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Code::Io,
+            format!("standard output: {error}; check where it goes"),
+        )),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// JSON to stdout, for people too.
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new(Code::Unexpected, format!("{error}; please report it")))?;
+    line(&text)
+}
+
+/// One line to stderr; if even that fails there is nobody left to tell.
+pub(super) fn diagnostic(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether a person sits at both ends, so that a console can be drawn and keys can be read.
+pub(super) fn has_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}

@@ -1,0 +1,93 @@
+//! `timed run`: everything that is needed before a node can start, in the order in which an operator
+//! wants to hear of it: configuration, genesis, keys.
+
+use std::{process::ExitCode, sync::Arc};
+
+use super::{
+    args::RunArguments,
+    config::load_run,
+    failure::{Code, Failure},
+    init::genesis_of,
+    output,
+};
+use crate::{
+    chain::Genesis,
+    config::{DataDir, Loaded},
+    crypto::SecretKey,
+    metrics::Metrics,
+    signer::{LocalSigner, NODE_KEY_FILE, Signer, SignerError, VALIDATOR_KEY_FILE, read_key_file},
+};
+
+/// All that a node starts from.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) loaded: Loaded,
+    pub(super) dir: DataDir,
+    pub(super) genesis: Genesis,
+    pub(super) node_key: SecretKey,
+    /// `None` on a node that only follows.
+    pub(super) signer: Option<Arc<dyn Signer>>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) with_console: bool,
+}
+
+pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    let prepared = prepare(arguments)?;
+    output::diagnostic(&format!(
+        "{} at {}, {}",
+        prepared.genesis.network,
+        prepared.dir.root().display(),
+        if prepared.with_console {
+            "with console"
+        } else {
+            "headless"
+        }
+    ));
+    Err(Failure::new(
+        Code::Unexpected,
+        "the node room is not wired in yet",
+    ))
+}
+
+/// Reads and checks everything, and changes nothing.
+pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
+    let loaded = load_run(arguments)?;
+    let genesis = genesis_of(&loaded.config)?;
+    let dir = loaded.data_dir()?;
+    refuse_empty(&dir)?;
+    let node_key = read_key_file(&dir.keys().join(NODE_KEY_FILE))?;
+    let signer = open_signer(&dir)?;
+    let metrics = Metrics::new(genesis.network.name());
+    Ok(Prepared {
+        with_console: !arguments.headless && output::has_terminal(),
+        loaded,
+        dir,
+        genesis,
+        node_key,
+        signer,
+        metrics,
+    })
+}
+
+/// A directory that nobody initialised gets the command that does, not a list of missing files.
+fn refuse_empty(dir: &DataDir) -> Result<(), Failure> {
+    if dir.keys().exists() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::NotInitialised,
+        format!(
+            "{0} holds no node; make one with `timed init --data-dir {0}` (or --non-interactive), or watch a network of your own with `timed devnet`",
+            dir.root().display()
+        ),
+    ))
+}
+
+/// A node without a consensus key follows the chain; one whose key cannot be used does not start.
+fn open_signer(dir: &DataDir) -> Result<Option<Arc<dyn Signer>>, Failure> {
+    match LocalSigner::open(&dir.keys().join(VALIDATOR_KEY_FILE)) {
+        Ok(signer) => Ok(Some(Arc::new(signer))),
+        Err(SignerError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

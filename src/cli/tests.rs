@@ -1,0 +1,266 @@
+//! Arguments, exit codes, and commands on real directories.
+
+use std::{collections::HashSet, fs, path::Path};
+
+use clap::{CommandFactory, Parser};
+
+use super::{
+    args::{Arguments, Command},
+    failure::{Code, Failure},
+    init::init,
+    keys::keys,
+    payment::{Payment, build},
+    run::prepare,
+};
+use crate::{
+    chain::{Address, Amount, DUST, INPUTS_MAX},
+    config::{Sources, load},
+    control::UtxoEntry,
+    crypto::{Hash256, SecretKey},
+    signer::{VALIDATOR_KEY_FILE, WalletFile},
+};
+
+fn parse(line: &str) -> Arguments {
+    Arguments::try_parse_from(line.split_whitespace()).unwrap()
+}
+
+fn run_init(dir: &Path, more: &str) -> Result<(), Failure> {
+    let arguments = parse(&format!(
+        "timed init --non-interactive --data-dir {} {more}",
+        dir.display()
+    ));
+    let Some(Command::Init(arguments)) = arguments.command else {
+        panic!("not init")
+    };
+    init(&arguments).map(|_| ())
+}
+
+fn code(result: Result<impl std::fmt::Debug, Failure>) -> Code {
+    result.unwrap_err().code()
+}
+
+#[test]
+fn the_argument_definitions_are_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn no_command_means_run() {
+    let bare = parse("timed --headless --peer a:1 --peer b:2 -v");
+    assert!(bare.command.is_none() && bare.run.headless);
+    let named = parse("timed run --headless --peer a:1 --peer b:2 -v");
+    let Some(Command::Run(run)) = named.command else {
+        panic!("not run")
+    };
+    assert_eq!(run.flags(), bare.run.flags());
+    let loaded = load(&Sources {
+        flags: run.flags(),
+        ..Sources::default()
+    })
+    .unwrap();
+    assert_eq!(loaded.config.network.peers, ["a:1", "b:2"]);
+    assert_eq!(loaded.config.telemetry.level, "info,timecoin=debug");
+}
+
+#[test]
+fn every_flag_sets_a_key_that_exists() {
+    let all = "timed --config c --data-dir /d --network devnet --genesis g --listen 1.2.3.4:5 --rpc-listen 127.0.0.1:6 --peer a:1 --observer --log-level warn --log-format json";
+    let mut arguments = parse(all);
+    arguments.run.place.config = None;
+    let config = load(&Sources {
+        flags: arguments.run.flags(),
+        ..Sources::default()
+    })
+    .unwrap()
+    .config;
+    assert_eq!(config.network.name, "devnet");
+    assert_eq!(config.network.listen, "1.2.3.4:5");
+    assert!(config.node.observer);
+}
+
+#[test]
+fn codes_are_unique_and_end_in_their_exit_status_family() {
+    let texts: HashSet<&str> = Code::ALL.iter().map(|code| code.text()).collect();
+    assert_eq!(texts.len(), Code::ALL.len());
+    for code in Code::ALL {
+        let family: u8 = code.text()[3..5].parse().unwrap();
+        assert_eq!(family.max(1), code.exit_code(), "{code:?}");
+    }
+}
+
+#[test]
+fn init_makes_a_directory_that_run_accepts_and_never_overwrites() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("node");
+    run_init(&dir, "--network testnet --moniker alpha").unwrap();
+    for path in [
+        "config.toml",
+        "keys/node.key",
+        "keys/validator.key",
+        "keys/wallet.key.json",
+        "consensus",
+    ] {
+        assert!(dir.join(path).exists(), "{path}");
+    }
+    let run = parse(&format!("timed --headless --data-dir {}", dir.display())).run;
+    let prepared = prepare(&run).unwrap();
+    assert_eq!(prepared.loaded.config.node.moniker, "alpha");
+    assert!(prepared.signer.is_some() && !prepared.with_console);
+    assert_eq!(prepared.dir.root(), dir);
+    assert_ne!(
+        prepared.signer.unwrap().public_key(),
+        prepared.node_key.public_key()
+    );
+
+    let before = fs::read(dir.join("keys/validator.key")).unwrap();
+    assert_eq!(
+        code(run_init(&dir, "--network testnet")),
+        Code::AlreadyInitialised
+    );
+    assert_eq!(fs::read(dir.join("keys/validator.key")).unwrap(), before);
+}
+
+#[test]
+fn a_new_validator_key_is_refused_over_an_old_one() {
+    let home = tempfile::tempdir().unwrap();
+    run_init(home.path(), "").unwrap();
+    let Some(Command::Keys(command)) = parse(&format!(
+        "timed keys generate validator --data-dir {}",
+        home.path().display()
+    ))
+    .command
+    else {
+        panic!("not keys")
+    };
+    assert_eq!(code(keys(&command)), Code::AlreadyInitialised);
+    // Its log has signed nothing, so it may serve the next key.
+    fs::remove_file(home.path().join("keys").join(VALIDATOR_KEY_FILE)).unwrap();
+    keys(&command).unwrap();
+}
+
+#[test]
+fn an_empty_directory_is_told_of_init_and_a_bad_key_of_chmod() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let run = parse(&format!("timed --headless --data-dir {}", home.path().display())).run;
+    let failure = prepare(&run).unwrap_err();
+    assert_eq!(failure.code(), Code::NotInitialised);
+    assert!(
+        failure.to_string().starts_with("error[TD-6403]: ") && failure.to_string().contains("timed init")
+    );
+
+    run_init(home.path(), "").unwrap();
+    let key = home.path().join("keys/validator.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let failure = prepare(&run).unwrap_err();
+    assert_eq!((failure.code(), failure.exit_code()), (Code::KeyPermissions, 67));
+    assert!(failure.to_string().contains("chmod 600"));
+    fs::remove_file(&key).unwrap();
+    assert!(prepare(&run).unwrap().signer.is_none());
+    fs::remove_file(home.path().join("keys/node.key")).unwrap();
+    assert_eq!(code(prepare(&run)), Code::KeyMissing);
+}
+
+#[test]
+fn a_devnet_needs_a_genesis_and_a_foreign_one_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(code(run_init(home.path(), "--network devnet")), Code::Genesis);
+    let testnet = crate::chain::Genesis::builtin(crate::chain::Network::Testnet)
+        .unwrap()
+        .unwrap();
+    let file = home.path().join("genesis.toml");
+    fs::write(&file, testnet.to_toml()).unwrap();
+    let with_file = format!("--network devnet --genesis {}", file.display());
+    assert_eq!(code(run_init(home.path(), &with_file)), Code::Genesis);
+    assert!(
+        !home.path().join("keys").exists(),
+        "a refused init leaves nothing behind"
+    );
+}
+
+fn utxo(index: u32, amount: u64) -> UtxoEntry {
+    UtxoEntry {
+        txid: Hash256::from_bytes([1; 32]),
+        index,
+        amount,
+        height: 1,
+    }
+}
+
+fn pay(amount: u64, fee: Option<u64>, utxos: &[UtxoEntry]) -> Result<super::payment::Signed, Failure> {
+    let payment = Payment {
+        to: Address::from_bytes([9; 20]),
+        amount: Amount::from_units(amount),
+        fee: fee.map(Amount::from_units),
+    };
+    build(
+        payment,
+        utxos,
+        &SecretKey::from_seed(&[4; 32]),
+        &Hash256::from_bytes([2; 32]),
+    )
+}
+
+#[test]
+fn a_payment_balances_and_pays_for_its_size() {
+    let signed = pay(
+        100_000,
+        None,
+        &[utxo(0, 40_000), utxo(1, 90_000), utxo(2, 50_000)],
+    )
+    .unwrap();
+    let transaction = &signed.transaction;
+    assert_eq!(transaction.inputs.len(), 2, "the largest first");
+    let out: u64 = transaction
+        .outputs
+        .iter()
+        .map(|output| output.amount.units())
+        .sum();
+    assert_eq!(out + signed.fee.units(), 140_000);
+    assert_eq!(signed.fee.units(), 2 * transaction.canonical_size() as u64);
+    assert_eq!(transaction.witnesses.len(), 2);
+}
+
+#[test]
+fn dust_change_goes_to_the_fee() {
+    let signed = pay(1_000, Some(100), &[utxo(0, 1_100 + DUST.units() - 1)]).unwrap();
+    assert_eq!(signed.transaction.outputs.len(), 1);
+    assert_eq!(signed.fee.units(), 100 + DUST.units() - 1);
+    let with_change = pay(1_000, Some(100), &[utxo(0, 1_100 + DUST.units())]).unwrap();
+    assert_eq!(with_change.transaction.outputs.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_paid_is_said() {
+    assert_eq!(code(pay(1_000_000, None, &[utxo(0, 5_000)])), Code::Funds);
+    assert_eq!(
+        code(pay(DUST.units() - 1, None, &[utxo(0, 5_000)])),
+        Code::Argument
+    );
+    assert_eq!(code(pay(u64::MAX, Some(1), &[utxo(0, 5_000)])), Code::Argument);
+    let many: Vec<UtxoEntry> = (0..INPUTS_MAX as u32 + 5)
+        .map(|index| utxo(index, 1_000))
+        .collect();
+    assert_eq!(
+        code(pay(1_000 * (INPUTS_MAX as u64 + 1), Some(0), &many)),
+        Code::Funds
+    );
+}
+
+#[test]
+fn a_wallet_of_another_network_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("w.key.json");
+    let key = SecretKey::from_seed(&[4; 32]);
+    let address = Address::of(&key.public_key());
+    use crate::chain::Network::{Devnet, Mainnet};
+    WalletFile::create(&path, &key, "devnet", &address.to_text(Devnet)).unwrap();
+    assert_eq!(
+        super::wallet::open(&path, None).unwrap().1,
+        address.to_text(Devnet)
+    );
+    assert_eq!(code(super::wallet::open(&path, Some(Mainnet))), Code::Argument);
+    let lying = home.path().join("l.key.json");
+    WalletFile::create(&lying, &key, "devnet", "timed1other").unwrap();
+    assert_eq!(code(super::wallet::open(&lying, None)), Code::KeyUnreadable);
+}
