@@ -10,7 +10,6 @@ pub mod config;
 pub mod consensus;
 pub mod control;
 pub mod crypto;
-pub mod mempool;
 pub mod metrics;
 pub mod rpc;
 pub mod signer;

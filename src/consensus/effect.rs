@@ -78,6 +78,14 @@ pub enum Effect {
     Evidence(Evidence),
     /// A message signed by our own key that our log does not hold: stop signing, raise the alarm.
     Doppelganger(ConsensusMessage),
+    /// Two certificates for different blocks of one height: the chain has forked (§7). The machine
+    /// stands still from here on; nothing is resolved automatically.
+    SafetyViolation {
+        /// The one we hold to.
+        ours: CommitCertificate,
+        /// The other.
+        theirs: CommitCertificate,
+    },
     /// A fact to count or log.
     Note(Note),
 }
@@ -100,6 +108,8 @@ pub enum Note {
         round: Round,
         /// The block.
         digest: BlockHash,
+        /// Transactions in it.
+        txs: usize,
     },
     /// A proposal was refused; the sentence says why.
     Refused {

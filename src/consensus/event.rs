@@ -8,6 +8,8 @@ use crate::{
 use super::{ConsensusMessage, Mono, Round};
 
 /// One thing that happened.
+///
+/// Messages of the tip's height belong here too: late COMMITs join its certificate (R10).
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A signed message of the current or next height, checked for membership and signatures.
@@ -100,4 +102,17 @@ pub enum Timer {
         /// The block held.
         digest: BlockHash,
     },
+}
+
+impl Timer {
+    /// The height it belongs to.
+    pub const fn height(&self) -> Height {
+        match self {
+            Self::Round { height, .. }
+            | Self::Work { height }
+            | Self::Resend { height }
+            | Self::LeaderGrace { height, .. }
+            | Self::HeldProposal { height, .. } => *height,
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    PreparedCert, Round, Signer, Step, ValidatorSet,
+    Position, PreparedCert, Round, Signer, Step, ValidatorSet,
     certificate::{CertificateContext, CertificateError},
     signing::{SigningDomain, pre_prepare_bytes, view_change_bytes, vote_bytes},
 };
@@ -296,6 +296,11 @@ impl ConsensusMessage {
             Self::Vote(message) => message.step,
             Self::ViewChange(_) => Step::ViewChange,
         }
+    }
+
+    /// Where its signature stands.
+    pub fn position(&self) -> Position {
+        Position { height: self.height(), round: self.round(), step: self.step() }
     }
 
     /// Who signed it.

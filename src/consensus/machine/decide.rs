@@ -1,0 +1,159 @@
+//! R4 and R5: deciding, and what makes it impossible.
+
+use crate::{
+    chain::{Block, BlockHash, CommitCertificate},
+    consensus::{
+        ConsensusMessage, Effect, EvidenceKind, Record, Round, Step, Vote,
+        round::{Input, Output},
+    },
+    crypto::Verified,
+};
+
+use super::{Context, Machine, Moment};
+
+impl Machine {
+    /// R4: whatever round they are of, and even if we committed to another block.
+    pub(super) fn on_commit_quorum(&mut self, context: &Context<'_>, round: Round, digest: BlockHash) {
+        let certificate = self.commit_certificate(round, digest);
+        self.begin_deciding(context, certificate);
+    }
+
+    fn commit_certificate(&self, round: Round, digest: BlockHash) -> CommitCertificate {
+        CommitCertificate {
+            height: self.current.height,
+            round: round.get(),
+            block_hash: digest,
+            signatures: self.current.commits.signatures(round, digest),
+        }
+    }
+
+    fn begin_deciding(&mut self, context: &Context<'_>, certificate: CommitCertificate) {
+        let digest = certificate.block_hash;
+        self.mark(context.now.mono, Moment::Committed { round: Round::new(certificate.round), digest });
+        self.current.deciding = Some(certificate);
+        if !self.current.bodies.contains(digest) {
+            self.fetch(context, digest);
+        }
+    }
+
+    /// R5, and the news that somebody is ahead.
+    pub(super) fn on_decided(
+        &mut self,
+        context: &Context<'_>,
+        certificate: CommitCertificate,
+        block: Option<Verified<Block>>,
+    ) {
+        if self.is_halted {
+            return;
+        }
+        let height = certificate.height;
+        if height > self.current.height {
+            self.report_behind(height);
+        } else if height == self.current.height {
+            self.on_certificate(context, certificate, block);
+        } else if height == self.tip.height && certificate.block_hash != self.tip.hash {
+            if let Some(ours) = self.tip.certificate.clone() {
+                self.halt(ours, certificate);
+            }
+        }
+    }
+
+    fn on_certificate(
+        &mut self,
+        context: &Context<'_>,
+        certificate: CommitCertificate,
+        block: Option<Verified<Block>>,
+    ) {
+        let digest = certificate.block_hash;
+        if let Some(ours) = self.current.deciding.as_ref().or(self.current.decided.as_ref()) {
+            if ours.block_hash != digest {
+                let ours = ours.clone();
+                self.halt(ours, certificate);
+                return;
+            }
+        }
+        if self.current.decided.is_some() {
+            return;
+        }
+        if let Some(block) = block.filter(|block| block.hash() == digest) {
+            self.current.bodies.insert(digest, block);
+            self.current.fetching.remove(&digest);
+        }
+        if self.current.deciding.is_none() {
+            self.begin_deciding(context, certificate);
+        }
+    }
+
+    /// The certificate is there and its block is: durable first, then told.
+    pub(super) fn decide(&mut self, context: &Context<'_>) {
+        let Some(certificate) = self.current.deciding.take() else {
+            return;
+        };
+        let digest = certificate.block_hash;
+        let Some(block) = self.current.bodies.get(digest).cloned() else {
+            self.current.deciding = Some(certificate);
+            return;
+        };
+        if self.current.round.apply(Input::Committed) != Output::Decide {
+            return;
+        }
+        let certificate = self.widened(certificate);
+        self.persist_body(digest);
+        self.effects.push(Effect::Persist(Record::Decided(certificate.clone())));
+        self.current.decided = Some(certificate.clone());
+        self.current.decided_at = Some(context.now.mono);
+        self.current.deadline = None;
+        let round = Round::new(certificate.round);
+        self.mark(context.now.mono, Moment::Decided { round, digest });
+        self.effects.push(Effect::Decide { block, certificate });
+    }
+
+    /// The certificate with every COMMIT of its round that has arrived.
+    pub(super) fn widened(&self, certificate: CommitCertificate) -> CommitCertificate {
+        let round = Round::new(certificate.round);
+        let mut signatures = self.current.commits.signatures(round, certificate.block_hash);
+        for (signer, signature) in &certificate.signatures {
+            if let Err(at) = signatures.binary_search_by_key(signer, |(signer, _)| *signer) {
+                signatures.insert(at, (*signer, *signature));
+            }
+        }
+        CommitCertificate { signatures, ..certificate }
+    }
+
+    /// Two quorums of COMMITs for two blocks came together at one height.
+    pub(super) fn on_fork(&mut self) {
+        let quorum = self.current.quorum();
+        let Some(ours) = self.current.deciding.clone().or_else(|| self.current.decided.clone()) else {
+            return;
+        };
+        if let Some((round, digest)) = self.current.commits.reached_against(quorum, ours.block_hash) {
+            let theirs = self.commit_certificate(round, digest);
+            self.halt(ours, theirs);
+        }
+    }
+
+    /// §7: nothing is resolved automatically; whoever stands in both certificates is named.
+    pub(super) fn halt(&mut self, ours: CommitCertificate, theirs: CommitCertificate) {
+        self.is_halted = true;
+        if ours.round == theirs.round && ours.height == self.current.height {
+            for (signer, signature) in &theirs.signatures {
+                let Ok(at) = ours.signatures.binary_search_by_key(signer, |(signer, _)| *signer) else {
+                    continue;
+                };
+                let vote = |certificate: &CommitCertificate, signature| {
+                    ConsensusMessage::Vote(Vote {
+                        step: Step::Commit,
+                        height: certificate.height,
+                        round: Round::new(certificate.round),
+                        digest: certificate.block_hash,
+                        signer: *signer,
+                        signature,
+                    })
+                };
+                let (one, other) = (vote(&ours, ours.signatures[at].1), vote(&theirs, *signature));
+                self.accuse(EvidenceKind::Commits, one, other);
+            }
+        }
+        self.effects.push(Effect::SafetyViolation { ours, theirs });
+    }
+}

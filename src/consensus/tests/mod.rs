@@ -1,0 +1,21 @@
+//! The laws of consensus, scenario by scenario (docs/CONSENSUS.md §11).
+//!
+//! `world` runs whole machines on a virtual clock, network and disk; `laws` says what must hold
+//! whatever happens; `schedule` makes things happen at random from a seed. The other files are the
+//! scenarios, named by their numbers.
+
+mod crash_points;
+mod evidence;
+mod flood;
+mod fuzz;
+mod guard;
+mod happy;
+mod laws;
+mod pp_ok;
+mod recovery;
+mod schedule;
+mod timeouts;
+mod toy_ledger;
+mod view_change;
+mod votes;
+mod world;
