@@ -87,7 +87,13 @@ impl Evidence {
     ) -> Self {
         let mut messages: Vec<ConsensusMessage> = messages.into_iter().map(without_unsigned).collect();
         messages.sort_by_key(|message| message.signing_bytes(domain));
-        Self { kind, offender, height, vset_hash: domain.vset_hash, messages }
+        Self {
+            kind,
+            offender,
+            height,
+            vset_hash: domain.vset_hash,
+            messages,
+        }
     }
 
     /// Checks the proof from scratch, under the chain and the validator set of its height.
@@ -99,7 +105,10 @@ impl Evidence {
         if self.vset_hash != context.domain.vset_hash {
             return Err(EvidenceError::OtherSet);
         }
-        let signer = context.validators.signer_of(&self.offender).ok_or(EvidenceError::NotAMember)?;
+        let signer = context
+            .validators
+            .signer_of(&self.offender)
+            .ok_or(EvidenceError::NotAMember)?;
         let mut previous: Option<Vec<u8>> = None;
         for message in &self.messages {
             if message.signer() != signer || message.height() != self.height {
@@ -108,7 +117,10 @@ impl Evidence {
             let bytes = message.signing_bytes(context.domain);
             let is_bare = !matches!(
                 message,
-                ConsensusMessage::ViewChange(ViewChange { certificate: Some(_), .. })
+                ConsensusMessage::ViewChange(ViewChange {
+                    certificate: Some(_),
+                    ..
+                })
             );
             if !is_bare || previous.is_some_and(|previous| previous >= bytes) {
                 return Err(EvidenceError::NotCanonical);
@@ -131,9 +143,10 @@ impl Evidence {
             (EvidenceKind::ViewChanges, [ViewChange(a), ViewChange(b)]) => {
                 a.header.round == b.header.round && a.header.prepared != b.header.prepared
             }
-            (EvidenceKind::Amnesia, [Vote(commit), ViewChange(change)] | [ViewChange(change), Vote(commit)]) => {
-                is_amnesia(commit, &change.header)
-            }
+            (
+                EvidenceKind::Amnesia,
+                [Vote(commit), ViewChange(change)] | [ViewChange(change), Vote(commit)],
+            ) => is_amnesia(commit, &change.header),
             (EvidenceKind::BadProposal, [PrePrepare(proposal)]) => {
                 let leader = context.validators.proposer(proposal.height, proposal.round);
                 let is_leader = leader == Some(proposal.signer);
@@ -152,7 +165,11 @@ impl Evidence {
                 _,
             ) => false,
         };
-        if is_proven { Ok(()) } else { Err(EvidenceError::NoContradiction) }
+        if is_proven {
+            Ok(())
+        } else {
+            Err(EvidenceError::NoContradiction)
+        }
     }
 
     /// Identity of the piece: equal for equal contradictions, whoever found them.
@@ -186,9 +203,13 @@ pub(super) fn is_amnesia(commit: &Vote, view_change: &ViewChangeHeader) -> bool 
 /// A VIEW-CHANGE's certificate is not covered by its signature, and proves nothing here.
 fn without_unsigned(message: ConsensusMessage) -> ConsensusMessage {
     match message {
-        ConsensusMessage::ViewChange(ViewChange { header, certificate: _ }) => {
-            ConsensusMessage::ViewChange(ViewChange { header, certificate: None })
-        }
+        ConsensusMessage::ViewChange(ViewChange {
+            header,
+            certificate: _,
+        }) => ConsensusMessage::ViewChange(ViewChange {
+            header,
+            certificate: None,
+        }),
         ConsensusMessage::PrePrepare(_) | ConsensusMessage::Vote(_) => message,
     }
 }

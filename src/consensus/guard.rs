@@ -90,12 +90,20 @@ impl Guard {
     pub fn ask(&self, message: &ConsensusMessage) -> Answer {
         let position = message.position();
         if let Some(stored) = self.own.get(&position) {
-            return if same_choice(stored, message) { Answer::Stored(stored.clone()) } else { Answer::Refuse };
+            return if same_choice(stored, message) {
+                Answer::Stored(stored.clone())
+            } else {
+                Answer::Refuse
+            };
         }
         if self.is_left(position) {
             return Answer::Left;
         }
-        if self.is_free(position) { Answer::Sign } else { Answer::Refuse }
+        if self.is_free(position) {
+            Answer::Sign
+        } else {
+            Answer::Refuse
+        }
     }
 
     /// A signature came back: asks again, and remembers the message if it may still be used.
@@ -105,7 +113,8 @@ impl Guard {
             let position = message.position();
             self.restore(message.clone());
             let oldest = Round::new(position.round.get().saturating_sub(OWN_ROUNDS_MAX));
-            self.own.retain(|kept, _| kept.height != position.height || kept.round >= oldest);
+            self.own
+                .retain(|kept, _| kept.height != position.height || kept.round >= oldest);
         }
         answer
     }
@@ -125,7 +134,10 @@ impl Guard {
 
     /// All our messages of `height` that are kept, ascending.
     pub fn own_of(&self, height: Height) -> impl Iterator<Item = &ConsensusMessage> {
-        self.own.iter().filter(move |(position, _)| position.height == height).map(|(_, message)| message)
+        self.own
+            .iter()
+            .filter(move |(position, _)| position.height == height)
+            .map(|(_, message)| message)
     }
 
     /// Forgets the messages below `height`; the mark stays.
@@ -143,9 +155,9 @@ impl Guard {
             None if self.raised_to.is_some_and(|height| position.height <= height) => Origin::Forgotten,
             None => {
                 let oldest = self.own_of(position.height).next().map(|own| own.round());
-                let trimmed = self.last.is_some_and(|last| {
-                    last.height == position.height && last.round.get() > OWN_ROUNDS_MAX
-                });
+                let trimmed = self
+                    .last
+                    .is_some_and(|last| last.height == position.height && last.round.get() > OWN_ROUNDS_MAX);
                 if trimmed && oldest.is_some_and(|oldest| position.round < oldest) {
                     Origin::Forgotten
                 } else {
@@ -156,7 +168,8 @@ impl Guard {
     }
 
     fn is_left(&self, position: Position) -> bool {
-        self.entered.is_some_and(|entered| (position.height, position.round) < entered)
+        self.entered
+            .is_some_and(|entered| (position.height, position.round) < entered)
     }
 }
 

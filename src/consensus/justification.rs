@@ -32,7 +32,10 @@ pub fn justify(proposal: &PrePrepare, quorum: Quorum) -> Result<Justified, &'sta
     if !quorum.is_reached(view_changes.len()) {
         return Err("fewer view changes than a quorum");
     }
-    if !view_changes.windows(2).all(|pair| pair[0].signer < pair[1].signer) {
+    if !view_changes
+        .windows(2)
+        .all(|pair| pair[0].signer < pair[1].signer)
+    {
         return Err("view changes are not strictly ascending by signer");
     }
     for header in view_changes {
@@ -41,14 +44,21 @@ pub fn justify(proposal: &PrePrepare, quorum: Quorum) -> Result<Justified, &'sta
         }
         header_is_possible(header)?;
     }
-    let Some(highest) = view_changes.iter().filter_map(|header| header.prepared).map(|(round, _)| round).max()
+    let Some(highest) = view_changes
+        .iter()
+        .filter_map(|header| header.prepared)
+        .map(|(round, _)| round)
+        .max()
     else {
         if proposal.prepared.is_some() {
             return Err("a certificate although no view change names a lock");
         }
         return Ok(Justified::Fresh);
     };
-    if !view_changes.iter().any(|header| header.prepared == Some((highest, proposal.digest))) {
+    if !view_changes
+        .iter()
+        .any(|header| header.prepared == Some((highest, proposal.digest)))
+    {
         return Err("the block is not the one of the highest lock");
     }
     let Some(certificate) = &proposal.prepared else {

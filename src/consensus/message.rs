@@ -300,7 +300,11 @@ impl ConsensusMessage {
 
     /// Where its signature stands.
     pub fn position(&self) -> Position {
-        Position { height: self.height(), round: self.round(), step: self.step() }
+        Position {
+            height: self.height(),
+            round: self.round(),
+            step: self.step(),
+        }
     }
 
     /// Who signed it.

@@ -84,7 +84,12 @@ pub enum Output {
 impl RoundState {
     /// The start of every height.
     pub const fn new() -> Self {
-        Self { round: Round::ZERO, phase: Phase::PrePrepare, accepted: None, armed: false }
+        Self {
+            round: Round::ZERO,
+            phase: Phase::PrePrepare,
+            accepted: None,
+            armed: false,
+        }
     }
 
     /// Moves on by one input.
@@ -100,27 +105,53 @@ impl RoundState {
             // A decided height stays as it is.
             (Finalized, _) => (self, Output::Nothing),
             // R4, R5: whatever round the certificate is of, and whatever we voted for.
-            (_, Input::Committed) => (Self { phase: Finalized, ..self }, Output::Decide),
+            (_, Input::Committed) => (
+                Self {
+                    phase: Finalized,
+                    ..self
+                },
+                Output::Decide,
+            ),
 
             // R0: the first round's timer runs from the moment a block is due.
             (PrePrepare, Input::Due) if self.round == Round::ZERO && !self.armed => {
                 (Self { armed: true, ..self }, Output::Arm)
             }
             // R2: the first valid proposal of this round wins; one of a later round takes us there.
-            (PrePrepare, Input::Proposal { round, digest }) if round == self.round => {
-                (Self { phase: Prepare, accepted: Some(digest), armed: true, ..self }, Output::Prepare)
-            }
-            (PrePrepare | Prepare | Commit, Input::Proposal { round, digest }) if round > self.round => {
-                (Self { round, phase: Prepare, accepted: Some(digest), armed: true }, Output::Prepare)
-            }
+            (PrePrepare, Input::Proposal { round, digest }) if round == self.round => (
+                Self {
+                    phase: Prepare,
+                    accepted: Some(digest),
+                    armed: true,
+                    ..self
+                },
+                Output::Prepare,
+            ),
+            (PrePrepare | Prepare | Commit, Input::Proposal { round, digest }) if round > self.round => (
+                Self {
+                    round,
+                    phase: Prepare,
+                    accepted: Some(digest),
+                    armed: true,
+                },
+                Output::Prepare,
+            ),
             // R3: only for what we accepted, only in our round, and once, because the phase moves on.
             (Prepare, Input::Prepared { round, digest })
                 if round == self.round && self.accepted == Some(digest) =>
             {
-                (Self { phase: Commit, ..self }, Output::Commit)
+                (
+                    Self {
+                        phase: Commit,
+                        ..self
+                    },
+                    Output::Commit,
+                )
             }
             // R6: a timer that no longer matters is recognised by its round.
-            (PrePrepare | Prepare | Commit, Input::TimedOut { round }) if round == self.round && self.armed => {
+            (PrePrepare | Prepare | Commit, Input::TimedOut { round })
+                if round == self.round && self.armed =>
+            {
                 self.leave_for(round.next())
             }
             // R7a: join those who left before us.
@@ -151,7 +182,12 @@ impl RoundState {
         if round <= self.round {
             return (self, Output::Nothing);
         }
-        let next = Self { round, phase: Phase::PrePrepare, accepted: None, armed: false };
+        let next = Self {
+            round,
+            phase: Phase::PrePrepare,
+            accepted: None,
+            armed: false,
+        };
         (next, Output::ChangeView)
     }
 }

@@ -43,7 +43,11 @@ impl Timing {
             Some(factor) => self.proposal_timeout_ms.saturating_mul(factor),
             None => u64::MAX,
         };
-        if doubled < self.view_change_timeout_ms { doubled } else { self.view_change_timeout_ms }
+        if doubled < self.view_change_timeout_ms {
+            doubled
+        } else {
+            self.view_change_timeout_ms
+        }
     }
 
     /// R0: when the block after the one decided at `decided_at` is due, if the oldest transaction
@@ -55,6 +59,9 @@ impl Timing {
         };
         let grace_ms = if is_proposer { 0 } else { self.gossip_grace_ms };
         let earliest = decided_at.plus_ms(self.min_block_interval_ms);
-        earliest.max(since.plus_ms(grace_ms)).plus_ms(self.batch_window_ms).min(empty_at)
+        earliest
+            .max(since.plus_ms(grace_ms))
+            .plus_ms(self.batch_window_ms)
+            .min(empty_at)
     }
 }

@@ -48,7 +48,9 @@ pub(super) struct ViewChanges {
 impl ViewChanges {
     /// An empty table for a set of `n` validators.
     pub(super) fn new(n: usize) -> Self {
-        Self { by_signer: vec![None; n] }
+        Self {
+            by_signer: vec![None; n],
+        }
     }
 
     /// Notes a VIEW-CHANGE that was checked: `vc_ok`, or `vch_ok` without its certificate.
@@ -72,7 +74,11 @@ impl ViewChanges {
                 return Noted::Duplicate;
             }
         }
-        *slot = Some(Entry { header, certificate, at });
+        *slot = Some(Entry {
+            header,
+            certificate,
+            at,
+        });
         Noted::New
     }
 
@@ -83,18 +89,30 @@ impl ViewChanges {
 
     /// The `k`-th highest round of the table, counted from 0: k + 1 validators are there or beyond.
     pub(super) fn kth_highest(&self, k: usize) -> Option<Round> {
-        let mut rounds: Vec<Round> = self.by_signer.iter().flatten().map(|entry| entry.header.round).collect();
+        let mut rounds: Vec<Round> = self
+            .by_signer
+            .iter()
+            .flatten()
+            .map(|entry| entry.header.round)
+            .collect();
         rounds.sort_unstable_by(|a, b| b.cmp(a));
         rounds.get(k).copied()
     }
 
     /// Entries of exactly `round`, ascending by signer.
     pub(super) fn exactly(&self, round: Round) -> impl Iterator<Item = &Entry> {
-        self.by_signer.iter().flatten().filter(move |entry| entry.header.round == round)
+        self.by_signer
+            .iter()
+            .flatten()
+            .filter(move |entry| entry.header.round == round)
     }
 
     /// How many validators are in `round` or beyond.
     pub(super) fn count_from(&self, round: Round) -> usize {
-        self.by_signer.iter().flatten().filter(|entry| entry.header.round >= round).count()
+        self.by_signer
+            .iter()
+            .flatten()
+            .filter(|entry| entry.header.round >= round)
+            .count()
     }
 }

@@ -53,7 +53,12 @@ pub(super) struct Votes {
 impl Votes {
     /// No votes yet, of a set of `n` validators.
     pub(super) fn new(step: Step, height: Height, n: usize) -> Self {
-        Self { step, height, by_signer: vec![BTreeMap::new(); n], tally: BTreeMap::new() }
+        Self {
+            step,
+            height,
+            by_signer: vec![BTreeMap::new(); n],
+            tally: BTreeMap::new(),
+        }
     }
 
     /// Counts `vote`, which was checked for membership and signature, while we are in `current`.
@@ -65,7 +70,11 @@ impl Votes {
             if first.digest == vote.digest {
                 return Inserted::Duplicate;
             }
-            return Inserted::Conflict(Vote { digest: first.digest, signature: first.signature, ..*vote });
+            return Inserted::Conflict(Vote {
+                digest: first.digest,
+                signature: first.signature,
+                ..*vote
+            });
         }
         if cast.len() >= ROUNDS_PER_SIGNER_MAX {
             match cast.first_key_value().map(|(round, cast)| (*round, cast.digest)) {
@@ -76,7 +85,14 @@ impl Votes {
                 Some(_) | None => return Inserted::Full,
             }
         }
-        cast.insert(vote.round, Cast { digest: vote.digest, signature: vote.signature, at });
+        cast.insert(
+            vote.round,
+            Cast {
+                digest: vote.digest,
+                signature: vote.signature,
+                at,
+            },
+        );
         *self.tally.entry((vote.round, vote.digest)).or_insert(0) += 1;
         Inserted::New
     }
@@ -97,7 +113,10 @@ impl Votes {
 
     /// The lowest (round, block) with a quorum. Votes of different rounds never add up (R4).
     pub(super) fn reached(&self, quorum: Quorum) -> Option<(Round, BlockHash)> {
-        self.tally.iter().find(|(_, count)| quorum.is_reached(**count)).map(|(key, _)| *key)
+        self.tally
+            .iter()
+            .find(|(_, count)| quorum.is_reached(**count))
+            .map(|(key, _)| *key)
     }
 
     /// A (round, block) with a quorum for another block than `digest`: a fork, if that one is final.
@@ -128,13 +147,17 @@ impl Votes {
     /// The votes of `signer` that are remembered, ascending by round.
     pub(super) fn of(&self, signer: Signer) -> impl Iterator<Item = Vote> + '_ {
         let (step, height) = (self.step, self.height);
-        self.by_signer.get(usize::from(signer)).into_iter().flatten().map(move |(round, cast)| Vote {
-            step,
-            height,
-            round: *round,
-            digest: cast.digest,
-            signer,
-            signature: cast.signature,
-        })
+        self.by_signer
+            .get(usize::from(signer))
+            .into_iter()
+            .flatten()
+            .map(move |(round, cast)| Vote {
+                step,
+                height,
+                round: *round,
+                digest: cast.digest,
+                signer,
+                signature: cast.signature,
+            })
     }
 }

@@ -30,7 +30,11 @@ impl Machine {
     }
 
     fn move_to(&mut self, context: &mut Context<'_>, mut tip: Tip, validators: ValidatorSet) {
-        let ours = self.current.decided.clone().or_else(|| self.current.deciding.clone());
+        let ours = self
+            .current
+            .decided
+            .clone()
+            .or_else(|| self.current.deciding.clone());
         if let Some(ours) = ours.filter(|ours| ours.height == tip.height) {
             match &tip.certificate {
                 Some(theirs) if theirs.block_hash != ours.block_hash => {
@@ -95,5 +99,8 @@ impl Machine {
 }
 
 fn signatures_of(certificate: Option<&CommitCertificate>) -> BTreeMap<Signer, Signature> {
-    certificate.into_iter().flat_map(|certificate| certificate.signatures.iter().copied()).collect()
+    certificate
+        .into_iter()
+        .flat_map(|certificate| certificate.signatures.iter().copied())
+        .collect()
 }

@@ -38,14 +38,25 @@ impl Answered {
             if self.peers.len() >= PEERS_MAX {
                 self.peers.clear();
             }
-            self.peers.insert(peer, Answers { last: now, height, count: 1 });
+            self.peers.insert(
+                peer,
+                Answers {
+                    last: now,
+                    height,
+                    count: 1,
+                },
+            );
             return true;
         };
         if now.ms_since(answers.last) < ANSWER_INTERVAL_MS {
             return false;
         }
         if answers.height != height {
-            *answers = Answers { last: now, height, count: 0 };
+            *answers = Answers {
+                last: now,
+                height,
+                count: 0,
+            };
         }
         if answers.count >= ANSWERS_PER_HEIGHT_MAX {
             return false;
@@ -58,13 +69,21 @@ impl Answered {
 
 impl Machine {
     /// R10: a message of a height that is final here.
-    pub(super) fn on_past(&mut self, context: &Context<'_>, from: Option<NodeId>, message: &ConsensusMessage) {
+    pub(super) fn on_past(
+        &mut self,
+        context: &Context<'_>,
+        from: Option<NodeId>,
+        message: &ConsensusMessage,
+    ) {
         if self.joins_tip(message) {
             return;
         }
         let Some(peer) = from else { return };
         if self.answered.admit(peer, self.current.height, context.now.mono) {
-            self.effects.push(Effect::PeerBehind { peer, height: message.height() });
+            self.effects.push(Effect::PeerBehind {
+                peer,
+                height: message.height(),
+            });
         } else {
             self.drop_because("of a final height, answered enough");
         }

@@ -29,7 +29,13 @@ impl Machine {
 
     fn begin_deciding(&mut self, context: &Context<'_>, certificate: CommitCertificate) {
         let digest = certificate.block_hash;
-        self.mark(context.now.mono, Moment::Committed { round: Round::new(certificate.round), digest });
+        self.mark(
+            context.now.mono,
+            Moment::Committed {
+                round: Round::new(certificate.round),
+                digest,
+            },
+        );
         self.current.deciding = Some(certificate);
         if !self.current.bodies.contains(digest) {
             self.fetch(context, digest);
@@ -99,7 +105,8 @@ impl Machine {
         }
         let certificate = self.widened(certificate);
         self.persist_body(digest);
-        self.effects.push(Effect::Persist(Record::Decided(certificate.clone())));
+        self.effects
+            .push(Effect::Persist(Record::Decided(certificate.clone())));
         self.current.decided = Some(certificate.clone());
         self.current.decided_at = Some(context.now.mono);
         self.current.deadline = None;
@@ -117,13 +124,21 @@ impl Machine {
                 signatures.insert(at, (*signer, *signature));
             }
         }
-        CommitCertificate { signatures, ..certificate }
+        CommitCertificate {
+            signatures,
+            ..certificate
+        }
     }
 
     /// Two quorums of COMMITs for two blocks came together at one height.
     pub(super) fn on_fork(&mut self) {
         let quorum = self.current.quorum();
-        let Some(ours) = self.current.deciding.clone().or_else(|| self.current.decided.clone()) else {
+        let Some(ours) = self
+            .current
+            .deciding
+            .clone()
+            .or_else(|| self.current.decided.clone())
+        else {
             return;
         };
         if let Some((round, digest)) = self.current.commits.reached_against(quorum, ours.block_hash) {
@@ -137,7 +152,10 @@ impl Machine {
         self.is_halted = true;
         if ours.round == theirs.round && ours.height == self.current.height {
             for (signer, signature) in &theirs.signatures {
-                let Ok(at) = ours.signatures.binary_search_by_key(signer, |(signer, _)| *signer) else {
+                let Ok(at) = ours
+                    .signatures
+                    .binary_search_by_key(signer, |(signer, _)| *signer)
+                else {
                     continue;
                 };
                 let vote = |certificate: &CommitCertificate, signature| {

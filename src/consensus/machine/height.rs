@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     chain::{Block, BlockHash, CommitCertificate, Height},
     consensus::{
-        EvidenceKind, Mono, PrePrepare, PreparedCert, Quorum, Round, Signer, SigningDomain, Step, ValidatorSet,
-        justification::Justified, round::RoundState, view_changes::ViewChanges, votes::Votes,
+        EvidenceKind, Mono, PrePrepare, PreparedCert, Quorum, Round, Signer, SigningDomain, Step,
+        ValidatorSet, justification::Justified, round::RoundState, view_changes::ViewChanges, votes::Votes,
     },
     crypto::{Hash256, PublicKey, Verified},
 };
@@ -82,7 +82,11 @@ struct Known {
 
 impl Bodies {
     pub(super) fn insert(&mut self, digest: BlockHash, block: Verified<Block>) {
-        self.known.entry(digest).or_insert(Known { block, is_valid: false, is_logged: false });
+        self.known.entry(digest).or_insert(Known {
+            block,
+            is_valid: false,
+            is_logged: false,
+        });
     }
 
     pub(super) fn contains(&self, digest: BlockHash) -> bool {
@@ -136,7 +140,10 @@ impl HeightState {
         let n = validators.len();
         Self {
             height,
-            domain: SigningDomain { chain_id, vset_hash: validators.hash() },
+            domain: SigningDomain {
+                chain_id,
+                vset_hash: validators.hash(),
+            },
             me: me.and_then(|key| validators.signer_of(key)),
             round: RoundState::new(),
             deadline: None,

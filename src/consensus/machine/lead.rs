@@ -24,7 +24,11 @@ impl Machine {
         if round == Round::ZERO {
             return current.is_due;
         }
-        let complete = current.view_changes.exactly(round).filter(|entry| entry.is_complete()).count();
+        let complete = current
+            .view_changes
+            .exactly(round)
+            .filter(|entry| entry.is_complete())
+            .count();
         current.quorum().is_reached(complete)
     }
 
@@ -34,7 +38,12 @@ impl Machine {
         self.current.lead_tried = Some(round);
         let entries: Vec<&Entry> = match round {
             Round::ZERO => Vec::new(),
-            _ => self.current.view_changes.exactly(round).filter(|entry| entry.is_complete()).collect(),
+            _ => self
+                .current
+                .view_changes
+                .exactly(round)
+                .filter(|entry| entry.is_complete())
+                .collect(),
         };
         let headers: Vec<ViewChangeHeader> = entries.iter().map(|entry| entry.header).collect();
         let highest = entries

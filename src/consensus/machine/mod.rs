@@ -166,7 +166,11 @@ impl Machine {
     pub fn new(config: MachineConfig, tip: Tip, validators: ValidatorSet, mut recovered: Recovered) -> Self {
         let height = tip.height.next();
         let guard = recovered.take_guard();
-        let tip_commits = tip.certificate.iter().flat_map(|cert| cert.signatures.iter().copied()).collect();
+        let tip_commits = tip
+            .certificate
+            .iter()
+            .flat_map(|cert| cert.signatures.iter().copied())
+            .collect();
         let current = HeightState::new(height, validators, config.chain_id, config.me.as_ref());
         Self {
             next: NextHeight::new(config.next_height_bytes_max),
@@ -248,8 +252,15 @@ impl Machine {
     /// round that arrived.
     pub fn tip_certificate(&self) -> Option<CommitCertificate> {
         let certificate = self.tip.certificate.as_ref()?;
-        let signatures = self.tip_commits.iter().map(|(signer, signature)| (*signer, *signature)).collect();
-        Some(CommitCertificate { signatures, ..certificate.clone() })
+        let signatures = self
+            .tip_commits
+            .iter()
+            .map(|(signer, signature)| (*signer, *signature))
+            .collect();
+        Some(CommitCertificate {
+            signatures,
+            ..certificate.clone()
+        })
     }
 
     /// Applies rules until none's condition holds. Every rule moves the height on or marks itself
@@ -280,7 +291,11 @@ impl Machine {
         }
         let quorum = current.quorum();
         if let Some(certificate) = current.deciding.as_ref().or(current.decided.as_ref()) {
-            if current.commits.reached_against(quorum, certificate.block_hash).is_some() {
+            if current
+                .commits
+                .reached_against(quorum, certificate.block_hash)
+                .is_some()
+            {
                 return Some(Rule::Fork);
             }
         }
@@ -289,16 +304,26 @@ impl Machine {
         }
         if let Some(certificate) = &current.deciding {
             // R4: without the body, nothing else happens at this height meanwhile.
-            return current.bodies.contains(certificate.block_hash).then_some(Rule::Decide);
+            return current
+                .bodies
+                .contains(certificate.block_hash)
+                .then_some(Rule::Decide);
         }
         if let Some((round, digest)) = current.commits.reached(quorum) {
             return Some(Rule::CommitQuorum(round, digest));
         }
         let round = current.round.round;
-        if let Some(ahead) = current.view_changes.kth_highest(quorum.f()).filter(|ahead| *ahead > round) {
+        if let Some(ahead) = current
+            .view_changes
+            .kth_highest(quorum.f())
+            .filter(|ahead| *ahead > round)
+        {
             return Some(Rule::Join(ahead));
         }
-        let gathered = current.view_changes.kth_highest(quorum.votes() - 1).is_some_and(|at| at >= round);
+        let gathered = current
+            .view_changes
+            .kth_highest(quorum.votes() - 1)
+            .is_some_and(|at| at >= round);
         if round > Round::ZERO
             && current.round.phase == Phase::PrePrepare
             && !current.round.armed
@@ -310,7 +335,10 @@ impl Machine {
         if self.can_lead() {
             return Some(Rule::Lead);
         }
-        let accepted = current.round.accepted.filter(|_| current.round.phase == Phase::Prepare)?;
+        let accepted = current
+            .round
+            .accepted
+            .filter(|_| current.round.phase == Phase::Prepare)?;
         quorum
             .is_reached(current.prepares.count(round, accepted))
             .then_some(Rule::Prepared(accepted))

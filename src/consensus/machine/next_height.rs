@@ -44,7 +44,11 @@ fn body_bytes(body: Option<&Body>) -> usize {
 
 impl NextHeight {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, bytes: 0, kept: BTreeMap::new() }
+        Self {
+            bytes_max,
+            bytes: 0,
+            kept: BTreeMap::new(),
+        }
     }
 
     /// Keeps the message if it is of a later round than what the signer has here, and fits.

@@ -43,7 +43,11 @@ impl Machine {
         if let Some(first) = self.current.proposals.get(&round) {
             if first.message.digest != message.digest {
                 let first = ConsensusMessage::PrePrepare(first.message.clone());
-                self.accuse(EvidenceKind::PrePrepares, first, ConsensusMessage::PrePrepare(message));
+                self.accuse(
+                    EvidenceKind::PrePrepares,
+                    first,
+                    ConsensusMessage::PrePrepare(message),
+                );
                 self.lose_leader(context, round, ViewChangeCause::BadProposal);
                 return;
             }
@@ -69,7 +73,11 @@ impl Machine {
         match body {
             Some(Body::Valid(block)) if block.hash() == digest => self.current.bodies.insert(digest, block),
             Some(Body::Invalid(block)) if block.hash() == digest => {
-                self.current.remember(Proposal { message, justified, fate: Fate::Settled });
+                self.current.remember(Proposal {
+                    message,
+                    justified,
+                    fate: Fate::Settled,
+                });
                 let reason = "its content is invalid".to_owned();
                 let fault = match justified {
                     Justified::Fresh => Fault::Leader(reason),
@@ -85,14 +93,23 @@ impl Machine {
             None => {}
         }
         if !self.current.proposals.contains_key(&round) {
-            self.current.remember(Proposal { message, justified, fate: Fate::WaitsForBody });
+            self.current.remember(Proposal {
+                message,
+                justified,
+                fate: Fate::WaitsForBody,
+            });
         }
         self.consider(context, round, from);
     }
 
     /// R2 for the proposal of `round` that we hold: judge it now, or say what it waits for.
     fn consider(&mut self, context: &mut Context<'_>, round: Round, from: Option<NodeId>) {
-        let Some(proposal) = self.current.proposals.get(&round).filter(|one| one.fate != Fate::Settled) else {
+        let Some(proposal) = self
+            .current
+            .proposals
+            .get(&round)
+            .filter(|one| one.fate != Fate::Settled)
+        else {
             return;
         };
         let (digest, justified) = (proposal.message.digest, proposal.justified);
@@ -167,7 +184,9 @@ impl Machine {
                     return Err(Fault::Quorum(wrong.to_owned()));
                 }
                 if created > prepared {
-                    return Err(Fault::Quorum("its header names a later round than its lock".to_owned()));
+                    return Err(Fault::Quorum(
+                        "its header names a later round than its lock".to_owned(),
+                    ));
                 }
                 if current.bodies.is_valid(block.hash()) {
                     return Ok(());
@@ -201,7 +220,11 @@ impl Machine {
             Fault::Leader(reason) => {
                 self.settle_proposal(round, Fate::Settled);
                 self.refuse(round, &reason);
-                let message = self.current.proposals.get(&round).map(|proposal| proposal.message.clone());
+                let message = self
+                    .current
+                    .proposals
+                    .get(&round)
+                    .map(|proposal| proposal.message.clone());
                 if let Some(message) = message.filter(|message| Some(message.signer) != self.current.me) {
                     self.accuse_proposal(message);
                 }
@@ -212,11 +235,22 @@ impl Machine {
 
     /// R2, all conditions met.
     fn accept(&mut self, context: &mut Context<'_>, round: Round, digest: BlockHash, from: Option<NodeId>) {
-        let Some(message) = self.current.proposals.get(&round).map(|proposal| proposal.message.clone()) else {
+        let Some(message) = self
+            .current
+            .proposals
+            .get(&round)
+            .map(|proposal| proposal.message.clone())
+        else {
             return;
         };
         for header in &message.view_changes {
-            self.ingest(context, ViewChange { header: *header, certificate: None });
+            self.ingest(
+                context,
+                ViewChange {
+                    header: *header,
+                    certificate: None,
+                },
+            );
         }
         let before = self.current.round;
         if self.current.round.apply(Input::Proposal { round, digest }) != Output::Prepare {
@@ -228,8 +262,17 @@ impl Machine {
         if round > before.round || !before.armed {
             self.arm(context);
         }
-        let txs = self.current.bodies.get(digest).map_or(0, |block| block.transactions.len());
-        self.note(Note::Accepted { height: self.current.height, round, digest, txs });
+        let txs = self
+            .current
+            .bodies
+            .get(digest)
+            .map_or(0, |block| block.transactions.len());
+        self.note(Note::Accepted {
+            height: self.current.height,
+            round,
+            digest,
+            txs,
+        });
         self.mark(context.now.mono, Moment::Proposal { round, digest });
         self.forward(from, || ConsensusMessage::PrePrepare(message));
         self.send_vote(Step::Prepare, digest);
@@ -248,14 +291,20 @@ impl Machine {
 
     fn is_wanted(&self, digest: BlockHash) -> bool {
         let current = &self.current;
-        current.deciding.as_ref().is_some_and(|certificate| certificate.block_hash == digest)
+        current
+            .deciding
+            .as_ref()
+            .is_some_and(|certificate| certificate.block_hash == digest)
             || current.lock.as_ref().is_some_and(|lock| lock.digest == digest)
             || current.fetching.contains(&digest)
     }
 
     pub(super) fn fetch(&mut self, context: &Context<'_>, digest: BlockHash) {
         if self.current.fetching.insert(digest) {
-            self.effects.push(Effect::FetchBody { height: self.current.height, digest });
+            self.effects.push(Effect::FetchBody {
+                height: self.current.height,
+                digest,
+            });
         }
         self.start_resending(context.now.mono);
     }
@@ -293,7 +342,11 @@ impl Machine {
 
     fn refuse(&mut self, round: Round, reason: &str) {
         let height = self.current.height;
-        self.note(Note::Refused { height, round, reason: reason.to_owned() });
+        self.note(Note::Refused {
+            height,
+            round,
+            reason: reason.to_owned(),
+        });
     }
 
     /// E6, once per leader and height.
@@ -313,12 +366,7 @@ impl Machine {
         }
     }
 
-    fn send_evidence(
-        &mut self,
-        kind: EvidenceKind,
-        signer: Signer,
-        messages: Vec<ConsensusMessage>,
-    ) {
+    fn send_evidence(&mut self, kind: EvidenceKind, signer: Signer, messages: Vec<ConsensusMessage>) {
         let current = &self.current;
         if let Some(offender) = current.validators.key(signer) {
             let evidence = Evidence::new(kind, *offender, current.height, &current.domain, messages);

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     chain::{Block, BlockHash, CommitCertificate, Height},
-    consensus::{
-        ConsensusMessage, Phase, Position, PreparedCert, Record, Round, Step, Vote, guard::Guard,
-    },
+    consensus::{ConsensusMessage, Phase, Position, PreparedCert, Record, Round, Step, Vote, guard::Guard},
     crypto::Verified,
 };
 
@@ -105,7 +103,11 @@ impl Machine {
             self.current.bodies.set_logged(digest);
         }
         let locked = log.lock.as_ref().map(|lock| lock.round);
-        let signed = self.guard.last().filter(|last| last.height == height).map(|last| last.round);
+        let signed = self
+            .guard
+            .last()
+            .filter(|last| last.height == height)
+            .map(|last| last.round);
         let round = signed.max(locked).unwrap_or(Round::ZERO);
         self.current.round.round = round;
         self.guard.enter(height, round);
@@ -138,8 +140,20 @@ impl Machine {
     fn restore_lock(&mut self, context: &mut Context<'_>, lock: PreparedCert) {
         for (signer, signature) in &lock.signatures {
             let (signer, signature) = (*signer, *signature);
-            let PreparedCert { height, round, digest, .. } = lock;
-            let vote = Vote { step: Step::Prepare, height, round, digest, signer, signature };
+            let PreparedCert {
+                height,
+                round,
+                digest,
+                ..
+            } = lock;
+            let vote = Vote {
+                step: Step::Prepare,
+                height,
+                round,
+                digest,
+                signer,
+                signature,
+            };
             self.on_vote(context, None, vote);
         }
         self.current.is_lock_logged = true;
@@ -153,9 +167,17 @@ impl Machine {
                 Step::Commit => &self.current.commits,
                 Step::ViewChange | Step::PrePrepare | Step::Prepare => &self.current.prepares,
             };
-            self.current.me.and_then(|me| cast.cast(me, round)).map(|cast| cast.digest)
+            self.current
+                .me
+                .and_then(|me| cast.cast(me, round))
+                .map(|cast| cast.digest)
         };
-        let locked = self.current.lock.as_ref().filter(|lock| lock.round == round).map(|lock| lock.digest);
+        let locked = self
+            .current
+            .lock
+            .as_ref()
+            .filter(|lock| lock.round == round)
+            .map(|lock| lock.digest);
         let committed = voted(Step::Commit);
         self.current.round.accepted = committed.or_else(|| voted(Step::Prepare)).or(locked);
         self.current.round.phase = match (committed, self.current.round.accepted) {

@@ -22,7 +22,12 @@ impl Machine {
     fn schedule_resend(&mut self, now: Mono) {
         let at = now.plus_ms(self.resend_delay_ms());
         self.resend_at = Some(at);
-        self.set_timer(Timer::Resend { height: self.current.height }, at);
+        self.set_timer(
+            Timer::Resend {
+                height: self.current.height,
+            },
+            at,
+        );
     }
 
     /// The interval with a jitter of an eighth either way, different for every node and time, so
@@ -57,7 +62,9 @@ impl Machine {
     pub(super) fn resend_now(&mut self, context: &Context<'_>) {
         let now = context.now.mono;
         let is_idle = self.is_halted || self.current.round.phase == Phase::Finalized;
-        let is_recent = self.resent_at.is_some_and(|last| now.ms_since(last) < RESEND_GAP_MS);
+        let is_recent = self
+            .resent_at
+            .is_some_and(|last| now.ms_since(last) < RESEND_GAP_MS);
         if is_idle || is_recent {
             return;
         }

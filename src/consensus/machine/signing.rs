@@ -42,14 +42,25 @@ impl Machine {
     }
 
     pub(super) fn position(&self, step: Step) -> Position {
-        Position { height: self.current.height, round: self.current.round.round, step }
+        Position {
+            height: self.current.height,
+            round: self.current.round.round,
+            step,
+        }
     }
 
     /// Sends PREPARE or COMMIT in the current round.
     pub(super) fn send_vote(&mut self, step: Step, digest: BlockHash) {
         let Some(signer) = self.current.me else { return };
         let Position { height, round, step } = self.position(step);
-        self.request(ConsensusMessage::Vote(Vote { step, height, round, digest, signer, signature: UNSIGNED }));
+        self.request(ConsensusMessage::Vote(Vote {
+            step,
+            height,
+            round,
+            digest,
+            signer,
+            signature: UNSIGNED,
+        }));
     }
 
     /// Sends VIEW-CHANGE into the current round, with the lock as it is now.
@@ -58,7 +69,13 @@ impl Machine {
         let Position { height, round, .. } = self.position(Step::ViewChange);
         let certificate = self.current.lock.clone();
         let prepared = certificate.as_ref().map(|lock| (lock.round, lock.digest));
-        let header = ViewChangeHeader { height, round, prepared, signer, signature: UNSIGNED };
+        let header = ViewChangeHeader {
+            height,
+            round,
+            prepared,
+            signer,
+            signature: UNSIGNED,
+        };
         self.request(ConsensusMessage::ViewChange(ViewChange { header, certificate }));
     }
 
@@ -94,7 +111,11 @@ impl Machine {
                 let request = self.requests.last;
                 let bytes = message.signing_bytes(&self.current.domain);
                 self.requests.open.insert(request, message);
-                self.effects.push(Effect::Sign { request, position, bytes });
+                self.effects.push(Effect::Sign {
+                    request,
+                    position,
+                    bytes,
+                });
             }
             Answer::Stored(stored) => self.broadcast(stored),
             Answer::Refuse => self.note(Note::DoubleSignPrevented(position)),
@@ -123,7 +144,8 @@ impl Machine {
             }
         }
         self.persist_before(&message);
-        self.effects.push(Effect::Persist(Record::Signed(message.clone())));
+        self.effects
+            .push(Effect::Persist(Record::Signed(message.clone())));
         self.broadcast(message.clone());
         self.start_resending(context.now.mono);
         self.on_current(context, None, message, None);
@@ -182,7 +204,11 @@ impl Machine {
         };
         let state = self.current.round;
         let is_missing = |step: Step| {
-            let position = Position { height: self.current.height, round: state.round, step };
+            let position = Position {
+                height: self.current.height,
+                round: state.round,
+                step,
+            };
             self.guard.own_at(position).is_none() && self.guard.is_free(position)
         };
         match (state.phase, state.accepted) {
@@ -203,12 +229,16 @@ impl Machine {
 
 fn signed(message: ConsensusMessage, signature: Signature) -> ConsensusMessage {
     match message {
-        ConsensusMessage::PrePrepare(proposal) => {
-            ConsensusMessage::PrePrepare(PrePrepare { signature, ..proposal })
-        }
+        ConsensusMessage::PrePrepare(proposal) => ConsensusMessage::PrePrepare(PrePrepare {
+            signature,
+            ..proposal
+        }),
         ConsensusMessage::Vote(vote) => ConsensusMessage::Vote(Vote { signature, ..vote }),
         ConsensusMessage::ViewChange(view_change) => ConsensusMessage::ViewChange(ViewChange {
-            header: ViewChangeHeader { signature, ..view_change.header },
+            header: ViewChangeHeader {
+                signature,
+                ..view_change.header
+            },
             certificate: view_change.certificate,
         }),
     }

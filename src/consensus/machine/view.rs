@@ -212,7 +212,9 @@ impl Machine {
         let state = current.round;
         let quorum = current.quorum();
         let counted = |votes: &crate::consensus::votes::Votes| {
-            state.accepted.map_or(0, |digest| votes.count(state.round, digest))
+            state
+                .accepted
+                .map_or(0, |digest| votes.count(state.round, digest))
         };
         View {
             height: current.height,
@@ -253,9 +255,18 @@ impl Machine {
         let mark = |(signer, key): (Signer, &PublicKey)| Mark {
             key: *key,
             is_up: current.me == Some(signer) || self.links.get(key).is_some_and(|link| link.is_up),
-            prepare: current.prepares.cast(signer, round).map(|cast| (cast.digest, cast.at)),
-            commit: current.commits.cast(signer, round).map(|cast| (cast.digest, cast.at)),
-            view_change: current.view_changes.get(signer).map(|entry| (entry.header.round, entry.at)),
+            prepare: current
+                .prepares
+                .cast(signer, round)
+                .map(|cast| (cast.digest, cast.at)),
+            commit: current
+                .commits
+                .cast(signer, round)
+                .map(|cast| (cast.digest, cast.at)),
+            view_change: current
+                .view_changes
+                .get(signer)
+                .map(|entry| (entry.header.round, entry.at)),
         };
         (0..).zip(current.validators.keys()).map(mark).collect()
     }
@@ -276,16 +287,20 @@ impl Machine {
             return WaitingFor::Body(certificate.block_hash);
         }
         let missing = |has: &dyn Fn(Signer) -> bool| -> Vec<Signer> {
-            (0..).zip(current.validators.keys()).map(|(signer, _)| signer).filter(|one| !has(*one)).collect()
+            (0..)
+                .zip(current.validators.keys())
+                .map(|(signer, _)| signer)
+                .filter(|one| !has(*one))
+                .collect()
         };
         match state.phase {
             Phase::Finalized => WaitingFor::Connect,
-            Phase::Prepare => {
-                WaitingFor::Prepares(missing(&|signer| current.prepares.cast(signer, state.round).is_some()))
-            }
-            Phase::Commit => {
-                WaitingFor::Commits(missing(&|signer| current.commits.cast(signer, state.round).is_some()))
-            }
+            Phase::Prepare => WaitingFor::Prepares(missing(&|signer| {
+                current.prepares.cast(signer, state.round).is_some()
+            })),
+            Phase::Commit => WaitingFor::Commits(missing(&|signer| {
+                current.commits.cast(signer, state.round).is_some()
+            })),
             Phase::PrePrepare => {
                 if let Some(proposal) = current.proposals.get(&state.round) {
                     match proposal.fate {
@@ -319,6 +334,10 @@ impl Machine {
         if self.current.timeline.len() >= TIMELINE_MAX {
             self.current.timeline.pop_front();
         }
-        self.current.timeline.push_back(TimelineEntry { at, height: self.current.height, moment });
+        self.current.timeline.push_back(TimelineEntry {
+            at,
+            height: self.current.height,
+            moment,
+        });
     }
 }

@@ -29,7 +29,12 @@ impl Machine {
         if work_at > context.now.mono {
             if self.current.work_timer != Some(work_at) {
                 self.current.work_timer = Some(work_at);
-                self.set_timer(Timer::Work { height: self.current.height }, work_at);
+                self.set_timer(
+                    Timer::Work {
+                        height: self.current.height,
+                    },
+                    work_at,
+                );
             }
             return;
         }
@@ -44,7 +49,9 @@ impl Machine {
         let current = &self.current;
         let proposer = current.validators.proposer(current.height, Round::ZERO);
         let is_proposer = current.me.is_some() && current.me == proposer;
-        self.config.timing.work_at(current.decided_before, self.work_since, is_proposer)
+        self.config
+            .timing
+            .work_at(current.decided_before, self.work_since, is_proposer)
     }
 
     pub(super) fn on_work(&mut self, context: &Context<'_>, since: Option<Mono>) {
@@ -64,7 +71,10 @@ impl Machine {
     pub(super) fn arm(&mut self, context: &Context<'_>) {
         let round = self.current.round.round;
         let height = self.current.height;
-        let deadline = context.now.mono.plus_ms(self.config.timing.round_timeout_ms(round));
+        let deadline = context
+            .now
+            .mono
+            .plus_ms(self.config.timing.round_timeout_ms(round));
         self.current.deadline = Some(deadline);
         self.set_timer(Timer::Round { height, round }, deadline);
         self.mark(context.now.mono, Moment::Armed { round });
@@ -74,10 +84,18 @@ impl Machine {
 
     /// R6.
     pub(super) fn on_round_timer(&mut self, context: &Context<'_>, height: Height, round: Round) {
-        if self.is_halted || self.is_syncing || height != self.current.height || self.current.deciding.is_some() {
+        if self.is_halted
+            || self.is_syncing
+            || height != self.current.height
+            || self.current.deciding.is_some()
+        {
             return;
         }
-        let Some(deadline) = self.current.deadline.filter(|_| round == self.current.round.round) else {
+        let Some(deadline) = self
+            .current
+            .deadline
+            .filter(|_| round == self.current.round.round)
+        else {
             return;
         };
         if context.now.mono < deadline {
@@ -117,7 +135,11 @@ impl Machine {
             return;
         }
         self.entered_round(context, before, Some(cause));
-        self.note(Note::ViewChange { height: self.current.height, to: self.current.round.round, cause });
+        self.note(Note::ViewChange {
+            height: self.current.height,
+            to: self.current.round.round,
+            cause,
+        });
         self.send_view_change();
         self.start_resending(context.now.mono);
     }
@@ -133,7 +155,10 @@ impl Machine {
         self.guard.enter(self.current.height, self.current.round.round);
         let past = RoundPast {
             round: before.round,
-            proposer: self.current.validators.proposer(self.current.height, before.round),
+            proposer: self
+                .current
+                .validators
+                .proposer(self.current.height, before.round),
             began_at: self.current.round_since,
             left_at: now,
             phase: before.phase,
@@ -145,7 +170,13 @@ impl Machine {
         self.current.deadline = None;
         self.current.lead_tried = None;
         self.current.leading = None;
-        self.mark(now, Moment::Round { round: self.current.round.round, cause });
+        self.mark(
+            now,
+            Moment::Round {
+                round: self.current.round.round,
+                cause,
+            },
+        );
     }
 
     /// R7: files a VIEW-CHANGE; what follows from it, [`Machine::settle`] finds.
@@ -182,7 +213,12 @@ impl Machine {
                 false
             }
             Noted::Conflict(first) => {
-                let proof = |header| ConsensusMessage::ViewChange(ViewChange { header, certificate: None });
+                let proof = |header| {
+                    ConsensusMessage::ViewChange(ViewChange {
+                        header,
+                        certificate: None,
+                    })
+                };
                 self.accuse(EvidenceKind::ViewChanges, proof(first), proof(header));
                 false
             }
@@ -192,10 +228,13 @@ impl Machine {
     /// A VIEW-CHANGE of ours inside somebody's proposal must be one that we sent.
     fn is_ours(&mut self, view_change: &ViewChange) -> bool {
         let message = ConsensusMessage::ViewChange(view_change.clone());
-        let known = self.guard.own_at(message.position()).is_some_and(|own| match own {
-            ConsensusMessage::ViewChange(own) => own.header.prepared == view_change.header.prepared,
-            ConsensusMessage::PrePrepare(_) | ConsensusMessage::Vote(_) => false,
-        });
+        let known = self
+            .guard
+            .own_at(message.position())
+            .is_some_and(|own| match own {
+                ConsensusMessage::ViewChange(own) => own.header.prepared == view_change.header.prepared,
+                ConsensusMessage::PrePrepare(_) | ConsensusMessage::Vote(_) => false,
+            });
         if !known {
             self.on_own_key(message);
         }
@@ -206,7 +245,13 @@ impl Machine {
         if Some(&key) == self.config.me.as_ref() {
             return;
         }
-        self.links.insert(key, Link { is_up, since: context.now.mono });
+        self.links.insert(
+            key,
+            Link {
+                is_up,
+                since: context.now.mono,
+            },
+        );
         if !self.is_started {
             return;
         }
@@ -223,14 +268,22 @@ impl Machine {
             return;
         };
         if self.current.round.armed && self.current.round.phase == Phase::PrePrepare {
-            let at = down_since.plus_ms(self.config.leader_grace_ms).max(context.now.mono);
-            let timer = Timer::LeaderGrace { height: self.current.height, round: self.current.round.round };
+            let at = down_since
+                .plus_ms(self.config.leader_grace_ms)
+                .max(context.now.mono);
+            let timer = Timer::LeaderGrace {
+                height: self.current.height,
+                round: self.current.round.round,
+            };
             self.set_timer(timer, at);
         }
     }
 
     fn leader_down_since(&self) -> Option<Mono> {
-        let leader = self.current.leader().filter(|leader| Some(*leader) != self.current.me)?;
+        let leader = self
+            .current
+            .leader()
+            .filter(|leader| Some(*leader) != self.current.me)?;
         let key = self.current.validators.key(leader)?;
         match self.links.get(key) {
             Some(link) => (!link.is_up).then_some(link.since),

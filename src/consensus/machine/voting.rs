@@ -48,9 +48,18 @@ impl Machine {
         }
         let height = self.current.height;
         let signatures = self.current.prepares.signatures(round, digest);
-        self.current.lock = Some(PreparedCert { height, round, digest, signatures });
+        self.current.lock = Some(PreparedCert {
+            height,
+            round,
+            digest,
+            signatures,
+        });
         self.current.is_lock_logged = false;
-        self.note(Note::Prepared { height, round, digest });
+        self.note(Note::Prepared {
+            height,
+            round,
+            digest,
+        });
         self.mark(context.now.mono, Moment::Prepared { round, digest });
         self.send_vote(Step::Commit, digest);
     }
@@ -61,7 +70,10 @@ impl Machine {
             return;
         };
         if is_amnesia(commit, &entry.header) {
-            let view_change = ViewChange { header: entry.header, certificate: None };
+            let view_change = ViewChange {
+                header: entry.header,
+                certificate: None,
+            };
             self.accuse(
                 EvidenceKind::Amnesia,
                 ConsensusMessage::Vote(*commit),
@@ -72,9 +84,16 @@ impl Machine {
 
     /// E5, the VIEW-CHANGE being the newer of the two messages.
     pub(super) fn check_amnesia_of_view_change(&mut self, header: &ViewChangeHeader) {
-        let forgotten = self.current.commits.of(header.signer).find(|commit| is_amnesia(commit, header));
+        let forgotten = self
+            .current
+            .commits
+            .of(header.signer)
+            .find(|commit| is_amnesia(commit, header));
         if let Some(commit) = forgotten {
-            let view_change = ViewChange { header: *header, certificate: None };
+            let view_change = ViewChange {
+                header: *header,
+                certificate: None,
+            };
             self.accuse(
                 EvidenceKind::Amnesia,
                 ConsensusMessage::Vote(commit),

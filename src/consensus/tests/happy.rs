@@ -12,7 +12,12 @@ fn a01_happy_path_for_every_size() {
         assert!(world.run_to_height(1, 5_000), "n = {n}");
         let count = |step| (0..n).map(|node| world.sent(node, 1, step).len()).sum::<usize>();
         assert_eq!(
-            (count(Step::PrePrepare), count(Step::Prepare), count(Step::Commit), count(Step::ViewChange)),
+            (
+                count(Step::PrePrepare),
+                count(Step::Prepare),
+                count(Step::Commit),
+                count(Step::ViewChange)
+            ),
             (1, n, n, 0),
             "n = {n}"
         );
@@ -58,7 +63,10 @@ fn many_heights_in_a_row() {
     world.start();
     assert!(world.run_to_height(20, 10_000));
     world.laws.check();
-    let proposers: std::collections::BTreeSet<_> =
-        world.nodes[0].chain.iter().map(|(block, _)| block.header.proposer).collect();
+    let proposers: std::collections::BTreeSet<_> = world.nodes[0]
+        .chain
+        .iter()
+        .map(|(block, _)| block.header.proposer)
+        .collect();
     assert_eq!(proposers.len(), 4, "everybody leads in turn");
 }

@@ -33,11 +33,15 @@ impl Laws {
         let (height, hash) = (certificate.height, certificate.block_hash);
         let first = *self.decided.entry(height).or_insert(hash);
         if first != hash {
-            self.broken.push(format!("O1: node {node} decided {hash:?} at {height}, others {first:?}"));
+            self.broken.push(format!(
+                "O1: node {node} decided {hash:?} at {height}, others {first:?}"
+            ));
         }
         let before = *self.by_node.entry((node, height)).or_insert(hash);
         if before != hash {
-            self.broken.push(format!("O2: node {node} at {height} went from {before:?} to {hash:?}"));
+            self.broken.push(format!(
+                "O2: node {node} at {height} went from {before:?} to {hash:?}"
+            ));
         }
         if let Err(error) = Verified::check(certificate.clone(), CertificateContext { domain, validators }) {
             self.broken.push(format!("O4: node {node} at {height}: {error}"));
@@ -46,9 +50,15 @@ impl Laws {
 
     /// O2: after a restart, `node` stands at `tip`; it must not have been further before.
     pub(super) fn on_restart(&mut self, node: usize, tip: Height) {
-        let furthest = self.by_node.keys().filter(|(one, _)| *one == node).map(|(_, height)| *height).max();
+        let furthest = self
+            .by_node
+            .keys()
+            .filter(|(one, _)| *one == node)
+            .map(|(_, height)| *height)
+            .max();
         if furthest.is_some_and(|furthest| furthest > tip) {
-            self.broken.push(format!("O2: node {node} restarts at {tip}, had {furthest:?}"));
+            self.broken
+                .push(format!("O2: node {node} restarts at {tip}, had {furthest:?}"));
         }
     }
 
@@ -58,7 +68,8 @@ impl Laws {
         let bytes = message.signing_bytes(domain);
         if let Some(first) = self.signed.get(&(node, position)) {
             if *first != bytes {
-                self.broken.push(format!("O3: node {node} signed twice at {position:?}"));
+                self.broken
+                    .push(format!("O3: node {node} signed twice at {position:?}"));
             }
             return;
         }
@@ -69,11 +80,13 @@ impl Laws {
             | (ConsensusMessage::ViewChange(change), ConsensusMessage::Vote(vote)) = (other, message)
             {
                 if is_amnesia(vote, &change.header) {
-                    self.broken.push(format!("O3: node {node} forgot its COMMIT at {position:?}"));
+                    self.broken
+                        .push(format!("O3: node {node} forgot its COMMIT at {position:?}"));
                 }
             }
             if position.round < other.round() && !matches!(message, ConsensusMessage::ViewChange(_)) {
-                self.broken.push(format!("O3: node {node} went back to {position:?}"));
+                self.broken
+                    .push(format!("O3: node {node} went back to {position:?}"));
             }
         }
         sent.push(message.clone());
@@ -82,7 +95,8 @@ impl Laws {
     /// O3: nobody honest is ever accused.
     pub(super) fn on_evidence(&mut self, offender: Option<usize>, is_honest: bool, kind: EvidenceKind) {
         if is_honest {
-            self.broken.push(format!("O3: honest node {offender:?} accused of {kind:?}"));
+            self.broken
+                .push(format!("O3: honest node {offender:?} accused of {kind:?}"));
         }
     }
 

@@ -12,7 +12,10 @@ pub(super) const DRIFT_MS: u64 = 10_000;
 /// A block as it came from a peer, with its (no) transaction signatures checked.
 pub(super) fn verified(block: Block) -> Verified<Block> {
     let chain_id = Hash256::ZERO;
-    let context = crate::chain::BlockContext { chain_id: &chain_id, known: &|_| false };
+    let context = crate::chain::BlockContext {
+        chain_id: &chain_id,
+        known: &|_| false,
+    };
     Verified::check(block, context).unwrap()
 }
 
@@ -33,7 +36,15 @@ pub(super) struct ToyLedger {
 impl ToyLedger {
     pub(super) fn new(me: PublicKey, validators: ValidatorSet, genesis: Hash256) -> Self {
         let blocks = vec![(BlockHash::from_hash(genesis), TimestampMs::new(1_000))];
-        Self { me, validators, blocks, salt: 0, verdict: None, can_build: true, validations: 0 }
+        Self {
+            me,
+            validators,
+            blocks,
+            salt: 0,
+            verdict: None,
+            can_build: true,
+            validations: 0,
+        }
     }
 
     pub(super) fn tip(&self) -> (Height, BlockHash, TimestampMs) {
@@ -43,7 +54,11 @@ impl ToyLedger {
 
     pub(super) fn connect(&mut self, block: &Block) {
         let (height, hash, _) = self.tip();
-        assert_eq!((block.header.height, block.header.prev_hash), (height.next(), hash), "a block that links");
+        assert_eq!(
+            (block.header.height, block.header.prev_hash),
+            (height.next(), hash),
+            "a block that links"
+        );
         self.blocks.push((block.hash(), block.header.timestamp_ms));
     }
 
@@ -68,10 +83,17 @@ impl ToyLedger {
             utxo_commitment: HashWriter::new("toy").u64(salt).finish(),
             vset_hash: self.validators.hash(),
             next_vset_hash: self.validators.hash(),
-            prev_commit_hash: prev_commit.as_ref().map_or(Hash256::ZERO, CommitCertificate::hash),
+            prev_commit_hash: prev_commit
+                .as_ref()
+                .map_or(Hash256::ZERO, CommitCertificate::hash),
             evidence_root: Hash256::ZERO,
         };
-        Block { header, prev_commit, evidence: Vec::new(), transactions: Vec::new() }
+        Block {
+            header,
+            prev_commit,
+            evidence: Vec::new(),
+            transactions: Vec::new(),
+        }
     }
 
     fn check(&self, block: &Block) -> Option<&'static str> {
@@ -82,7 +104,10 @@ impl ToyLedger {
         if block.header.timestamp_ms <= timestamp {
             return Some("not later than its parent");
         }
-        let commit_hash = block.prev_commit.as_ref().map_or(Hash256::ZERO, CommitCertificate::hash);
+        let commit_hash = block
+            .prev_commit
+            .as_ref()
+            .map_or(Hash256::ZERO, CommitCertificate::hash);
         if commit_hash != block.header.prev_commit_hash {
             return Some("certificate is not the header's");
         }
@@ -130,6 +155,12 @@ impl Application for ToyLedger {
         self.salt += 1;
         let (_, _, parent) = self.tip();
         let timestamp = TimestampMs::new(now.get().max(parent.get() + 1));
-        Some(verified(self.make(self.me, round, timestamp, prev_commit, self.salt)))
+        Some(verified(self.make(
+            self.me,
+            round,
+            timestamp,
+            prev_commit,
+            self.salt,
+        )))
     }
 }

@@ -40,13 +40,38 @@ pub(super) struct Envelope<'a> {
 pub(super) type Network = Box<dyn FnMut(&Envelope<'_>) -> Vec<u64>>;
 
 pub(super) enum Item {
-    Deliver { to: usize, from: Option<NodeId>, message: Verified<ConsensusMessage>, body: Option<Body> },
-    Timer { node: usize, life: u32, timer: Timer, at: Mono },
-    Signed { node: usize, life: u32, request: u64, signature: Signature },
-    Blocks { to: usize, above: usize },
-    Fetched { to: usize, digest: BlockHash },
-    Restart { node: usize },
-    Crash { node: usize },
+    Deliver {
+        to: usize,
+        from: Option<NodeId>,
+        message: Verified<ConsensusMessage>,
+        body: Option<Body>,
+    },
+    Timer {
+        node: usize,
+        life: u32,
+        timer: Timer,
+        at: Mono,
+    },
+    Signed {
+        node: usize,
+        life: u32,
+        request: u64,
+        signature: Signature,
+    },
+    Blocks {
+        to: usize,
+        above: usize,
+    },
+    Fetched {
+        to: usize,
+        digest: BlockHash,
+    },
+    Restart {
+        node: usize,
+    },
+    Crash {
+        node: usize,
+    },
 }
 
 pub(super) struct Node {
@@ -132,7 +157,10 @@ impl World {
             .collect();
         Self {
             nodes,
-            domain: SigningDomain { chain_id, vset_hash: validators.hash() },
+            domain: SigningDomain {
+                chain_id,
+                vset_hash: validators.hash(),
+            },
             validators,
             chain_id,
             now: millis(1),
@@ -185,7 +213,10 @@ impl World {
         one.crash_after = None;
         // What the storage would hold: every decided height with its body.
         let mut bodies: BTreeMap<BlockHash, Block> = BTreeMap::new();
-        one.ledger = ToyLedger { salt: one.ledger.salt, ..ToyLedger::new(one.key.public_key(), validators, chain_id) };
+        one.ledger = ToyLedger {
+            salt: one.ledger.salt,
+            ..ToyLedger::new(one.key.public_key(), validators, chain_id)
+        };
         one.chain.clear();
         for record in &one.disk {
             match record {
@@ -195,7 +226,10 @@ impl World {
                 Record::Decided(certificate) => {
                     let (tip, _, _) = one.ledger.tip();
                     if certificate.height == tip.next() {
-                        let block = bodies.get(&certificate.block_hash).expect("a decided body is logged").clone();
+                        let block = bodies
+                            .get(&certificate.block_hash)
+                            .expect("a decided body is logged")
+                            .clone();
                         one.ledger.connect(&block);
                         one.chain.push((block, certificate.clone()));
                     }
@@ -235,7 +269,10 @@ impl World {
 
     pub(super) fn clock(&self, node: usize) -> Now {
         let wall = EPOCH_MS + self.now / 1_000 + self.nodes[node].clock_offset_ms;
-        Now { mono: Mono::from_micros(self.now), wall: TimestampMs::new(wall) }
+        Now {
+            mono: Mono::from_micros(self.now),
+            wall: TimestampMs::new(wall),
+        }
     }
 
     pub(super) fn push(&mut self, after_us: u64, item: Item) {
@@ -253,7 +290,9 @@ impl World {
     pub(super) fn step(&mut self, node: usize, event: Event) {
         let now = self.clock(node);
         let one = &mut self.nodes[node];
-        let Some(machine) = one.machine.as_mut() else { return };
+        let Some(machine) = one.machine.as_mut() else {
+            return;
+        };
         let effects = machine.step(now, event, &mut one.ledger);
         self.perform(node, effects);
     }
@@ -294,7 +333,15 @@ impl World {
                     Some(delay) => {
                         let life = self.nodes[node].life;
                         let after = delay(self.sequence);
-                        self.push(after, Item::Signed { node, life, request, signature });
+                        self.push(
+                            after,
+                            Item::Signed {
+                                node,
+                                life,
+                                request,
+                                signature,
+                            },
+                        );
                     }
                     None => {
                         let now = self.clock(node);
@@ -326,11 +373,20 @@ impl World {
                 let life = self.nodes[node].life;
                 self.nodes[node].timers.insert(timer, at);
                 let after = at.micros().saturating_sub(self.now);
-                self.push(after, Item::Timer { node, life, timer, at });
+                self.push(
+                    after,
+                    Item::Timer {
+                        node,
+                        life,
+                        timer,
+                        at,
+                    },
+                );
             }
             Effect::FetchBody { digest, .. } => self.push(2_000, Item::Fetched { to: node, digest }),
             Effect::Decide { block, certificate } => {
-                self.laws.on_decided(node, &certificate, &self.domain, &self.validators);
+                self.laws
+                    .on_decided(node, &certificate, &self.domain, &self.validators);
                 let is_logged = self.nodes[node].disk.iter().any(
                     |record| matches!(record, Record::Decided(logged) if logged.height == certificate.height),
                 );
@@ -341,8 +397,13 @@ impl World {
                 one.ledger.connect(&block);
                 one.chain.push((Block::clone(&block), certificate.clone()));
                 let (height, hash, timestamp) = one.ledger.tip();
-                let tip =
-                    Tip { height, hash, timestamp, certificate: Some(certificate), decided_at: Some(now.mono) };
+                let tip = Tip {
+                    height,
+                    hash,
+                    timestamp,
+                    certificate: Some(certificate),
+                    decided_at: Some(now.mono),
+                };
                 let machine = one.machine.as_mut().unwrap();
                 todo.extend(machine.advance(now, tip, validators, &mut one.ledger));
                 if self.has_work {
@@ -357,8 +418,16 @@ impl World {
                 }
             }
             Effect::Behind { .. } => {
-                let longest = (0..self.nodes.len()).max_by_key(|node| self.nodes[*node].chain.len()).unwrap();
-                self.push(5_000, Item::Blocks { to: node, above: longest });
+                let longest = (0..self.nodes.len())
+                    .max_by_key(|node| self.nodes[*node].chain.len())
+                    .unwrap();
+                self.push(
+                    5_000,
+                    Item::Blocks {
+                        to: node,
+                        above: longest,
+                    },
+                );
             }
             Effect::Evidence(evidence) => {
                 let offender = self.index_of(&evidence.offender);
@@ -389,11 +458,24 @@ impl World {
             if to == node || Some(key) == origin {
                 continue;
             }
-            let envelope = Envelope { at: self.now, from: node, to, message: &message };
+            let envelope = Envelope {
+                at: self.now,
+                from: node,
+                to,
+                message: &message,
+            };
             for after in (self.network)(&envelope) {
                 self.messages += 1;
                 let body = block.clone().map(|block| Body::Valid(verified(block)));
-                self.push(after, Item::Deliver { to, from: Some(from), message: checked.clone(), body });
+                self.push(
+                    after,
+                    Item::Deliver {
+                        to,
+                        from: Some(from),
+                        message: checked.clone(),
+                        body,
+                    },
+                );
             }
         }
     }
@@ -406,7 +488,10 @@ impl World {
                 return known.clone();
             }
         }
-        let context = MessageContext { domain: &self.domain, validators: &self.validators };
+        let context = MessageContext {
+            domain: &self.domain,
+            validators: &self.validators,
+        };
         let checked = Verified::check(message, context).expect("a message that verifies");
         self.checked.insert(signature, checked.clone());
         checked
@@ -447,22 +532,37 @@ impl World {
     }
 
     pub(super) fn all_at(&self, height: u64) -> bool {
-        self.nodes.iter().all(|node| {
-            node.is_byzantine || (node.machine.is_some() && node.chain.len() as u64 >= height)
-        })
+        self.nodes
+            .iter()
+            .all(|node| node.is_byzantine || (node.machine.is_some() && node.chain.len() as u64 >= height))
     }
 
     fn handle(&mut self, item: Item) {
         match item {
-            Item::Deliver { to, from, message, body } => self.step(to, Event::Message { from, message, body }),
-            Item::Timer { node, life, timer, at } => {
+            Item::Deliver {
+                to,
+                from,
+                message,
+                body,
+            } => self.step(to, Event::Message { from, message, body }),
+            Item::Timer {
+                node,
+                life,
+                timer,
+                at,
+            } => {
                 let one = &mut self.nodes[node];
                 if one.life == life && one.timers.get(&timer) == Some(&at) {
                     one.timers.remove(&timer);
                     self.step(node, Event::Timer(timer));
                 }
             }
-            Item::Signed { node, life, request, signature } => {
+            Item::Signed {
+                node,
+                life,
+                request,
+                signature,
+            } => {
                 if self.nodes[node].life == life {
                     self.step(node, Event::Signed { request, signature });
                 }
@@ -471,9 +571,10 @@ impl World {
             Item::Fetched { to, digest } => {
                 let is_kept = self.nodes.iter().any(|node| {
                     node.machine.is_some()
-                        && node.disk.iter().any(|record| {
-                            matches!(record, Record::Body(block) if block.hash() == digest)
-                        })
+                        && node
+                            .disk
+                            .iter()
+                            .any(|record| matches!(record, Record::Body(block) if block.hash() == digest))
                 });
                 if let Some(block) = self.bodies.get(&digest).filter(|_| is_kept).cloned() {
                     self.step(to, Event::Fetched(verified(block)));
@@ -498,9 +599,18 @@ impl World {
             self.nodes[above].chain.get(self.nodes[to].chain.len()).cloned()
         {
             let before = self.nodes[to].chain.len();
-            let context = CertificateContext { domain: &self.domain, validators: &self.validators };
+            let context = CertificateContext {
+                domain: &self.domain,
+                validators: &self.validators,
+            };
             let certificate = Verified::check(certificate, context).expect("a certificate that verifies");
-            self.step(to, Event::Decided { certificate, block: Some(verified(block)) });
+            self.step(
+                to,
+                Event::Decided {
+                    certificate,
+                    block: Some(verified(block)),
+                },
+            );
             if self.nodes[to].chain.len() == before {
                 return;
             }
@@ -522,25 +632,61 @@ impl World {
         vote
     }
 
-    pub(super) fn prepared(&self, signers: &[usize], height: u64, round: u32, digest: BlockHash) -> PreparedCert {
+    pub(super) fn prepared(
+        &self,
+        signers: &[usize],
+        height: u64,
+        round: u32,
+        digest: BlockHash,
+    ) -> PreparedCert {
         let signatures = signers
             .iter()
             .map(|signer| {
-                (*signer as Signer, self.vote(*signer, Step::Prepare, height, round, digest).signature)
+                (
+                    *signer as Signer,
+                    self.vote(*signer, Step::Prepare, height, round, digest).signature,
+                )
             })
             .collect();
-        PreparedCert { height: Height::new(height), round: Round::new(round), digest, signatures }
+        PreparedCert {
+            height: Height::new(height),
+            round: Round::new(round),
+            digest,
+            signatures,
+        }
     }
 
-    pub(super) fn certificate(&self, signers: &[usize], height: u64, round: u32, digest: BlockHash) -> CommitCertificate {
+    pub(super) fn certificate(
+        &self,
+        signers: &[usize],
+        height: u64,
+        round: u32,
+        digest: BlockHash,
+    ) -> CommitCertificate {
         let signatures = signers
             .iter()
-            .map(|signer| (*signer as Signer, self.vote(*signer, Step::Commit, height, round, digest).signature))
+            .map(|signer| {
+                (
+                    *signer as Signer,
+                    self.vote(*signer, Step::Commit, height, round, digest).signature,
+                )
+            })
             .collect();
-        CommitCertificate { height: Height::new(height), round, block_hash: digest, signatures }
+        CommitCertificate {
+            height: Height::new(height),
+            round,
+            block_hash: digest,
+            signatures,
+        }
     }
 
-    pub(super) fn view_change(&self, signer: usize, height: u64, round: u32, lock: Option<PreparedCert>) -> ViewChange {
+    pub(super) fn view_change(
+        &self,
+        signer: usize,
+        height: u64,
+        round: u32,
+        lock: Option<PreparedCert>,
+    ) -> ViewChange {
         let mut header = ViewChangeHeader {
             height: Height::new(height),
             round: Round::new(round),
@@ -549,7 +695,10 @@ impl World {
             signature: Signature::from_bytes([0; 64]),
         };
         header.signature = self.nodes[signer].key.sign(&header.signing_bytes(&self.domain));
-        ViewChange { header, certificate: lock }
+        ViewChange {
+            header,
+            certificate: lock,
+        }
     }
 
     pub(super) fn pre_prepare(
@@ -582,12 +731,23 @@ impl World {
         }
         let message = self.check(message);
         let body = body.map(|block| Body::Valid(verified(block)));
-        self.step(to, Event::Message { from: Some(from), message, body });
+        self.step(
+            to,
+            Event::Message {
+                from: Some(from),
+                message,
+                body,
+            },
+        );
     }
 
     /// Who leads `round` of `height`.
     pub(super) fn leader(&self, height: u64, round: u32) -> usize {
-        usize::from(self.validators.proposer(Height::new(height), Round::new(round)).unwrap())
+        usize::from(
+            self.validators
+                .proposer(Height::new(height), Round::new(round))
+                .unwrap(),
+        )
     }
 
     /// A block that is valid on `node`'s tip, made by the leader of `round`.
@@ -596,8 +756,17 @@ impl World {
         let (height, _, parent) = ledger.tip();
         let leader = self.leader(height.next().get(), round);
         let timestamp = TimestampMs::new(self.clock(node).wall.get().max(parent.get() + 1));
-        let prev_commit = self.nodes[node].machine.as_ref().and_then(Machine::tip_certificate);
-        ledger.make(*self.validators.key(leader as Signer).unwrap(), Round::new(round), timestamp, prev_commit, salt)
+        let prev_commit = self.nodes[node]
+            .machine
+            .as_ref()
+            .and_then(Machine::tip_certificate);
+        ledger.make(
+            *self.validators.key(leader as Signer).unwrap(),
+            Round::new(round),
+            timestamp,
+            prev_commit,
+            salt,
+        )
     }
 
     /// Messages that `node` sent at `height`, of one step, without resends.
