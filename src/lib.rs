@@ -10,6 +10,7 @@ pub mod config;
 pub mod consensus;
 pub mod control;
 pub mod crypto;
+pub mod mempool;
 pub mod metrics;
 pub mod rpc;
 pub mod signer;

@@ -76,7 +76,7 @@ impl Undo {
 pub fn connect(
     block: &Verified<Block>,
     state: &ChainState,
-    view: &impl UtxoView,
+    view: &(impl UtxoView + ?Sized),
     params: &Params,
 ) -> Result<Connected, ConnectError> {
     check_block_alone(block, params)?;
@@ -187,7 +187,7 @@ pub struct Assembled {
 pub fn assemble(
     draft: Draft,
     state: &ChainState,
-    view: &impl UtxoView,
+    view: &(impl UtxoView + ?Sized),
     params: &Params,
 ) -> Result<Assembled, ConnectError> {
     let height = state.tip.height.next();
@@ -267,7 +267,7 @@ pub fn assemble(
 }
 
 /// The changes of a block under construction.
-struct Work<'a, V> {
+struct Work<'a, V: ?Sized> {
     state: &'a ChainState,
     view: &'a V,
     height: Height,
@@ -281,7 +281,7 @@ struct Work<'a, V> {
     closed_epoch: Option<u64>,
 }
 
-impl<'a, V: UtxoView> Work<'a, V> {
+impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
     fn new(state: &'a ChainState, view: &'a V, height: Height) -> Self {
         Self {
             state,

@@ -230,10 +230,13 @@ fn a_header_that_says_anything_else_is_refused() {
         BlockError::Root { field, .. } => field,
         error => panic!("{error}"),
     };
-    assert_eq!(
-        field_of(with(&|b| b.header.prev_hash = BlockHash::from_hash(other))),
-        "prev_hash"
-    );
+    let parent = with(&|b| {
+        b.header.prev_hash = BlockHash::from_hash(other);
+        let certificate = b.prev_commit.as_mut().unwrap();
+        certificate.block_hash = b.header.prev_hash;
+        b.header.prev_commit_hash = certificate.hash();
+    });
+    assert_eq!(field_of(parent), "prev_hash");
     assert_eq!(field_of(with(&|b| b.header.tx_root = other)), "tx_root");
     assert_eq!(
         field_of(with(&|b| b.header.utxo_commitment = other)),

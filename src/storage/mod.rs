@@ -1,16 +1,40 @@
 //! What we remember: the consensus log, and the chain in a database that may be deleted and rebuilt.
 //!
-//! Nothing here decides what is true: blocks arrive with their delta, and records of the log are
+//! Nothing here decides what is true: blocks arrive with their change, and records of the log are
 //! opaque. Nothing is ever deleted to get out of trouble, and there is no fallback to memory.
+//!
+//! From the top down: [`Store`] and [`StoreReader`] (final blocks in, answers out), the unflushed
+//! blocks over the database (`pending`), one writer thread (`writer`) with its all-or-nothing flush
+//! (`flush`, `redo`), keys and values ([`schema`]), the engine ([`backend`]: [`sled`], [`memory`]).
+//! Beside them [`wal`], which none of these touches.
 
 pub mod atomic_file;
 pub mod backend;
 pub mod disk;
+mod error;
+mod flush;
+pub mod generation;
 pub mod lock;
 pub mod memory;
+mod pending;
+mod reader;
+mod redo;
+pub mod schema;
+mod shared;
 pub mod sled;
+mod store;
 pub mod wal;
+mod writer;
 
+pub use error::StoreError;
+pub use flush::UNDO_BLOCKS;
+pub use reader::{StoreReader, StoredBlock};
+pub use redo::REDO_FILE;
+pub use store::{CommitBatch, Store, StoreOptions, StoreStats};
+pub use writer::{FlushOptions, Flushed, StoreEvent};
+
+#[cfg(test)]
+mod test_backend;
 #[cfg(test)]
 mod test_disk;
 #[cfg(test)]

@@ -1,0 +1,28 @@
+//! What waits: valid transactions that no block has yet.
+//!
+//! One owner changes the pool (the engine), so several claims are taken all or none without locks.
+//! Time comes as an argument. First seen wins: there is no replacement, hence no race about which
+//! of two payments counts. Admission is [`Mempool::admit`]; it refuses with a typed reason that
+//! says whether the sender is to blame. Transactions may spend outputs of others in the pool.
+//!
+//! No hash map is ever iterated: order comes from fee rates, ages and heights alone.
+
+mod claims;
+mod entry;
+mod floor;
+mod limits;
+mod pool;
+mod recent;
+mod refusal;
+mod select;
+mod slots;
+mod stats;
+
+#[cfg(test)]
+mod tests;
+
+pub use entry::FeeRate;
+pub use limits::{CHAIN_MAX, EXPIRY_MS, HEAP_BYTES_MAX, PoolLimits, RECENT_MAX, TXS_MAX};
+pub use pool::{Admitted, Committed, Context, Mempool};
+pub use refusal::{DuplicateOf, Refusal};
+pub use stats::{AGE_BANDS_MS, PoolStats, RATE_BUCKETS, RateBucket};

@@ -1,0 +1,509 @@
+//! The pool: admission, removal, and the indexes that change together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::{
+    chain::{
+        Amount, Block, Coin, Height, OutPoint, SharedTransaction, TRANSACTION_BYTES_MAX, TimestampMs, TxId,
+        UtxoView, WitnessTxId, check_alone, check_spending,
+    },
+    crypto::Verified,
+};
+
+use super::{
+    DuplicateOf, FeeRate, PoolLimits, RATE_BUCKETS, RECENT_MAX, RateBucket, Refusal,
+    claims::Claims,
+    entry::{Entry, Package, Score},
+    floor::Floor,
+    limits::{CHAIN_MAX, heap_bytes},
+    recent::RecentSet,
+    slots::{Slot, Slots},
+    stats::{Counters, bucket},
+};
+
+/// What admission judges against.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Unspent outputs at the tip.
+    pub view: &'a dyn UtxoView,
+    /// Height of the next block.
+    pub next_height: Height,
+    /// The time.
+    pub now: TimestampMs,
+}
+
+/// What admission did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// What the newcomer pays.
+    pub fee: Amount,
+    /// Who left for it.
+    pub evicted: Vec<TxId>,
+}
+
+/// What a block took out of the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Transactions of the block that were in the pool, in the block's order.
+    pub included: Vec<TxId>,
+    /// Transactions that spent what the block spends otherwise, and their descendants.
+    pub conflicting: Vec<TxId>,
+}
+
+/// Transactions that wait for a block.
+#[derive(Debug)]
+pub struct Mempool {
+    pub(super) limits: PoolLimits,
+    pub(super) slots: Slots,
+    by_id: HashMap<TxId, Slot>,
+    pub(super) claims: Claims,
+    pub(super) by_score: BTreeSet<(Score, Slot)>,
+    pub(super) by_age: BTreeMap<(TimestampMs, u64), Slot>,
+    by_until: BTreeSet<(Height, Slot)>,
+    pub(super) confirmed: RecentSet<TxId>,
+    pub(super) rejected: RecentSet<WitnessTxId>,
+    pub(super) floor: Floor,
+    pub(super) heap_bytes: usize,
+    pub(super) fees_units: u64,
+    pub(super) rates: [RateBucket; RATE_BUCKETS.len()],
+    pub(super) counters: Counters,
+    arrivals: u64,
+}
+
+/// What the checks of admission found out.
+struct Judged {
+    fee: Amount,
+    parents: Vec<Slot>,
+    victims: Vec<Slot>,
+}
+
+impl Mempool {
+    /// An empty pool.
+    pub fn new(limits: PoolLimits) -> Self {
+        Self {
+            limits,
+            slots: Slots::default(),
+            by_id: HashMap::new(),
+            claims: Claims::default(),
+            by_score: BTreeSet::new(),
+            by_age: BTreeMap::new(),
+            by_until: BTreeSet::new(),
+            confirmed: RecentSet::new(RECENT_MAX),
+            rejected: RecentSet::new(RECENT_MAX),
+            floor: Floor::new(),
+            heap_bytes: 0,
+            fees_units: 0,
+            rates: Default::default(),
+            counters: Counters::default(),
+            arrivals: 0,
+        }
+    }
+
+    /// Number of transactions.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// True if nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// True if `txid` waits.
+    pub fn contains(&self, txid: &TxId) -> bool {
+        self.by_id.contains_key(txid)
+    }
+
+    /// The transaction, if it waits.
+    pub fn get(&self, txid: &TxId) -> Option<&Verified<SharedTransaction>> {
+        let slot = self.by_id.get(txid)?;
+        self.slots.get(*slot).map(|entry| &entry.transaction)
+    }
+
+    /// Whether it waits, was confirmed lately, or these witnesses were rejected lately; then
+    /// fetching or checking it again is wasted.
+    pub fn seen(&self, txid: &TxId, wtxid: Option<&WitnessTxId>) -> Option<DuplicateOf> {
+        if self.contains(txid) {
+            Some(DuplicateOf::Pool)
+        } else if self.confirmed.contains(txid) {
+            Some(DuplicateOf::Confirmed)
+        } else if wtxid.is_some_and(|wtxid| self.rejected.contains(wtxid)) {
+            Some(DuplicateOf::Rejected)
+        } else {
+            None
+        }
+    }
+
+    /// The waiting transaction that spends `outpoint`: the output is locked by it.
+    pub fn spender_of(&self, outpoint: &OutPoint) -> Option<TxId> {
+        let slot = self.claims.holder(outpoint)?;
+        self.slots.get(slot).map(|entry| entry.transaction.txid())
+    }
+
+    /// When the transaction that waits longest came.
+    pub fn oldest_ms(&self) -> Option<TimestampMs> {
+        self.by_age
+            .first_key_value()
+            .map(|((entered_ms, _), _)| *entered_ms)
+    }
+
+    /// All transactions in the order of arrival, hence parents first: for the file that survives
+    /// a restart.
+    pub fn transactions(&self) -> impl Iterator<Item = &Verified<SharedTransaction>> {
+        self.by_age
+            .values()
+            .filter_map(|slot| self.slots.get(*slot))
+            .map(|entry| &entry.transaction)
+    }
+
+    /// The checks of admission but signatures, cheapest first, without taking anything: to be
+    /// asked before signatures are worth checking.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that [`Mempool::admit`] would give.
+    pub fn check(&self, transaction: &SharedTransaction, context: Context<'_>) -> Result<Amount, Refusal> {
+        self.judge(transaction, context).map(|judged| judged.fee)
+    }
+
+    /// Takes `transaction` in, or nothing of it.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; refusals are counted, and those that last are remembered.
+    pub fn admit(
+        &mut self,
+        transaction: Verified<SharedTransaction>,
+        context: Context<'_>,
+    ) -> Result<Admitted, Refusal> {
+        self.floor.decay(context.now, self.pressure_permille());
+        match self.judge(&transaction, context) {
+            Ok(judged) => {
+                let evicted = self.evict(&judged.victims, context.now);
+                self.insert(transaction, judged.fee.units(), judged.parents, context.now);
+                Ok(Admitted {
+                    fee: judged.fee,
+                    evicted,
+                })
+            }
+            Err(refusal) => {
+                self.note_refusal(&transaction, &refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Counts a refusal and remembers it if it lasts. Also for what never reaches
+    /// [`Mempool::admit`], such as a signature that does not hold.
+    pub fn note_refusal(&mut self, transaction: &SharedTransaction, refusal: &Refusal) {
+        *self.counters.refused.entry(refusal.code()).or_default() += 1;
+        if refusal.is_lasting() {
+            // Under the witness id: somebody else's bad witnesses must not shut out the good ones.
+            self.rejected.insert(transaction.wtxid());
+        }
+    }
+
+    fn judge(&self, transaction: &SharedTransaction, context: Context<'_>) -> Result<Judged, Refusal> {
+        let size = transaction.size();
+        if size > TRANSACTION_BYTES_MAX {
+            return Err(Refusal::TooLarge { size });
+        }
+        if let Some(of) = self.seen(&transaction.txid(), Some(&transaction.wtxid())) {
+            return Err(Refusal::Duplicate { of });
+        }
+        check_alone(transaction)?;
+        for outpoint in &transaction.inputs {
+            if let Some(by) = self.spender_of(outpoint) {
+                return Err(Refusal::DoubleSpend {
+                    outpoint: *outpoint,
+                    by,
+                });
+            }
+        }
+        let (coins, parents) = self.coins(transaction, context)?;
+        let fee = check_spending(transaction, &coins, context.next_height)?;
+        let need = self.floor.need(size);
+        if fee < need {
+            return Err(Refusal::FeeTooLow { fee, need });
+        }
+        let ancestors = self.check_chain(&parents)?;
+        let victims = self.victims(transaction, fee, &ancestors)?;
+        Ok(Judged {
+            fee,
+            parents,
+            victims,
+        })
+    }
+
+    /// The coins that `transaction` spends, and the entries that make some of them.
+    fn coins(
+        &self,
+        transaction: &SharedTransaction,
+        context: Context<'_>,
+    ) -> Result<(Vec<Coin>, Vec<Slot>), Refusal> {
+        let mut coins = Vec::with_capacity(transaction.inputs.len());
+        let mut parents = Vec::new();
+        for outpoint in &transaction.inputs {
+            let slot = self.by_id.get(&outpoint.txid).copied();
+            let coin = match slot.and_then(|slot| self.slots.get(slot)) {
+                Some(parent) => {
+                    let output = parent.transaction.outputs.get(outpoint.index as usize);
+                    output.map(|output| Coin {
+                        output: *output,
+                        height: context.next_height,
+                        is_reward: false,
+                    })
+                }
+                None => context.view.output(outpoint)?,
+            };
+            coins.push(coin.ok_or(Refusal::MissingInputs { first: *outpoint })?);
+            parents.extend(slot.filter(|slot| !parents.contains(slot)));
+        }
+        Ok((coins, parents))
+    }
+
+    /// All ancestors through `parents`, if neither they nor any one's descendants are too many.
+    fn check_chain(&self, parents: &[Slot]) -> Result<Vec<Slot>, Refusal> {
+        let ancestors = self
+            .slots
+            .reach(parents.iter().copied(), |entry| &entry.parents, CHAIN_MAX);
+        let is_full = |slot: &Slot| {
+            self.slots
+                .get(*slot)
+                .is_some_and(|entry| entry.package.count >= CHAIN_MAX)
+        };
+        if ancestors.len() >= CHAIN_MAX || ancestors.iter().any(is_full) {
+            return Err(Refusal::ChainTooLong { max: CHAIN_MAX });
+        }
+        Ok(ancestors)
+    }
+
+    /// Who has to leave for `transaction`: those worth least, each with its descendants, all of
+    /// them worth less than the newcomer. Its own ancestors stay: it pays for them.
+    fn victims(
+        &self,
+        transaction: &SharedTransaction,
+        fee: Amount,
+        ancestors: &[Slot],
+    ) -> Result<Vec<Slot>, Refusal> {
+        let rate = FeeRate::new(fee.units(), transaction.size() as u64);
+        let mut count = (self.len() + 1).saturating_sub(self.limits.txs_max);
+        let mut bytes =
+            (self.heap_bytes + heap_bytes(transaction)).saturating_sub(self.limits.heap_bytes_max);
+        let mut victims: Vec<Slot> = Vec::new();
+        for ((lowest, _), slot) in &self.by_score {
+            if count == 0 && bytes == 0 {
+                return Ok(victims);
+            }
+            if *lowest >= rate {
+                return Err(Refusal::PoolFull {
+                    need: lowest.fee_above(transaction.size()),
+                });
+            }
+            let package = self.slots.reach([*slot], |entry| &entry.children, CHAIN_MAX);
+            if package.iter().any(|slot| ancestors.contains(slot)) {
+                continue;
+            }
+            for slot in package {
+                if !victims.contains(&slot) {
+                    victims.push(slot);
+                    count = count.saturating_sub(1);
+                    bytes = bytes.saturating_sub(self.slots.get(slot).map_or(0, |entry| entry.heap_bytes));
+                }
+            }
+        }
+        if count == 0 && bytes == 0 {
+            return Ok(victims);
+        }
+        // Nobody is left who could leave: only its own ancestors are here.
+        Err(Refusal::PoolFull {
+            need: rate.fee_above(transaction.size()),
+        })
+    }
+
+    fn evict(&mut self, victims: &[Slot], now: TimestampMs) -> Vec<TxId> {
+        let mut evicted = Vec::new();
+        for slot in victims {
+            let rate = self.slots.get(*slot).map(|entry| entry.score().0);
+            let left = self.remove_with_descendants(*slot);
+            if let (Some(rate), false) = (rate, left.is_empty()) {
+                self.floor.raise(rate, now);
+            }
+            evicted.extend(left);
+        }
+        self.counters.evicted += evicted.len() as u64;
+        evicted
+    }
+
+    fn insert(
+        &mut self,
+        transaction: Verified<SharedTransaction>,
+        fee: u64,
+        parents: Vec<Slot>,
+        now: TimestampMs,
+    ) {
+        let (txid, until, size) = (
+            transaction.txid(),
+            transaction.valid_until_height,
+            transaction.size() as u64,
+        );
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        // Time never runs backwards inside the pool, so age order is arrival order.
+        let entered_ms = self
+            .by_age
+            .last_key_value()
+            .map_or(now, |((last, _), _)| now.max(*last));
+        let entry = Entry {
+            fee,
+            arrival,
+            entered_ms,
+            heap_bytes: heap_bytes(&transaction),
+            parents: parents.clone(),
+            children: Vec::new(),
+            package: Package::default(),
+            transaction,
+        };
+        self.heap_bytes += entry.heap_bytes;
+        self.fees_units = self.fees_units.saturating_add(fee);
+        let bar = &mut self.rates[bucket(entry.rate())];
+        bar.count += 1;
+        bar.bytes += size;
+        let slot = self.slots.insert(entry);
+        self.by_id.insert(txid, slot);
+        self.by_age.insert((entered_ms, arrival), slot);
+        if until != Height::GENESIS {
+            self.by_until.insert((until, slot));
+        }
+        for parent in parents {
+            if let Some(parent) = self.slots.get_mut(parent) {
+                parent.children.push(slot);
+            }
+        }
+        if let Some(entry) = self.slots.get(slot) {
+            self.claims.take(&entry.transaction, slot);
+        }
+        self.change_packages(slot, |package| {
+            package.fee = package.fee.saturating_add(fee);
+            package.size += size;
+            package.count += 1;
+        });
+        self.counters.admitted += 1;
+    }
+
+    /// Changes the packages of an entry and its ancestors, and with them their scores.
+    fn change_packages(&mut self, slot: Slot, change: impl Fn(&mut Package)) {
+        for slot in self.slots.reach([slot], |entry| &entry.parents, CHAIN_MAX) {
+            if let Some(entry) = self.slots.get_mut(slot) {
+                self.by_score.remove(&(entry.score(), slot));
+                change(&mut entry.package);
+                if entry.package.count > 0 {
+                    self.by_score.insert((entry.score(), slot));
+                }
+            }
+        }
+    }
+
+    /// Takes one entry out of every index. Its children, if any, stay.
+    fn remove_one(&mut self, slot: Slot) -> Option<TxId> {
+        let (fee, size) = self.slots.get(slot).map(|entry| (entry.fee, entry.size()))?;
+        self.change_packages(slot, |package| {
+            package.fee = package.fee.saturating_sub(fee);
+            package.size = package.size.saturating_sub(size);
+            package.count = package.count.saturating_sub(1);
+        });
+        let score = self.slots.get(slot)?.score();
+        self.by_score.remove(&(score, slot));
+        let entry = self.slots.remove(slot)?;
+        let txid = entry.transaction.txid();
+        for parent in &entry.parents {
+            if let Some(parent) = self.slots.get_mut(*parent) {
+                parent.children.retain(|child| *child != slot);
+            }
+        }
+        for child in &entry.children {
+            if let Some(child) = self.slots.get_mut(*child) {
+                child.parents.retain(|parent| *parent != slot);
+            }
+        }
+        self.claims.release(&entry.transaction);
+        self.by_id.remove(&txid);
+        self.by_age.remove(&(entry.entered_ms, entry.arrival));
+        self.by_until
+            .remove(&(entry.transaction.valid_until_height, slot));
+        self.heap_bytes -= entry.heap_bytes;
+        self.fees_units = self.fees_units.saturating_sub(fee);
+        let bar = &mut self.rates[bucket(entry.rate())];
+        bar.count -= 1;
+        bar.bytes -= size;
+        Some(txid)
+    }
+
+    /// Takes an entry out with all that spends its outputs, youngest first.
+    fn remove_with_descendants(&mut self, slot: Slot) -> Vec<TxId> {
+        if self.slots.get(slot).is_none() {
+            return Vec::new();
+        }
+        let mut line = self.slots.reach([slot], |entry| &entry.children, CHAIN_MAX);
+        line.sort_unstable_by_key(|slot| {
+            self.slots
+                .get(*slot)
+                .map(|entry| std::cmp::Reverse(entry.arrival))
+        });
+        line.into_iter()
+            .filter_map(|slot| self.remove_one(slot))
+            .collect()
+    }
+
+    /// A block became final: its transactions leave, and those that conflict with it. Costs what
+    /// changes, whatever the pool holds.
+    pub fn on_commit(&mut self, block: &Block) -> Committed {
+        let mut committed = Committed::default();
+        for transaction in &block.transactions {
+            let txid = transaction.txid();
+            self.confirmed.insert(txid);
+            if let Some(slot) = self.by_id.get(&txid).copied() {
+                committed.included.extend(self.remove_one(slot));
+                continue;
+            }
+            for outpoint in &transaction.inputs {
+                if let Some(slot) = self.claims.holder(outpoint) {
+                    committed.conflicting.extend(self.remove_with_descendants(slot));
+                }
+            }
+        }
+        self.counters.confirmed += committed.included.len() as u64;
+        self.counters.conflicting += committed.conflicting.len() as u64;
+        committed
+    }
+
+    /// A proposer found `txid` invalid on the tip: it leaves with its descendants.
+    pub fn drop_invalid(&mut self, txid: &TxId) -> Vec<TxId> {
+        let left = self
+            .by_id
+            .get(txid)
+            .copied()
+            .map(|slot| self.remove_with_descendants(slot));
+        let left = left.unwrap_or_default();
+        self.counters.dropped += left.len() as u64;
+        left
+    }
+
+    /// Takes out what is too old, or no block from `next_height` on may include.
+    pub fn expire(&mut self, now: TimestampMs, next_height: Height) -> Vec<TxId> {
+        self.floor.decay(now, self.pressure_permille());
+        let mut left = Vec::new();
+        while let Some((entered_ms, slot)) = self.by_age.first_key_value().map(|(age, slot)| (age.0, *slot)) {
+            if now.ms_since(entered_ms) < self.limits.expiry_ms {
+                break;
+            }
+            left.extend(self.remove_with_descendants(slot));
+        }
+        while let Some((until, slot)) = self.by_until.first().copied() {
+            if until >= next_height {
+                break;
+            }
+            left.extend(self.remove_with_descendants(slot));
+        }
+        self.counters.expired += left.len() as u64;
+        left
+    }
+}

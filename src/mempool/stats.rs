@@ -1,0 +1,120 @@
+//! Figures for people: how full, how fast, how old, how dear.
+
+use std::collections::BTreeMap;
+
+use crate::chain::TimestampMs;
+
+use super::{FeeRate, Mempool, PoolLimits};
+
+/// Lower bounds of the fee rate histogram, units per byte.
+pub const RATE_BUCKETS: [u64; 12] = [0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+/// Upper bounds of the age bands, ms; the last band is everything older.
+pub const AGE_BANDS_MS: [u64; 5] = [1_000, 10_000, 60_000, 600_000, 3_600_000];
+
+/// One bar of the fee rate histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateBucket {
+    /// Transactions in it.
+    pub count: u64,
+    /// Their canonical bytes.
+    pub bytes: u64,
+}
+
+/// What came and went since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    pub(super) admitted: u64,
+    pub(super) confirmed: u64,
+    pub(super) conflicting: u64,
+    pub(super) evicted: u64,
+    pub(super) expired: u64,
+    pub(super) dropped: u64,
+    pub(super) refused: BTreeMap<&'static str, u64>,
+}
+
+/// The pool at one moment. Rates per second are differences of two of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Transactions waiting.
+    pub count: usize,
+    /// Their canonical bytes.
+    pub bytes: u64,
+    /// Estimated heap, bytes.
+    pub heap_bytes: usize,
+    /// The caps.
+    pub limits: PoolLimits,
+    /// The fuller of both caps, in thousandths.
+    pub pressure_permille: u64,
+    /// Sum of fees, units.
+    pub fees_units: u64,
+    /// Lowest fee rate that is taken, units per 1000 bytes.
+    pub floor_per_kb: u64,
+    /// When the oldest came.
+    pub oldest_ms: Option<TimestampMs>,
+    /// Transactions by age, bands of [`AGE_BANDS_MS`], then older.
+    pub ages: [u64; AGE_BANDS_MS.len() + 1],
+    /// Transactions by fee rate, from each bound of [`RATE_BUCKETS`] up.
+    pub rates: [RateBucket; RATE_BUCKETS.len()],
+    /// Taken in since the start.
+    pub admitted: u64,
+    /// Left in a block.
+    pub confirmed: u64,
+    /// Left because a block spent their inputs otherwise.
+    pub conflicting: u64,
+    /// Left for dearer ones.
+    pub evicted: u64,
+    /// Left for age or height.
+    pub expired: u64,
+    /// Left because a proposer found them invalid.
+    pub dropped: u64,
+    /// Refused, by [`super::Refusal::code`], ascending.
+    pub refused: Vec<(&'static str, u64)>,
+}
+
+/// Index of the histogram bar of `rate`.
+pub(super) fn bucket(rate: FeeRate) -> usize {
+    let is_reached = |bound: &u64| u128::from(rate.fee) >= u128::from(*bound) * u128::from(rate.size);
+    RATE_BUCKETS.partition_point(is_reached).saturating_sub(1)
+}
+
+impl Mempool {
+    /// How full the pool is by the fuller of both caps, in thousandths.
+    pub fn pressure_permille(&self) -> u64 {
+        let share = |have: usize, cap: usize| (have as u128 * 1000 / cap.max(1) as u128) as u64;
+        share(self.len(), self.limits.txs_max).max(share(self.heap_bytes, self.limits.heap_bytes_max))
+    }
+
+    /// The figures at `now`.
+    pub fn stats(&self, now: TimestampMs) -> PoolStats {
+        let mut ages = [0; AGE_BANDS_MS.len() + 1];
+        for (entered_ms, _) in self.by_age.keys() {
+            let age = now.ms_since(*entered_ms);
+            ages[AGE_BANDS_MS.partition_point(|bound| *bound <= age)] += 1;
+        }
+        let counters = &self.counters;
+        PoolStats {
+            count: self.len(),
+            bytes: self.rates.iter().map(|bar| bar.bytes).sum(),
+            heap_bytes: self.heap_bytes,
+            limits: self.limits,
+            pressure_permille: self.pressure_permille(),
+            fees_units: self.fees_units,
+            floor_per_kb: self.floor.per_kb(),
+            oldest_ms: self.oldest_ms(),
+            ages,
+            rates: self.rates,
+            admitted: counters.admitted,
+            confirmed: counters.confirmed,
+            conflicting: counters.conflicting,
+            evicted: counters.evicted,
+            expired: counters.expired,
+            dropped: counters.dropped,
+            refused: counters
+                .refused
+                .iter()
+                .map(|(code, count)| (*code, *count))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One flush: the net effect of a window of blocks, written so that a crash anywhere in it leaves
+//! the state before or the state after.
+//!
+//! 1. Rows that only get added (headers, bodies, indexes) go to the database and are made durable.
+//!    Beyond the tip nobody looks, and written again they are the same.
+//! 2. Rows that change (coins, undo records, evidence, the tip) go to the redo file, durably.
+//! 3. They go to the database, the tip last, and are made durable.
+//! 4. The redo file goes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::chain::{Coin, OutPoint};
+
+use super::{
+    StoreError,
+    backend::{Backend, Op, Table},
+    disk::Disk,
+    pending::PendingBlock,
+    redo::RedoFile,
+    schema,
+};
+
+/// Undo records kept: the deepest repair there is (SPEC.md, "reorg").
+pub const UNDO_BLOCKS: u64 = 1_000;
+
+/// Operations in one batch: a reader waits for one batch at most, and must not notice.
+const CHUNK_OPS: usize = 250;
+
+/// Bytes of values in one batch, for the same reason; a larger value goes alone.
+const CHUNK_BYTES: usize = 1 << 20;
+
+const _: () = assert!(CHUNK_OPS <= super::backend::BATCH_OPS_MAX);
+
+/// Where a flush goes.
+pub(super) struct Target<'a> {
+    pub(super) backend: &'a dyn Backend,
+    pub(super) disk: &'a dyn Disk,
+    pub(super) redo: &'a RedoFile,
+    pub(super) generation: u64,
+}
+
+/// Writes a window of blocks, ascending by height without gaps, and evidence beside it. Returns the
+/// number of database operations.
+pub(super) fn write(
+    target: &Target<'_>,
+    window: &[Arc<PendingBlock>],
+    evidence: Vec<Op>,
+) -> Result<usize, StoreError> {
+    let mut archive = Vec::new();
+    for block in window {
+        schema::archive_ops(block.hash, &block.block, Some(&block.certificate), &mut archive);
+    }
+    if !archive.is_empty() {
+        apply_chunked(target.backend, &archive)?;
+        target.backend.flush()?;
+    }
+    let mut changes = net_changes(window);
+    changes.splice(0..0, evidence);
+    if changes.is_empty() {
+        return Ok(archive.len());
+    }
+    target.redo.write(target.disk, target.generation, &changes)?;
+    apply_chunked(target.backend, &changes)?;
+    target.backend.flush()?;
+    target.redo.remove(target.disk)?;
+    Ok(archive.len() + changes.len())
+}
+
+/// Completes a flush that a crash interrupted. Has to run before anything is read.
+pub(super) fn recover(target: &Target<'_>) -> Result<bool, StoreError> {
+    let Some(changes) = target.redo.read(target.disk, target.generation)? else {
+        return Ok(false);
+    };
+    apply_chunked(target.backend, &changes)?;
+    target.backend.flush()?;
+    target.redo.remove(target.disk)?;
+    Ok(true)
+}
+
+/// Applies many changes in batches small enough for readers beside it. Not atomic.
+pub(super) fn apply_chunked(backend: &dyn Backend, ops: &[Op]) -> Result<(), StoreError> {
+    let mut start = 0;
+    while start < ops.len() {
+        let mut bytes = 0;
+        let count = ops[start..]
+            .iter()
+            .take(CHUNK_OPS)
+            .take_while(|op| {
+                bytes += op.value.as_ref().map_or(0, Vec::len);
+                bytes <= CHUNK_BYTES
+            })
+            .count()
+            .max(1);
+        backend.apply(&ops[start..start + count])?;
+        start += count;
+    }
+    Ok(())
+}
+
+/// Changes in place, the tip last. Coins both made and spent within the window do not appear.
+fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
+    let mut made: HashMap<OutPoint, Coin> = HashMap::new();
+    let mut gone: Vec<(OutPoint, Coin)> = Vec::new();
+    let mut ops = Vec::new();
+    for block in window {
+        for (outpoint, coin) in &block.delta.spent {
+            if made.remove(outpoint).is_none() {
+                gone.push((*outpoint, *coin));
+            }
+        }
+        made.extend(block.delta.created.iter().copied());
+        let height = block.height();
+        let undo = schema::encode(&block.undo);
+        ops.push(Op::put(Table::Undo, schema::height_key(height), undo));
+        if let Some(old) = height.checked_sub(UNDO_BLOCKS) {
+            ops.push(Op::delete(Table::Undo, schema::height_key(old)));
+        }
+    }
+    // In key order a tree is walked once, not jumped about in.
+    let mut made: Vec<_> = made.into_iter().collect();
+    made.sort_unstable_by_key(|(outpoint, _)| *outpoint);
+    gone.sort_unstable_by_key(|(outpoint, _)| *outpoint);
+    for (outpoint, coin) in &gone {
+        schema::spend_ops(outpoint, coin, &mut ops);
+    }
+    for (outpoint, coin) in &made {
+        schema::create_ops(outpoint, coin, &mut ops);
+    }
+    if let Some(last) = window.last() {
+        ops.push(Op::put(
+            Table::Meta,
+            schema::META_TIP,
+            schema::encode(&*last.state),
+        ));
+    }
+    ops
+}

@@ -1,0 +1,344 @@
+//! Reads of the chain, as of the last committed block, from any thread.
+//!
+//! A reader never waits for a flush: it looks at the unflushed blocks first and at the database
+//! below them second. It blocks on the disk, so it is never called on a runtime worker.
+
+use std::sync::Arc;
+
+use crate::{
+    chain::{
+        Address, Block, BlockHash, ChainState, Coin, CommitCertificate, Height, OutPoint, TxId, Undo,
+        UtxoView, ViewError,
+    },
+    crypto::Hash256,
+};
+
+use super::{
+    StoreError,
+    backend::{Backend, Cursor, PAGE_ENTRIES_MAX, Table},
+    schema::{self, StoredBody, StoredHeader, StoredUndo, TransactionPosition},
+    shared::Shared,
+};
+
+/// How often a page of coins is read again because a flush finished meanwhile. Flushes are a second
+/// apart; running out of this takes a database that is slower than its writer.
+const PAGE_ATTEMPTS: usize = 16;
+
+/// A final block as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlock {
+    /// The block.
+    pub block: Block,
+    /// What decided it; `None` for genesis.
+    pub certificate: Option<CommitCertificate>,
+}
+
+/// A handle for reading; cheap to clone, free to share.
+#[derive(Clone)]
+pub struct StoreReader {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for StoreReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreReader").finish_non_exhaustive()
+    }
+}
+
+impl StoreReader {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// State after the last committed block, its tip and totals included.
+    pub fn state(&self) -> Arc<ChainState> {
+        Arc::clone(&self.shared.pending().state)
+    }
+
+    /// Height of the last committed block.
+    pub fn height(&self) -> Height {
+        self.shared.pending().state.tip.height
+    }
+
+    /// The coin under `outpoint`, or `None` if it was spent or never made.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`], [`StoreError::Corrupt`]; so for all reads.
+    pub fn utxo(&self, outpoint: &OutPoint) -> Result<Option<Coin>, StoreError> {
+        let commits = {
+            let pending = self.shared.pending();
+            if let Some(coin) = pending.coin(outpoint) {
+                return Ok(coin);
+            }
+            pending.commits
+        };
+        if let Some(coin) = self.shared.cached(outpoint) {
+            return Ok(Some(coin));
+        }
+        let key = schema::outpoint_key(outpoint);
+        let coin: Option<Coin> = self.get(Table::Utxos, &key)?;
+        if let Some(coin) = coin {
+            self.shared.keep(*outpoint, coin, commits);
+        }
+        Ok(coin)
+    }
+
+    /// The block at a height, with its certificate.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn block(&self, height: Height) -> Result<Option<StoredBlock>, StoreError> {
+        if let Some(stored) = self.pending_block(height, |pending| StoredBlock {
+            block: pending.block.clone(),
+            certificate: Some(pending.certificate.clone()),
+        }) {
+            return Ok(stored);
+        }
+        let key = schema::height_key(height);
+        let header: Option<StoredHeader> = self.get(Table::Headers, &key)?;
+        let Some(StoredHeader { header, certificate }) = header else {
+            return Err(self.corrupt(format!("the header of block {height} is missing")));
+        };
+        let body: Option<StoredBody> = self.get(Table::Bodies, &key)?;
+        let Some(body) = body else {
+            return Err(self.corrupt(format!("the body of block {height} is missing")));
+        };
+        Ok(Some(StoredBlock {
+            block: Block {
+                header,
+                prev_commit: body.prev_commit,
+                evidence: body.evidence,
+                transactions: body.transactions,
+            },
+            certificate,
+        }))
+    }
+
+    /// Header and certificate of a height.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn header(&self, height: Height) -> Result<Option<StoredHeader>, StoreError> {
+        if let Some(stored) = self.pending_block(height, |pending| StoredHeader {
+            header: pending.block.header.clone(),
+            certificate: Some(pending.certificate.clone()),
+        }) {
+            return Ok(stored);
+        }
+        match self.get(Table::Headers, &schema::height_key(height))? {
+            Some(header) => Ok(Some(header)),
+            None => Err(self.corrupt(format!("the header of block {height} is missing"))),
+        }
+    }
+
+    /// Height of the block with this hash.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn height_of(&self, hash: &BlockHash) -> Result<Option<Height>, StoreError> {
+        let tip = {
+            let pending = self.shared.pending();
+            if let Some(height) = pending.height_of(hash) {
+                return Ok(Some(height));
+            }
+            pending.state.tip.height
+        };
+        match self.shared.backend.get(Table::Hashes, hash.as_bytes())? {
+            Some(value) => {
+                let height = schema::height_of_key(&value)
+                    .map_err(|_| self.corrupt(format!("the height of block {hash} does not decode")))?;
+                Ok((height <= tip).then_some(height))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Block and index of a final transaction.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn transaction_position(&self, txid: &TxId) -> Result<Option<TransactionPosition>, StoreError> {
+        let tip = {
+            let pending = self.shared.pending();
+            if let Some(position) = pending.position_of(txid) {
+                return Ok(Some(position));
+            }
+            pending.state.tip.height
+        };
+        let position: Option<TransactionPosition> = self.get(Table::Transactions, txid.as_bytes())?;
+        Ok(position.filter(|position| position.height <= tip))
+    }
+
+    /// Coins of an address above `after`, ascending by outpoint; at most `limit` and
+    /// [`PAGE_ENTRIES_MAX`]. A page shorter than that is the last.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn outpoints_of(
+        &self,
+        address: &Address,
+        after: Option<OutPoint>,
+        limit: usize,
+    ) -> Result<Vec<(OutPoint, Coin)>, StoreError> {
+        let limit = limit.min(PAGE_ENTRIES_MAX);
+        let mut found: Vec<(OutPoint, Coin)> = Vec::new();
+        let mut after = after;
+        while found.len() < limit {
+            let (coins, through) = self.coins_between(address, after, limit)?;
+            found.extend(coins);
+            match through {
+                Some(through) => after = Some(through),
+                None => break,
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// One stored page with the unflushed changes in its range, and where that range ends; `None`
+    /// if it has no end.
+    fn coins_between(
+        &self,
+        address: &Address,
+        after: Option<OutPoint>,
+        limit: usize,
+    ) -> Result<(Vec<(OutPoint, Coin)>, Option<OutPoint>), StoreError> {
+        let after_key = after.map(|outpoint| schema::address_key(address, &outpoint));
+        let cursor = Cursor {
+            prefix: address.as_bytes(),
+            after: after_key.as_deref(),
+        };
+        for _ in 0..PAGE_ATTEMPTS {
+            let departures = self.shared.pending().departures;
+            let page = self.shared.backend.page(Table::Addresses, cursor, limit)?;
+            let mut stored = Vec::with_capacity(page.len());
+            for (key, value) in &page {
+                let outpoint = schema::outpoint_of_address_key(key);
+                let coin = schema::decode(value);
+                let (Ok(outpoint), Ok(coin)) = (outpoint, coin) else {
+                    return Err(self.corrupt("an entry of the address index does not decode"));
+                };
+                stored.push((outpoint, coin));
+            }
+            let is_full = page.len() >= limit;
+            let stored_through = stored.last().map(|(outpoint, _)| *outpoint).filter(|_| is_full);
+            let pending = self.shared.pending();
+            if pending.departures != departures {
+                continue;
+            }
+            let coins = pending.coins_of(address, after, stored_through, &stored, limit);
+            // A page cut short by the limit ends where it was cut, not where the stored page ends.
+            let cut = coins.last().map(|(outpoint, _)| *outpoint);
+            let through = if coins.len() >= limit { cut } else { stored_through };
+            return Ok((coins, through));
+        }
+        Err(StoreError::Stopped {
+            why: "the database is slower than its writer; ask again".to_owned(),
+        })
+    }
+
+    /// How to take back the block at a height; kept for the last [`super::UNDO_BLOCKS`] blocks.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn undo(&self, height: Height) -> Result<Option<Undo>, StoreError> {
+        let pending = self
+            .shared
+            .pending()
+            .block(height)
+            .map(|pending| pending.undo.clone());
+        let stored = match pending {
+            Some(undo) => Some(undo),
+            None => self.get::<StoredUndo>(Table::Undo, &schema::height_key(height))?,
+        };
+        let (Some(undo), Some(stored)) = (stored, self.block(height)?) else {
+            return Ok(None);
+        };
+        Ok(Some(undo.complete(&stored.block)))
+    }
+
+    /// Evidence, ascending by (height of the crime, id), above `after`; at most `limit` and
+    /// [`PAGE_ENTRIES_MAX`] records of canonical bytes.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn evidence(
+        &self,
+        after: Option<(Height, Hash256)>,
+        limit: usize,
+    ) -> Result<Vec<(Height, Hash256, Vec<u8>)>, StoreError> {
+        let limit = limit.min(PAGE_ENTRIES_MAX);
+        let after_key = after.map(|(height, id)| schema::evidence_key(height, &id));
+        // Unflushed first: what is flushed in between is then found twice rather than not at all.
+        let waiting: Vec<_> = {
+            let pending = self.shared.pending();
+            let above = |key: &Vec<u8>| after_key.as_ref().is_none_or(|after| key > after);
+            let entries = pending.evidence.iter().filter(|(key, _)| above(key)).take(limit);
+            entries.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let cursor = Cursor {
+            prefix: &[],
+            after: after_key.as_deref(),
+        };
+        let mut entries = self.shared.backend.page(Table::Evidence, cursor, limit)?;
+        entries.extend(waiting);
+        entries.sort_unstable();
+        entries.dedup_by(|one, other| one.0 == other.0);
+        entries.truncate(limit);
+        let typed = entries.into_iter().map(|(key, value)| {
+            let (height, id) = schema::split_evidence_key(&key)
+                .map_err(|_| self.corrupt("a key of the evidence table does not decode"))?;
+            Ok((height, id, value))
+        });
+        typed.collect()
+    }
+
+    /// A block above the database's tip, or the certainty that there is none at this height.
+    /// `None`: it is in the database.
+    fn pending_block<T>(
+        &self,
+        height: Height,
+        view: impl FnOnce(&super::pending::PendingBlock) -> T,
+    ) -> Option<Option<T>> {
+        let pending = self.shared.pending();
+        if height > pending.state.tip.height {
+            return Some(None);
+        }
+        let block = Arc::clone(pending.block(height)?);
+        drop(pending);
+        Some(Some(view(&block)))
+    }
+
+    fn get<T: bincode::Decode<()>>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreError> {
+        read(self.shared.backend.as_ref(), table, key)
+    }
+
+    fn corrupt(&self, what: impl Into<String>) -> StoreError {
+        StoreError::corrupt(self.shared.backend.path(), what)
+    }
+}
+
+/// Reads one typed value.
+pub(super) fn read<T: bincode::Decode<()>>(
+    backend: &dyn Backend,
+    table: Table,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = backend.get(table, key)? else {
+        return Ok(None);
+    };
+    match schema::decode(&bytes) {
+        Ok(value) => Ok(Some(value)),
+        Err(schema::Undecodable) => {
+            let key = const_hex::encode(key);
+            let what = format!("the value of {key} in table {} does not decode", table.name());
+            Err(StoreError::corrupt(backend.path(), what))
+        }
+    }
+}
+
+impl UtxoView for StoreReader {
+    fn output(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewError> {
+        self.utxo(outpoint).map_err(|error| ViewError(error.to_string()))
+    }
+}

@@ -1,0 +1,237 @@
+//! Keys and values of every table, and the version of that layout.
+//!
+//! Keys are big-endian, so that byte order is the order of heights and outpoints. Values are bincode
+//! with fixed-width integers; nothing here is ever hashed or signed.
+
+use std::collections::BTreeMap;
+
+use bincode::{Decode, Encode, config};
+
+use crate::{
+    chain::{
+        Address, Block, BlockHash, BlockHeader, Coin, CommitCertificate, Height, OutPoint, SharedTransaction,
+        Tip, Totals, TxId, Undo, UtxoDelta,
+    },
+    crypto::Hash256,
+};
+
+use super::backend::{Op, Table};
+
+/// Version of the layout in this file. A newer database is refused, an older one is migrated into a
+/// new generation.
+pub const SCHEMA: u32 = 1;
+
+/// Largest value that is decoded: four times the largest body.
+const VALUE_BYTES_MAX: usize = 16 << 20;
+
+/// Key of the schema version in [`Table::Meta`].
+pub const META_SCHEMA: &[u8] = b"schema";
+/// Key of the chain id in [`Table::Meta`].
+pub const META_CHAIN: &[u8] = b"chain";
+/// Key of the `ChainState` after the last block in [`Table::Meta`]; written last in every flush.
+pub const META_TIP: &[u8] = b"tip";
+
+const OUTPOINT_BYTES: usize = 36;
+const ADDRESS_BYTES: usize = 20;
+
+/// Bytes that are not the value they should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undecodable;
+
+fn codec() -> impl config::Config {
+    config::standard()
+        .with_fixed_int_encoding()
+        .with_limit::<VALUE_BYTES_MAX>()
+}
+
+/// Encodes a value.
+pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
+    bincode::encode_to_vec(value, codec()).expect("encoding plain data into memory cannot fail")
+}
+
+/// Decodes a value; every byte has to be used.
+///
+/// # Errors
+/// [`Undecodable`] if the bytes are anything else.
+pub fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, Undecodable> {
+    match bincode::decode_from_slice(bytes, codec()) {
+        Ok((value, used)) if used == bytes.len() => Ok(value),
+        Ok(_) | Err(_) => Err(Undecodable),
+    }
+}
+
+/// Where a height stands in tables keyed by height.
+pub fn height_key(height: Height) -> [u8; 8] {
+    height.get().to_be_bytes()
+}
+
+/// Reads a [`height_key`].
+///
+/// # Errors
+/// [`Undecodable`] unless it is 8 bytes.
+pub fn height_of_key(key: &[u8]) -> Result<Height, Undecodable> {
+    let bytes = key.try_into().map_err(|_| Undecodable)?;
+    Ok(Height::new(u64::from_be_bytes(bytes)))
+}
+
+/// Key of a coin.
+pub fn outpoint_key(outpoint: &OutPoint) -> [u8; OUTPOINT_BYTES] {
+    let mut key = [0; OUTPOINT_BYTES];
+    key[..32].copy_from_slice(outpoint.txid.as_bytes());
+    key[32..].copy_from_slice(&outpoint.index.to_be_bytes());
+    key
+}
+
+fn outpoint_of_key(key: &[u8]) -> Result<OutPoint, Undecodable> {
+    let (txid, index) = key.split_first_chunk::<32>().ok_or(Undecodable)?;
+    let index = index.try_into().map_err(|_| Undecodable)?;
+    Ok(OutPoint::new(TxId::from_bytes(*txid), u32::from_be_bytes(index)))
+}
+
+/// Key of an outpoint under its address.
+pub fn address_key(address: &Address, outpoint: &OutPoint) -> Vec<u8> {
+    [address.as_bytes().as_slice(), &outpoint_key(outpoint)].concat()
+}
+
+/// The outpoint in an [`address_key`].
+///
+/// # Errors
+/// [`Undecodable`] if it has another length.
+pub fn outpoint_of_address_key(key: &[u8]) -> Result<OutPoint, Undecodable> {
+    outpoint_of_key(key.get(ADDRESS_BYTES..).ok_or(Undecodable)?)
+}
+
+/// Key of a piece of evidence: ascending by the height of the crime.
+pub fn evidence_key(height: Height, id: &Hash256) -> Vec<u8> {
+    [&height_key(height)[..], id.as_bytes()].concat()
+}
+
+/// Height and id in an [`evidence_key`].
+///
+/// # Errors
+/// [`Undecodable`] if it has another length.
+pub fn split_evidence_key(key: &[u8]) -> Result<(Height, Hash256), Undecodable> {
+    let (height, id) = key.split_at_checked(8).ok_or(Undecodable)?;
+    let id = id.try_into().map_err(|_| Undecodable)?;
+    Ok((height_of_key(height)?, Hash256::from_bytes(id)))
+}
+
+/// [`Table::Headers`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct StoredHeader {
+    /// The header.
+    pub header: BlockHeader,
+    /// What decided it; `None` for genesis.
+    pub certificate: Option<CommitCertificate>,
+}
+
+/// [`Table::Bodies`]: what a block has besides its header.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct StoredBody {
+    /// The parent's certificate.
+    pub prev_commit: Option<CommitCertificate>,
+    /// Canonical bytes of each piece of evidence.
+    pub evidence: Vec<Vec<u8>>,
+    /// Transactions in order.
+    pub transactions: Vec<SharedTransaction>,
+}
+
+/// [`Table::Transactions`]: where a final transaction stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct TransactionPosition {
+    /// Its block.
+    pub height: Height,
+    /// Its index in that block.
+    pub position: u32,
+}
+
+/// [`Table::Undo`]: what an [`Undo`] has that the block itself does not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct StoredUndo {
+    /// The coins that the block spent, ascending by outpoint.
+    pub spent: Vec<(OutPoint, Coin)>,
+    /// Digest of the state commitment before the block.
+    pub commitment: Hash256,
+    /// The tip before.
+    pub tip: Tip,
+    /// The totals before.
+    pub totals: Totals,
+}
+
+impl StoredUndo {
+    /// The whole undo record of `block`.
+    pub fn complete(self, block: &Block) -> Undo {
+        let mut made = BTreeMap::new();
+        for transaction in &block.transactions {
+            for input in &transaction.inputs {
+                made.remove(input);
+            }
+            let coins = transaction.created(transaction.txid()).map(|(outpoint, output)| {
+                let coin = Coin {
+                    output,
+                    height: block.header.height,
+                    is_reward: transaction.is_reward(),
+                };
+                (outpoint, coin)
+            });
+            made.extend(coins);
+        }
+        Undo {
+            delta: UtxoDelta {
+                created: self.spent,
+                spent: made.into_iter().collect(),
+                commitment: self.commitment,
+            },
+            tip: self.tip,
+            totals: self.totals,
+        }
+    }
+}
+
+/// The rows of a block that only ever get added: header, body, indexes.
+pub fn archive_ops(
+    hash: BlockHash,
+    block: &Block,
+    certificate: Option<&CommitCertificate>,
+    ops: &mut Vec<Op>,
+) {
+    let height = block.header.height;
+    let key = height_key(height);
+    let header = StoredHeader {
+        header: block.header.clone(),
+        certificate: certificate.cloned(),
+    };
+    let body = StoredBody {
+        prev_commit: block.prev_commit.clone(),
+        evidence: block.evidence.clone(),
+        transactions: block.transactions.clone(),
+    };
+    ops.push(Op::put(Table::Headers, key, encode(&header)));
+    ops.push(Op::put(Table::Bodies, key, encode(&body)));
+    ops.push(Op::put(Table::Hashes, hash.as_bytes().as_slice(), key));
+    ops.extend((0..).zip(&block.transactions).map(|(position, transaction)| {
+        let place = TransactionPosition { height, position };
+        Op::put(
+            Table::Transactions,
+            transaction.txid().as_bytes().as_slice(),
+            encode(&place),
+        )
+    }));
+}
+
+/// The rows of a new coin.
+pub fn create_ops(outpoint: &OutPoint, coin: &Coin, ops: &mut Vec<Op>) {
+    let value = encode(coin);
+    let address_key = address_key(&coin.output.address, outpoint);
+    ops.push(Op::put(Table::Utxos, outpoint_key(outpoint), value.clone()));
+    ops.push(Op::put(Table::Addresses, address_key, value));
+}
+
+/// Takes the rows of a coin away.
+pub fn spend_ops(outpoint: &OutPoint, coin: &Coin, ops: &mut Vec<Op>) {
+    ops.push(Op::delete(Table::Utxos, outpoint_key(outpoint)));
+    ops.push(Op::delete(
+        Table::Addresses,
+        address_key(&coin.output.address, outpoint),
+    ));
+}

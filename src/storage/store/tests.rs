@@ -1,0 +1,843 @@
+//! The laws of the chain store: what readers see, what a crash leaves, what is refused.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::*;
+use crate::{
+    chain::{
+        OutPoint, SharedTransaction, UtxoView,
+        testing::{GENESIS_UNITS, TestChain, address},
+    },
+    storage::{
+        backend::{Cursor, Entry, PAGE_ENTRIES_MAX},
+        memory::MemoryBackend,
+        test_backend::TestBackend,
+        test_disk::{Fault, Survives, TestDisk},
+        writer::Flushed,
+    },
+};
+
+const OWNERS: u64 = 4;
+
+/// A chain under construction that remembers all it ever made.
+struct Builder {
+    chain: TestChain,
+    blocks: Vec<CommitBatch>,
+    /// Unspent coins with their owners, and all outpoints there ever were.
+    unspent: Vec<(OutPoint, u64, u64)>,
+    every: Vec<OutPoint>,
+    random: u64,
+}
+
+impl Builder {
+    fn new() -> Self {
+        let chain = TestChain::new(4, OWNERS);
+        let unspent: Vec<_> = (0..OWNERS)
+            .map(|owner| (chain.coin(owner as u32), owner, GENESIS_UNITS))
+            .collect();
+        Self {
+            every: unspent.iter().map(|(outpoint, ..)| *outpoint).collect(),
+            chain,
+            blocks: Vec::new(),
+            unspent,
+            random: 7,
+        }
+    }
+
+    fn with_blocks(count: usize) -> Self {
+        let mut builder = Self::new();
+        for _ in 0..count {
+            builder.extend(3);
+        }
+        builder
+    }
+
+    fn draw(&mut self, below: usize) -> usize {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        ((self.random >> 33) as usize) % below
+    }
+
+    /// Spends a random coin into two; the next transaction may spend them in the same block.
+    fn transaction(&mut self) -> SharedTransaction {
+        let index = self.draw(self.unspent.len());
+        let (outpoint, owner, units) = self.unspent.swap_remove(index);
+        let half = (units - 1_000) / 2;
+        let to = self.draw(OWNERS as usize) as u64;
+        let transaction = self
+            .chain
+            .transfer(&[(outpoint, owner)], &[(to, half), (owner, half)]);
+        for (index, owner) in [(0, to), (1, owner)] {
+            let made = OutPoint::new(transaction.txid(), index);
+            self.every.push(made);
+            if half > 10_000 {
+                self.unspent.push((made, owner, half));
+            }
+        }
+        transaction
+    }
+
+    fn extend(&mut self, transactions: usize) {
+        let transactions = (0..transactions).map(|_| self.transaction()).collect();
+        let assembled = self.chain.assemble(1_000, transactions);
+        assert_eq!(assembled.refused, []);
+        self.chain.view.apply(&assembled.connected.delta);
+        self.chain.state = assembled.connected.state.clone();
+        let block = assembled.block.into_inner();
+        self.blocks.push(CommitBatch {
+            certificate: CommitCertificate {
+                height: block.header.height,
+                round: 0,
+                block_hash: assembled.connected.hash,
+                signatures: Vec::new(),
+            },
+            block,
+            connected: assembled.connected,
+        });
+    }
+
+    fn genesis(&self) -> &Genesis {
+        &self.chain.genesis
+    }
+
+    /// Everything a reader can ask, against what was built.
+    fn check(&self, store: &Store) {
+        let reader = store.reader();
+        assert_eq!(*reader.state(), self.chain.state);
+        for outpoint in &self.every {
+            let expected = self.chain.view.output(outpoint).unwrap();
+            assert_eq!(reader.utxo(outpoint).unwrap(), expected, "{outpoint}");
+        }
+        for batch in &self.blocks {
+            let height = batch.block.header.height;
+            let stored = reader.block(height).unwrap().unwrap();
+            assert_eq!(stored.block, batch.block);
+            assert_eq!(stored.certificate.as_ref(), Some(&batch.certificate));
+            assert_eq!(reader.header(height).unwrap().unwrap().header, batch.block.header);
+            assert_eq!(reader.height_of(&batch.connected.hash).unwrap(), Some(height));
+            assert_eq!(reader.undo(height).unwrap().as_ref(), Some(&batch.connected.undo));
+            for (position, transaction) in (0..).zip(&batch.block.transactions) {
+                let found = reader.transaction_position(&transaction.txid()).unwrap().unwrap();
+                assert_eq!((found.height, found.position), (height, position));
+            }
+        }
+        let above = self.chain.state.tip.height.next();
+        assert_eq!(reader.block(above).unwrap(), None);
+        assert_eq!(reader.header(above).unwrap(), None);
+        assert_eq!(
+            reader.block(Height::GENESIS).unwrap().unwrap().block,
+            self.genesis().block()
+        );
+        for owner in 0..OWNERS {
+            for page in [1, 3, PAGE_ENTRIES_MAX] {
+                self.check_coins_of(&reader, owner, page);
+            }
+        }
+    }
+
+    fn check_coins_of(&self, reader: &StoreReader, owner: u64, page: usize) {
+        let owned = address(owner);
+        let coins = self
+            .chain
+            .view
+            .0
+            .iter()
+            .map(|(outpoint, coin)| (*outpoint, *coin));
+        let expected: Vec<_> = coins.filter(|(_, coin)| coin.output.address == owned).collect();
+        let mut found: Vec<(OutPoint, crate::chain::Coin)> = Vec::new();
+        loop {
+            let after = found.last().map(|(outpoint, _)| *outpoint);
+            let next = reader.outpoints_of(&owned, after, page).unwrap();
+            let is_last = next.len() < page;
+            found.extend(next);
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "owner {owner}, pages of {page}");
+    }
+}
+
+/// Nothing is flushed unless asked for.
+fn patient() -> StoreOptions {
+    StoreOptions {
+        flush: FlushOptions {
+            window_blocks: 100,
+            window_age: Duration::from_secs(3_600),
+            ..FlushOptions::default()
+        },
+        cache_coins: 64,
+    }
+}
+
+fn blocks_dir() -> PathBuf {
+    PathBuf::from("/data/blocks")
+}
+
+fn try_open(
+    backend: impl Backend,
+    disk: &TestDisk,
+    genesis: &Genesis,
+    options: StoreOptions,
+) -> Result<Store, StoreError> {
+    let disk = Arc::new(disk.clone());
+    Store::open_on(
+        Arc::new(backend),
+        disk,
+        &blocks_dir(),
+        0,
+        genesis,
+        options,
+        |_| {},
+    )
+}
+
+fn disk() -> TestDisk {
+    TestDisk::with_dir(&blocks_dir())
+}
+
+fn open(backend: impl Backend, genesis: &Genesis) -> Store {
+    try_open(backend, &disk(), genesis, patient()).unwrap()
+}
+
+#[test]
+fn reads_are_the_same_before_and_after_a_flush_and_a_restart() {
+    let mut builder = Builder::with_blocks(12);
+    let backend = TestBackend::default();
+    let store = open(backend.clone(), builder.genesis());
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    assert_eq!(store.stats().unwrap().pending_blocks, 12);
+    builder.check(&store);
+    store.flush().unwrap();
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.pending_blocks, stats.flushed_height), (0, Height::new(12)));
+    builder.check(&store);
+    for _ in 0..5 {
+        builder.extend(4);
+        store.commit(builder.blocks.last().unwrap().clone()).unwrap();
+    }
+    builder.check(&store);
+    store.close().unwrap();
+    let reopened = open(backend, builder.genesis());
+    builder.check(&reopened);
+}
+
+#[test]
+fn sled_reopens_to_the_same_state_and_commitment() {
+    let builder = Builder::with_blocks(8);
+    let dir = tempfile::tempdir().unwrap();
+    let blocks = dir.path().join("blocks");
+    let store = Store::open(&blocks, builder.genesis(), patient(), |_| {}).unwrap();
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    drop(store);
+    let store = Store::open(&blocks, builder.genesis(), patient(), |_| {}).unwrap();
+    builder.check(&store);
+    assert!(store.stats().unwrap().size_bytes > 0);
+}
+
+#[test]
+fn coins_made_and_spent_within_a_window_never_reach_the_database() {
+    let builder = Builder::with_blocks(10);
+    let backend = TestBackend::default();
+    let store = open(backend.clone(), builder.genesis());
+    let before = backend.applied().len();
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    store.close().unwrap();
+    let applied = backend.applied()[before..].to_vec();
+    let touched = |table| applied.iter().filter(move |op: &&Op| op.table == table);
+    let genesis_coins: Vec<_> = (0..OWNERS as u32)
+        .map(|n| schema::outpoint_key(&builder.chain.coin(n)))
+        .collect();
+    let short_lived = builder.every.iter().filter(|outpoint| {
+        let key = schema::outpoint_key(outpoint);
+        builder.chain.view.output(outpoint).unwrap().is_none() && !genesis_coins.contains(&key)
+    });
+    let mut count = 0;
+    for outpoint in short_lived {
+        count += 1;
+        let key = schema::outpoint_key(outpoint);
+        assert!(touched(Table::Utxos).all(|op| op.key != key));
+        assert!(touched(Table::Addresses).all(|op| !op.key.ends_with(&key)));
+    }
+    assert!(count > 10, "{count} is too few to show anything");
+}
+
+/// What has to be equal between two databases with the same tip.
+fn dump(backend: &MemoryBackend) -> Vec<(Table, Vec<Entry>)> {
+    [Table::Utxos, Table::Addresses, Table::Undo, Table::Meta]
+        .map(|table| {
+            (
+                table,
+                backend.page(table, Cursor::default(), PAGE_ENTRIES_MAX).unwrap(),
+            )
+        })
+        .to_vec()
+}
+
+/// One uninterrupted run that flushes at `flushes`, and its dump after each.
+fn reference(builder: &Builder, flushes: &[usize]) -> Vec<Vec<(Table, Vec<Entry>)>> {
+    let backend = TestBackend::default();
+    let store = open(backend.clone(), builder.genesis());
+    let mut dumps = Vec::new();
+    for (index, batch) in builder.blocks.iter().enumerate() {
+        store.commit(batch.clone()).unwrap();
+        if flushes.contains(&(index + 1)) {
+            store.flush().unwrap();
+            dumps.push(dump(&backend.after_crash()[0]));
+        }
+    }
+    dumps
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    Backend(usize),
+    Disk(usize),
+}
+
+#[test]
+fn a_crash_anywhere_in_a_flush_leaves_the_state_before_or_after() {
+    let builder = Builder::with_blocks(9);
+    let dumps = reference(&builder, &[5, 9]);
+    let run = |stop: Option<Stop>| {
+        let (backend, disk) = (TestBackend::default(), disk());
+        let store = try_open(backend.clone(), &disk, builder.genesis(), patient()).unwrap();
+        for batch in &builder.blocks[..5] {
+            store.commit(batch.clone()).unwrap();
+        }
+        store.flush().unwrap();
+        let (calls, steps) = (backend.calls(), disk.log().len());
+        match stop {
+            Some(Stop::Backend(call)) => backend.fail_from(call),
+            Some(Stop::Disk(step)) => disk.fail_at(steps + step, Fault::Crash),
+            None => {}
+        }
+        for batch in &builder.blocks[5..] {
+            store.commit(batch.clone()).unwrap();
+        }
+        assert_eq!(store.flush().is_err(), stop.is_some(), "{stop:?}");
+        (backend.calls() - calls, disk.log().len() - steps, backend, disk)
+    };
+    let (calls, steps, ..) = run(None);
+    assert!(calls >= 4 && steps == 6, "{calls} {steps}");
+    let stops = (0..calls).map(Stop::Backend).chain((0..steps).map(Stop::Disk));
+    let (mut before, mut after) = (0, 0);
+    for stop in stops {
+        let (_, _, backend, disk) = run(Some(stop));
+        for survives in [
+            Survives::Synced,
+            Survives::All,
+            Survives::Some(1),
+            Survives::Some(2),
+        ] {
+            for (prefix, image) in backend.after_crash().into_iter().enumerate() {
+                let booted = TestBackend::over(image);
+                let disk = disk.after_crash(survives);
+                let store = try_open(booted.clone(), &disk, builder.genesis(), patient())
+                    .unwrap_or_else(|error| panic!("{stop:?} {survives:?} {prefix}: {error}"));
+                let height = store.reader().height().get() as usize;
+                let flushed = match height {
+                    5 => 0,
+                    9 => 1,
+                    other => panic!("{stop:?} {survives:?} {prefix}: tip {other}"),
+                };
+                *[&mut before, &mut after][flushed] += 1;
+                assert!(
+                    dump(&booted.after_crash()[0]) == dumps[flushed],
+                    "{stop:?} {survives:?} {prefix}: the state of {height} differs"
+                );
+                for batch in &builder.blocks[height..] {
+                    store.commit(batch.clone()).unwrap();
+                }
+                store.flush().unwrap();
+                assert!(
+                    dump(&booted.after_crash()[0]) == dumps[1],
+                    "{stop:?} {survives:?} {prefix}"
+                );
+            }
+        }
+    }
+    assert!(before > 0 && after > 0, "{before} {after}");
+}
+
+#[test]
+fn an_interrupted_genesis_is_written_again() {
+    let builder = Builder::new();
+    let whole = TestBackend::default();
+    drop(open(whole.clone(), builder.genesis()));
+    for call in 0..whole.calls() {
+        let backend = TestBackend::default();
+        backend.fail_from(call);
+        assert!(try_open(backend.clone(), &disk(), builder.genesis(), patient()).is_err());
+        for image in backend.after_crash() {
+            builder.check(&open(image, builder.genesis()));
+        }
+    }
+}
+
+#[test]
+fn only_the_next_block_is_taken() {
+    let builder = Builder::with_blocks(3);
+    let store = open(MemoryBackend::default(), builder.genesis());
+    let refused = store.commit(builder.blocks[1].clone());
+    assert!(matches!(refused, Err(StoreError::NotNext { .. })));
+    store.commit(builder.blocks[0].clone()).unwrap();
+    assert!(store.commit(builder.blocks[0].clone()).is_err());
+    store.commit(builder.blocks[1].clone()).unwrap();
+    assert_eq!(store.reader().height(), Height::new(2));
+}
+
+#[test]
+fn windows_are_flushed_by_count_and_reported_in_order() {
+    let builder = Builder::with_blocks(10);
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&reports);
+    let mut options = patient();
+    options.flush.window_blocks = 4;
+    let store = Store::open_on(
+        Arc::new(MemoryBackend::default()),
+        Arc::new(disk()),
+        &blocks_dir(),
+        0,
+        builder.genesis(),
+        options,
+        move |event| seen.lock().unwrap().push(event),
+    )
+    .unwrap();
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    store.close().unwrap();
+    let heights: Vec<_> = reports
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|event| match event {
+            StoreEvent::Flushed(Flushed { height, blocks, .. }) => {
+                assert!(*blocks <= 4);
+                height.get()
+            }
+            StoreEvent::Failed(error) => panic!("{error}"),
+        })
+        .collect();
+    assert!(heights.is_sorted() && heights.last() == Some(&10), "{heights:?}");
+}
+
+#[test]
+fn a_full_disk_stops_the_writer_and_not_the_readers() {
+    let builder = Builder::with_blocks(6);
+    let backend = TestBackend::default();
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&failures);
+    let mut options = patient();
+    options.flush.pending_blocks_max = 4;
+    let store = Store::open_on(
+        Arc::new(backend.clone()),
+        Arc::new(disk()),
+        &blocks_dir(),
+        0,
+        builder.genesis(),
+        options,
+        move |event| seen.lock().unwrap().push(event),
+    )
+    .unwrap();
+    backend.fill_disk();
+    for batch in &builder.blocks[..4] {
+        store.commit(batch.clone()).unwrap();
+    }
+    // The queue is full: this one waits for the flush, which fails.
+    let refused = store.commit(builder.blocks[4].clone());
+    assert!(matches!(refused, Err(StoreError::Stopped { .. })), "{refused:?}");
+    assert!(store.reader().block(Height::new(4)).unwrap().is_some());
+    assert_eq!(store.reader().height(), Height::new(4));
+    let failures = failures.lock().unwrap();
+    assert!(matches!(&failures[..], [StoreEvent::Failed(error)] if error.is_disk_full()));
+}
+
+#[test]
+fn evidence_is_read_before_and_after_its_flush() {
+    let builder = Builder::new();
+    let backend = TestBackend::default();
+    let store = open(backend.clone(), builder.genesis());
+    let id = |n| Hash256::from_bytes([n; 32]);
+    for n in [3, 1, 2, 1] {
+        let height = Height::new(u64::from(n) * 10);
+        assert!(store.add_evidence(height, &id(n), vec![n]).unwrap());
+    }
+    let ids = |store: &Store, after, limit| -> Vec<_> {
+        let page = store.reader().evidence(after, limit).unwrap();
+        page.into_iter()
+            .map(|(height, _, bytes)| (height.get(), bytes[0]))
+            .collect()
+    };
+    for flushed in [false, true] {
+        if flushed {
+            store.flush().unwrap();
+        }
+        assert_eq!(ids(&store, None, 9), [(10, 1), (20, 2), (30, 3)]);
+        assert_eq!(ids(&store, Some((Height::new(10), id(1))), 1), [(20, 2)]);
+    }
+    drop(store);
+    assert_eq!(ids(&open(backend, builder.genesis()), None, 9).len(), 3);
+}
+
+#[test]
+fn a_database_that_contradicts_itself_is_refused_by_name() {
+    let builder = Builder::with_blocks(3);
+    let content = TestBackend::default();
+    let store = open(content.clone(), builder.genesis());
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    store.close().unwrap();
+    let content = content.after_crash().remove(0);
+    let refusal = |change: Op| {
+        let damaged = content.clone();
+        damaged.apply(&[change]).unwrap();
+        let before = dump(&damaged);
+        let copy = TestBackend::over(damaged);
+        let refused = try_open(copy.clone(), &disk(), builder.genesis(), patient());
+        assert_eq!(
+            dump(&copy.after_crash()[0]),
+            before,
+            "nothing is repaired on the way"
+        );
+        refused.err().unwrap()
+    };
+    let tip = schema::height_key(Height::new(3));
+    let below = content
+        .get(Table::Headers, &schema::height_key(Height::new(2)))
+        .unwrap()
+        .unwrap();
+    let hash = builder.chain.state.tip.hash;
+    let mut state = builder.chain.state.clone();
+    state.commitment = crate::chain::SetHash::new();
+    for change in [
+        Op::delete(Table::Headers, tip),
+        Op::put(Table::Headers, tip, below),
+        Op::put(Table::Headers, tip, b"rot".as_slice()),
+        Op::delete(Table::Bodies, tip),
+        Op::delete(Table::Hashes, hash.as_bytes().as_slice()),
+        Op::put(Table::Meta, schema::META_TIP, schema::encode(&state)),
+        Op::put(Table::Meta, schema::META_TIP, b"rot".as_slice()),
+        Op::delete(Table::Meta, schema::META_CHAIN),
+    ] {
+        let error = refusal(change.clone());
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{change:?}: {error}");
+        assert!(error.to_string().contains("timed resync"), "{error}");
+    }
+    let newer = refusal(Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&2u32)));
+    assert!(matches!(
+        newer,
+        StoreError::Newer {
+            found: 2,
+            known: 1,
+            ..
+        }
+    ));
+    let mut other = builder.genesis().clone();
+    other.masternodes[0].name = "another".to_owned();
+    let refused = try_open(content.clone(), &disk(), &other, patient());
+    assert!(matches!(refused, Err(StoreError::OtherChain { .. })));
+}
+
+#[test]
+fn a_damaged_redo_file_is_refused_and_one_of_another_generation_ignored() {
+    let builder = Builder::new();
+    let genesis = builder.genesis();
+    let disk = disk();
+    let redo = RedoFile::in_dir(&blocks_dir());
+    redo.write(&disk, 7, &[Op::delete(Table::Meta, schema::META_TIP)])
+        .unwrap();
+    let backend = TestBackend::default();
+    drop(try_open(backend.clone(), &disk, genesis, patient()).unwrap());
+    redo.write(
+        &disk,
+        0,
+        &[Op::put(Table::Undo, b"k".as_slice(), b"v".as_slice())],
+    )
+    .unwrap();
+    let path = blocks_dir().join(crate::storage::REDO_FILE);
+    let whole = disk.read(&path);
+    for at in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 4;
+        disk.overwrite(&path, flipped);
+        let refused = try_open(backend.clone(), &disk, genesis, patient());
+        assert!(
+            matches!(
+                refused,
+                Err(StoreError::Corrupt { .. } | StoreError::Newer { .. })
+            ),
+            "byte {at}"
+        );
+        disk.overwrite(&path, whole[..at].to_vec());
+        assert!(
+            try_open(backend.clone(), &disk, genesis, patient()).is_err(),
+            "cut at {at}"
+        );
+    }
+    disk.overwrite(&path, whole);
+    drop(try_open(backend.clone(), &disk, genesis, patient()).unwrap());
+    assert!(backend.contains(Table::Undo, b"k").unwrap());
+}
+
+#[test]
+fn a_lost_pointer_to_a_generation_with_blocks_is_not_answered_by_a_new_chain() {
+    let builder = Builder::with_blocks(2);
+    let dir = tempfile::tempdir().unwrap();
+    let blocks = dir.path().join("blocks");
+    let reopen = || Store::open(&blocks, builder.genesis(), patient(), |_| {});
+    drop(reopen().unwrap());
+    // As if the first start had been cut before it published: it goes on.
+    std::fs::remove_file(blocks.join("CURRENT")).unwrap();
+    let store = reopen().unwrap();
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    store.close().unwrap();
+    std::fs::remove_file(blocks.join("CURRENT")).unwrap();
+    let error = reopen().unwrap_err();
+    assert!(error.to_string().contains("CURRENT"), "{error}");
+    std::fs::write(blocks.join("CURRENT"), "state-0\n").unwrap();
+    builder.check(&reopen().unwrap());
+    std::fs::write(blocks.join("CURRENT"), "state-3\n").unwrap();
+    assert!(matches!(reopen(), Err(StoreError::Corrupt { .. })));
+}
+
+#[test]
+fn readers_beside_commits_and_flushes_see_whole_blocks() {
+    const BLOCKS: usize = 120;
+    // One coin goes from hand to hand: at every height its owner has exactly one coin.
+    let mut builder = Builder::new();
+    builder.unspent.truncate(1);
+    let (mut coin, _, mut units) = builder.unspent[0];
+    let mut coins = vec![coin];
+    for _ in 0..BLOCKS {
+        units -= 1_000;
+        let transaction = builder.chain.transfer(&[(coin, 0)], &[(0, units)]);
+        coin = OutPoint::new(transaction.txid(), 0);
+        coins.push(coin);
+        let assembled = builder.chain.assemble(10, vec![transaction]);
+        builder.chain.view.apply(&assembled.connected.delta);
+        builder.chain.state = assembled.connected.state.clone();
+        let block = assembled.block.into_inner();
+        builder.blocks.push(CommitBatch {
+            certificate: CommitCertificate {
+                height: block.header.height,
+                round: 0,
+                block_hash: assembled.connected.hash,
+                signatures: Vec::new(),
+            },
+            block,
+            connected: assembled.connected,
+        });
+    }
+    let mut options = patient();
+    options.flush.window_blocks = 3;
+    options.cache_coins = 16;
+    let store = try_open(MemoryBackend::default(), &disk(), builder.genesis(), options).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let reader = store.reader();
+                while !is_over.load(Ordering::Acquire) {
+                    let low = reader.height().get() as usize;
+                    let owned = reader.outpoints_of(&address(0), None, 10).unwrap();
+                    let mine: Vec<_> = owned.iter().map(|(outpoint, _)| *outpoint).collect();
+                    let high = reader.height().get() as usize;
+                    assert_eq!(mine.len(), 1, "between {low} and {high}");
+                    assert!(coins[low..=high].contains(&mine[0]));
+                    for gone in &coins[low.saturating_sub(8)..low] {
+                        assert_eq!(reader.utxo(gone).unwrap(), None);
+                    }
+                }
+            });
+        }
+        for batch in &builder.blocks {
+            store.commit(batch.clone()).unwrap();
+        }
+        store.flush().unwrap();
+        is_over.store(true, Ordering::Release);
+    });
+}
+
+/// `cargo test --release --lib store::tests::measure -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn measure_flush_of_64_blocks_of_1000_transactions() {
+    let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let blocks = dir.path().join("blocks");
+    let chain = TestChain::new(4, 1);
+    let mut state = chain.state.clone();
+    let options = StoreOptions {
+        flush: FlushOptions {
+            pending_bytes_max: usize::MAX,
+            ..patient().flush
+        },
+        cache_coins: 10_000,
+    };
+    let store = Store::open(&blocks, &chain.genesis, options, |_| {}).unwrap();
+    let mut random = 1u64;
+    let mut unspent: Vec<(OutPoint, crate::chain::Coin)> = Vec::new();
+    let rounds = 6;
+    for round in 0..rounds {
+        let mut commits = Duration::ZERO;
+        let mut made = 0;
+        for _ in 0..64 {
+            let batch = synthetic_block(&chain, &mut state, &mut unspent, &mut random);
+            made += batch.connected.delta.created.len();
+            let started = std::time::Instant::now();
+            store.commit(batch).unwrap();
+            commits += started.elapsed();
+        }
+        let reader = store.reader();
+        let is_over = AtomicBool::new(false);
+        let (flush, drift, reads) = std::thread::scope(|scope| {
+            let probe = scope.spawn(|| {
+                let (mut worst_read, mut worst_drift) = (Duration::ZERO, Duration::ZERO);
+                let mut n = 0;
+                while !is_over.load(Ordering::Acquire) {
+                    let tick = std::time::Instant::now();
+                    std::thread::sleep(Duration::from_millis(10));
+                    worst_drift = worst_drift.max(tick.elapsed() - Duration::from_millis(10));
+                    let read = std::time::Instant::now();
+                    let mut bytes = [0; 32];
+                    bytes[..8].copy_from_slice(&u64::to_le_bytes(n));
+                    reader
+                        .utxo(&OutPoint::new(crate::chain::TxId::from_bytes(bytes), 0))
+                        .unwrap();
+                    worst_read = worst_read.max(read.elapsed());
+                    n += 1;
+                }
+                (worst_drift, worst_read)
+            });
+            let started = std::time::Instant::now();
+            store.flush().unwrap();
+            let took = started.elapsed();
+            is_over.store(true, Ordering::Release);
+            let (drift, read) = probe.join().unwrap();
+            (took, drift, read)
+        });
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let rss = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        println!(
+            "round {round}: {made} coins made, 64 commits {commits:?}, flush {flush:?}, \
+             worst read {reads:?}, 10 ms tick drifts {drift:?}, {} MB on disk, {rss}",
+            store.stats().unwrap().size_bytes >> 20,
+        );
+    }
+    let started = std::time::Instant::now();
+    store.close().unwrap();
+    let closed = started.elapsed();
+    let started = std::time::Instant::now();
+    let store = Store::open(&blocks, &chain.genesis, options, |_| {}).unwrap();
+    println!("close {closed:?}, open {:?}", started.elapsed());
+    assert_eq!(store.reader().height(), state.tip.height);
+}
+
+/// 1 000 transfers, 2 in 2 out, of random coins; nothing in it is signed or judged.
+fn synthetic_block(
+    chain: &TestChain,
+    state: &mut ChainState,
+    unspent: &mut Vec<(OutPoint, crate::chain::Coin)>,
+    random: &mut u64,
+) -> CommitBatch {
+    use crate::{chain::*, crypto::Signature};
+    let mut draw = |below: usize| {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        ((*random >> 33) as usize) % below
+    };
+    let height = state.tip.height.next();
+    let mut block = chain.genesis.block();
+    block.header.height = height;
+    block.header.prev_hash = state.tip.hash;
+    let (mut made, mut spent) = (Vec::new(), Vec::new());
+    for n in 0..1_000u64 {
+        let mut inputs = Vec::new();
+        while inputs.len() < 2 && unspent.len() > 50_000 {
+            let index = draw(unspent.len());
+            let (outpoint, coin) = unspent.swap_remove(index);
+            inputs.push(outpoint);
+            spent.push((outpoint, coin));
+        }
+        let outputs: Vec<_> = (0..2)
+            .map(|_| Output {
+                amount: Amount::from_units(height.get() * 10_000 + n),
+                address: address(draw(500) as u64),
+            })
+            .collect();
+        let transaction = Transaction {
+            version: TRANSACTION_VERSION,
+            kind: TransactionKind::Transfer,
+            witnesses: inputs
+                .iter()
+                .map(|_| Witness {
+                    public_key: state.masternodes[0].validator_key,
+                    signature: Signature::from_bytes([7; 64]),
+                })
+                .collect(),
+            inputs,
+            outputs,
+            valid_until_height: height,
+        };
+        let transaction = SharedTransaction::new(transaction);
+        for (outpoint, output) in transaction.created(transaction.txid()) {
+            let coin = Coin {
+                output,
+                height,
+                is_reward: false,
+            };
+            made.push((outpoint, coin));
+        }
+        block.transactions.push(transaction);
+    }
+    unspent.extend_from_slice(&made);
+    made.sort_unstable_by_key(|(outpoint, _)| *outpoint);
+    spent.sort_unstable_by_key(|(outpoint, _)| *outpoint);
+    let before = state.clone();
+    let hash = block.hash();
+    state.tip.height = height;
+    state.tip.hash = hash;
+    let delta = UtxoDelta {
+        created: made,
+        spent,
+        commitment: state.commitment.digest(),
+    };
+    CommitBatch {
+        certificate: CommitCertificate {
+            height,
+            round: 0,
+            block_hash: hash,
+            signatures: (0..4).map(|n| (n, Signature::from_bytes([9; 64]))).collect(),
+        },
+        block,
+        connected: Connected {
+            hash,
+            undo: Undo {
+                delta: delta.reversed(delta.commitment),
+                tip: before.tip,
+                totals: before.totals,
+            },
+            delta,
+            state: state.clone(),
+            fees: Amount::ZERO,
+            closed_epoch: None,
+        },
+    }
+}

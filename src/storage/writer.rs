@@ -1,0 +1,283 @@
+//! The one thread that writes the database, and the bounded queue before it.
+//!
+//! Nobody waits for a flush unless the queue is full, or asks to. After the first error the thread
+//! ends and the queue refuses: what is not flushed is still in the consensus log.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::chain::Height;
+
+use super::{
+    StoreError,
+    backend::{Op, Table},
+    flush,
+    pending::PendingBlock,
+    shared::Shared,
+};
+
+/// When a window of blocks is flushed, and how much may wait.
+#[derive(Debug, Clone, Copy)]
+pub struct FlushOptions {
+    /// Flush at this many blocks. More elide more short-lived coins and lengthen a restart's replay.
+    pub window_blocks: usize,
+    /// Flush at this many bytes of changes. Bounds the redo file.
+    pub window_bytes: usize,
+    /// Flush the oldest block after this long.
+    pub window_age: Duration,
+    /// Unflushed blocks, those being flushed included, at which a commit waits. Bounds memory.
+    pub pending_blocks_max: usize,
+    /// Unflushed bytes at which a commit waits. Bounds memory.
+    pub pending_bytes_max: usize,
+}
+
+impl Default for FlushOptions {
+    fn default() -> Self {
+        Self {
+            window_blocks: 64,
+            window_bytes: 64 << 20,
+            window_age: Duration::from_secs(1),
+            pending_blocks_max: 256,
+            pending_bytes_max: 160 << 20,
+        }
+    }
+}
+
+/// Evidence records that may wait for a flush; a flood of crimes is cut off here and stays in the
+/// evidence that consensus holds.
+const EVIDENCE_PENDING_MAX: usize = 1_000;
+
+/// What the writer tells its owner, from its own thread: the receiver must not block.
+#[derive(Debug)]
+pub enum StoreEvent {
+    /// Everything up to this height is durable in the database; the consensus log of these heights
+    /// may go.
+    Flushed(Flushed),
+    /// The database takes no more blocks.
+    Failed(StoreError),
+}
+
+/// One flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flushed {
+    /// The highest durable block.
+    pub height: Height,
+    /// Blocks in this flush.
+    pub blocks: usize,
+    /// Database operations.
+    pub operations: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    blocks: VecDeque<Arc<PendingBlock>>,
+    evidence: Vec<Op>,
+    /// Bytes of `blocks`.
+    waiting_bytes: usize,
+    /// Blocks and bytes of the window under way.
+    flushing: (usize, usize),
+    /// When the oldest thing in here came.
+    since: Option<Instant>,
+    /// Somebody waits for everything to be flushed.
+    is_urgent: bool,
+    is_stopping: bool,
+    /// Why nothing more is taken.
+    failure: Option<String>,
+}
+
+impl Work {
+    fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.evidence.is_empty()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_empty() && self.flushing.0 == 0
+    }
+}
+
+/// The queue between committers and the writer.
+#[derive(Debug)]
+pub(super) struct Queue {
+    options: FlushOptions,
+    work: Mutex<Work>,
+    /// Signalled when the writer may have something to do.
+    arrived: Condvar,
+    /// Signalled when the writer has finished a window, or has stopped.
+    finished: Condvar,
+}
+
+impl Queue {
+    pub(super) fn new(options: FlushOptions) -> Self {
+        Self {
+            options,
+            work: Mutex::new(Work::default()),
+            arrived: Condvar::new(),
+            finished: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is room for another block.
+    pub(super) fn wait_for_room(&self) -> Result<(), StoreError> {
+        let mut work = self.lock();
+        loop {
+            check(&work)?;
+            let blocks = work.blocks.len() + work.flushing.0;
+            let bytes = work.waiting_bytes + work.flushing.1;
+            if blocks < self.options.pending_blocks_max && bytes < self.options.pending_bytes_max {
+                return Ok(());
+            }
+            work.is_urgent = true;
+            self.arrived.notify_one();
+            work = self.finished.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(super) fn push(&self, block: Arc<PendingBlock>) {
+        let mut work = self.lock();
+        work.waiting_bytes += block.bytes();
+        work.blocks.push_back(block);
+        work.since.get_or_insert_with(Instant::now);
+        self.arrived.notify_one();
+    }
+
+    /// False if too much evidence waits already.
+    pub(super) fn push_evidence(&self, key: Vec<u8>, value: Vec<u8>) -> Result<bool, StoreError> {
+        let mut work = self.lock();
+        check(&work)?;
+        if work.evidence.len() >= EVIDENCE_PENDING_MAX {
+            return Ok(false);
+        }
+        work.evidence.push(Op::put(Table::Evidence, key, value));
+        work.since.get_or_insert_with(Instant::now);
+        self.arrived.notify_one();
+        Ok(true)
+    }
+
+    /// Flushes all that is here now and waits for it.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let mut work = self.lock();
+        while work.failure.is_none() && !work.is_idle() {
+            work.is_urgent = true;
+            self.arrived.notify_one();
+            work = self.finished.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+        check(&work)
+    }
+
+    /// Lets the writer flush what is here and end.
+    pub(super) fn stop(&self) {
+        self.lock().is_stopping = true;
+        self.arrived.notify_one();
+    }
+
+    /// Refuses from now on, and wakes whoever waits.
+    fn fail(&self, why: String) {
+        let mut work = self.lock();
+        work.failure.get_or_insert(why);
+        self.finished.notify_all();
+    }
+
+    /// The next window; `None` once stopped and empty.
+    fn next(&self) -> Option<(Vec<Arc<PendingBlock>>, Vec<Op>)> {
+        let mut work = self.lock();
+        loop {
+            if work.is_empty() {
+                if work.is_stopping {
+                    return None;
+                }
+                work = self.arrived.wait(work).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let age = work.since.map_or(Duration::ZERO, |since| since.elapsed());
+            let is_due = work.is_urgent
+                || work.is_stopping
+                || work.blocks.len() >= self.options.window_blocks
+                || work.waiting_bytes >= self.options.window_bytes
+                || age >= self.options.window_age;
+            if is_due {
+                return Some(self.take_window(&mut work));
+            }
+            let rest = self.options.window_age - age;
+            let waited = self.arrived.wait_timeout(work, rest);
+            (work, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn take_window(&self, work: &mut Work) -> (Vec<Arc<PendingBlock>>, Vec<Op>) {
+        let mut window: Vec<Arc<PendingBlock>> = Vec::new();
+        let mut bytes = 0;
+        while let Some(next) = work.blocks.front() {
+            let is_full = window.len() >= self.options.window_blocks
+                || (!window.is_empty() && bytes + next.bytes() > self.options.window_bytes);
+            if is_full {
+                break;
+            }
+            bytes += next.bytes();
+            window.extend(work.blocks.pop_front());
+        }
+        work.waiting_bytes -= bytes;
+        work.flushing = (window.len().max(1), bytes);
+        work.since = (!work.blocks.is_empty()).then(Instant::now);
+        work.is_urgent &= !work.blocks.is_empty();
+        (window, std::mem::take(&mut work.evidence))
+    }
+
+    fn done(&self) {
+        self.lock().flushing = (0, 0);
+        self.finished.notify_all();
+    }
+}
+
+fn check(work: &Work) -> Result<(), StoreError> {
+    match &work.failure {
+        Some(why) => Err(StoreError::Stopped { why: why.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Body of the writer thread.
+pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
+    // Whatever ends this thread, a panic included, nobody may wait for it afterwards.
+    struct Closed<'a>(&'a Queue);
+    impl Drop for Closed<'_> {
+        fn drop(&mut self) {
+            self.0.fail("its writer has ended".to_owned());
+        }
+    }
+    let _closed = Closed(&shared.queue);
+
+    while let Some((window, evidence)) = shared.queue.next() {
+        let started = Instant::now();
+        let evidence_keys: Vec<_> = evidence.iter().map(|op| op.key.clone()).collect();
+        match flush::write(&shared.target(), &window, evidence) {
+            Ok(operations) => {
+                shared.forget(&window, &evidence_keys);
+                let took = started.elapsed();
+                shared.note_flush(took);
+                if let Some(last) = window.last() {
+                    report(StoreEvent::Flushed(Flushed {
+                        height: last.height(),
+                        blocks: window.len(),
+                        operations,
+                        took,
+                    }));
+                }
+                shared.queue.done();
+            }
+            Err(error) => {
+                shared.queue.fail(error.to_string());
+                report(StoreEvent::Failed(error));
+                return;
+            }
+        }
+    }
+}
