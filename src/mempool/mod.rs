@@ -11,6 +11,7 @@ mod claims;
 mod entry;
 mod floor;
 mod limits;
+mod orphans;
 mod pool;
 mod recent;
 mod refusal;
@@ -23,6 +24,9 @@ mod tests;
 
 pub use entry::FeeRate;
 pub use limits::{CHAIN_MAX, EXPIRY_MS, HEAP_BYTES_MAX, PoolLimits, RECENT_MAX, TXS_MAX};
+pub use orphans::{
+    ORPHAN_BYTES_MAX, ORPHAN_EXPIRY_MS, ORPHANS_MAX, Orphans, PEER_ORPHAN_BYTES_MAX, PEER_ORPHANS_MAX,
+};
 pub use pool::{Admitted, Committed, Context, Mempool};
 pub use refusal::{DuplicateOf, Refusal};
 pub use stats::{AGE_BANDS_MS, PoolStats, RATE_BUCKETS, RateBucket};

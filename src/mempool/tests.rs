@@ -1,9 +1,6 @@
 //! The laws of the pool.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
@@ -11,7 +8,7 @@ use super::*;
 use crate::{
     chain::{
         Block, Draft, Height, OutPoint, SharedTransaction, TimestampMs, TransactionError, TxId, assemble,
-        testing::{GENESIS_UNITS, TestChain},
+        testing::{GENESIS_UNITS, TestChain, key},
     },
     crypto::Verified,
 };
@@ -478,69 +475,24 @@ proptest! {
     }
 }
 
-/// Not a law but a budget: run with `--release -- --ignored --nocapture`.
 #[test]
-#[ignore = "measures; run in release by hand"]
-fn admission_selection_and_commit_times() {
-    let chain = TestChain::new(4, 20_000);
-    let transactions: Vec<_> = (0..10_000u32)
-        .map(|n| {
-            let inputs = [
-                (chain.coin(2 * n), u64::from(2 * n)),
-                (chain.coin(2 * n + 1), u64::from(2 * n + 1)),
-            ];
-            let fee = 1_000 + u64::from(n % 977) * 7;
-            chain.transfer(&inputs, &[(1, GENESIS_UNITS), (2, GENESIS_UNITS - fee)])
-        })
-        .collect();
-    let (verified, _) = crate::chain::verify_batch(transactions, &chain.chain_id);
-    let mut times: BTreeMap<&str, Vec<u128>> = BTreeMap::new();
-    for _ in 0..5 {
-        let mut pool = Mempool::new(PoolLimits::default());
-        let start = Instant::now();
-        for transaction in verified.clone() {
-            pool.admit(transaction, context(&chain)).unwrap();
-        }
-        times
-            .entry("admission, ns each")
-            .or_default()
-            .push(start.elapsed().as_nanos() / 10_000);
-        let start = Instant::now();
-        let selected = pool.select(4_000_000, 2_000);
-        times
-            .entry("selection of 2000, µs")
-            .or_default()
-            .push(start.elapsed().as_micros());
-        let mut draft = chain.draft(1, selected);
-        draft.transactions.truncate(1_000);
-        let start = Instant::now();
-        let assembled = assemble(draft, &chain.state, &chain.view, chain.params()).unwrap();
-        times
-            .entry("assembling 1000, µs")
-            .or_default()
-            .push(start.elapsed().as_micros());
-        let start = Instant::now();
-        crate::chain::connect(&assembled.block, &chain.state, &chain.view, chain.params()).unwrap();
-        times
-            .entry("connecting 1000, µs")
-            .or_default()
-            .push(start.elapsed().as_micros());
-        let start = Instant::now();
-        pool.on_commit(&assembled.block);
-        times
-            .entry("commit of 1000 to the pool, µs")
-            .or_default()
-            .push(start.elapsed().as_micros());
-        let start = Instant::now();
-        let mut set = crate::chain::SetHash::new();
-        (0..4_000u64).for_each(|n| set.insert(crate::chain::ElementKind::Coin, &[n as u8; 73]));
-        times
-            .entry("4000 set hash elements, µs")
-            .or_default()
-            .push(start.elapsed().as_micros());
+fn orphans_come_back_with_their_parent_and_no_peer_fills_the_place() {
+    let chain = TestChain::new(1, 60);
+    let (here, there) = (key(1).public_key(), key(2).public_key());
+    let mut orphans = Orphans::default();
+    let parent = pay(&chain, 0, 1_000);
+    let orphan = chain.verified(child(&chain, &parent, 0, 1_000));
+    assert!(orphans.park(orphan.clone(), here, NOW));
+    assert!(!orphans.park(orphan.clone(), there, NOW), "once is enough");
+    for n in 1..60 {
+        let kept = orphans.park(chain.verified(pay(&chain, n, 1_000)), here, NOW);
+        assert_eq!(kept, (n as usize) < PEER_ORPHANS_MAX);
     }
-    for (what, mut samples) in times {
-        samples.sort_unstable();
-        println!("{what}: {}", samples[2]);
-    }
+    assert!(orphans.park(chain.verified(pay(&chain, 59, 1_000)), there, NOW));
+    assert_eq!(orphans.children_of(&parent.txid()), vec![(orphan, here)]);
+    assert_eq!(orphans.children_of(&parent.txid()), vec![]);
+    orphans.expire(NOW.saturating_add(ORPHAN_EXPIRY_MS - 1));
+    assert_eq!(orphans.len(), PEER_ORPHANS_MAX);
+    orphans.expire(NOW.saturating_add(ORPHAN_EXPIRY_MS));
+    assert!(orphans.is_empty());
 }
