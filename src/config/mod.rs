@@ -9,6 +9,7 @@ mod data_dir;
 mod environment;
 mod error;
 mod layers;
+mod rooms;
 mod sections;
 mod suggest;
 mod validate;

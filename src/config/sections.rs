@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::telemetry;
+use super::rooms::{HOUR_MS, MEGABYTE};
+use crate::{mempool::PoolLimits, storage::StoreOptions, telemetry};
 
 /// Everything an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,17 +91,14 @@ pub struct RpcSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageSection {
-    /// Memory for the database's page cache.
-    pub cache_mb: u64,
-    /// Unspent outputs kept ready in memory.
-    pub cache_utxos: u64,
+    /// Unspent outputs kept decoded in memory, about 200 bytes each.
+    pub cache_coins: usize,
 }
 
 impl Default for StorageSection {
     fn default() -> Self {
         Self {
-            cache_mb: 64,
-            cache_utxos: 10_000,
+            cache_coins: StoreOptions::default().cache_coins,
         }
     }
 }
@@ -110,16 +108,20 @@ impl Default for StorageSection {
 #[serde(deny_unknown_fields, default)]
 pub struct MempoolSection {
     /// Most transactions that wait.
-    pub txs_max: u64,
-    /// Most memory they take.
-    pub memory_max_mb: u64,
+    pub txs_max: usize,
+    /// Most memory they take, in millions of bytes.
+    pub memory_max_mb: usize,
+    /// How long one may wait before it is dropped.
+    pub expiry_h: u64,
 }
 
 impl Default for MempoolSection {
     fn default() -> Self {
+        let limits = PoolLimits::default();
         Self {
-            txs_max: 10_000,
-            memory_max_mb: 300,
+            txs_max: limits.txs_max,
+            memory_max_mb: limits.heap_bytes_max / MEGABYTE,
+            expiry_h: limits.expiry_ms / HOUR_MS,
         }
     }
 }

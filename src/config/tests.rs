@@ -32,25 +32,24 @@ fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
     let dir = tempfile::tempdir().unwrap();
     let mut sources = file(
         dir.path(),
-        "[shutdown]\ntimeout_s = 20\n[storage]\ncache_mb = 100\n[mempool]\ntxs_max = 11\n",
+        "[shutdown]\ntimeout_s = 20\n[storage]\ncache_coins = 1000\n[mempool]\ntxs_max = 11\n",
     );
     sources.environment = env(&[
         ("TIMED_SHUTDOWN__TIMEOUT_S", "30"),
-        ("TIMED_STORAGE__CACHE_MB", "200"),
+        ("TIMED_STORAGE__CACHE_COINS", "2000"),
     ]);
     sources.flags = vec![("shutdown.timeout_s", Value::Integer(40))];
     let loaded = load(&sources).unwrap();
     assert_eq!(loaded.config.shutdown.timeout_s, 40);
-    assert_eq!(loaded.config.storage.cache_mb, 200);
+    assert_eq!(loaded.config.storage.cache_coins, 2000);
     assert_eq!(loaded.config.mempool.txs_max, 11);
-    assert_eq!(loaded.config.storage.cache_utxos, 10_000);
     assert_eq!(loaded.origins["shutdown.timeout_s"], Origin::Flag);
     assert_eq!(
-        loaded.origins["storage.cache_mb"],
-        Origin::Environment("TIMED_STORAGE__CACHE_MB".to_owned())
+        loaded.origins["storage.cache_coins"],
+        Origin::Environment("TIMED_STORAGE__CACHE_COINS".to_owned())
     );
     assert!(matches!(loaded.origins["mempool.txs_max"], Origin::File(_)));
-    assert_eq!(loaded.origins["storage.cache_utxos"], Origin::Default);
+    assert_eq!(loaded.origins["mempool.memory_max_mb"], Origin::Default);
 }
 
 #[test]
@@ -59,9 +58,9 @@ fn an_unknown_key_is_named_with_its_file_and_a_suggestion() {
     assert!(error.contains("`rpc.lisen`"), "{error}");
     assert!(error.contains("did you mean `rpc.listen`?"), "{error}");
     assert!(error.contains("config.toml"), "{error}");
-    let wrong_section = refusal("[rpc]\ncache_mb = 5\n");
+    let wrong_section = refusal("[rpc]\ncache_coins = 5\n");
     assert!(
-        wrong_section.contains("did you mean `storage.cache_mb`?"),
+        wrong_section.contains("did you mean `storage.cache_coins`?"),
         "{wrong_section}"
     );
     let unknown_section = refusal("[netwrk]\nlisten = \"127.0.0.1:1\"\n");
@@ -78,9 +77,9 @@ fn an_unknown_key_is_named_with_its_file_and_a_suggestion() {
 
 #[test]
 fn a_value_of_the_wrong_kind_is_named_with_what_it_must_be() {
-    let error = refusal("[storage]\ncache_mb = \"many\"\n");
+    let error = refusal("[storage]\ncache_coins = \"many\"\n");
     assert!(
-        error.contains("`storage.cache_mb`") && error.contains("a whole number"),
+        error.contains("`storage.cache_coins`") && error.contains("a whole number"),
         "{error}"
     );
     let list = refusal("[network]\npeers = [1]\n");
@@ -141,14 +140,14 @@ fn remote_http_needs_a_word() {
 #[test]
 fn all_values_that_cannot_work_are_told_at_once() {
     let error = refusal(
-        "[network]\nname = \"tesnet\"\nlisten = \"nowhere\"\npeers = [\"host\", \"a:1\", \"b:0\", \"[::1]:5\"]\n[storage]\ncache_mb = 0\n",
+        "[network]\nname = \"tesnet\"\nlisten = \"nowhere\"\npeers = [\"host\", \"a:1\", \"b:0\", \"[::1]:5\"]\n[storage]\ncache_coins = 0\n",
     );
     for part in [
         "did you mean `testnet`?",
         "`network.listen`",
         "`host`",
         "`b:0`",
-        "`storage.cache_mb`",
+        "`storage.cache_coins`",
     ] {
         assert!(error.contains(part), "{part} not in {error}");
     }
@@ -203,8 +202,19 @@ fn each_network_has_its_ports() {
 
 #[test]
 fn suggestions_stay_within_two_slips() {
-    let known = ["listen", "peers", "cache_mb"];
+    let known = ["listen", "peers", "cache_coins"];
     assert_eq!(nearest("lsiten", known), Some("listen"));
-    assert_eq!(nearest("cache-mb", known), Some("cache_mb"));
+    assert_eq!(nearest("cache-coins", known), Some("cache_coins"));
     assert_eq!(nearest("discovery", known), None);
+}
+
+#[test]
+fn the_defaults_are_the_rooms_own() {
+    let config = Config::default();
+    assert_eq!(config.pool_limits(), crate::mempool::PoolLimits::default());
+    assert_eq!(
+        config.store_options().cache_coins,
+        crate::storage::StoreOptions::default().cache_coins
+    );
+    assert!(config.rpc_config().is_some());
 }

@@ -53,8 +53,12 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         );
     }
     for (key, value, least, most) in [
-        ("storage.cache_mb", config.storage.cache_mb, 8, 16_384),
-        ("storage.cache_utxos", config.storage.cache_utxos, 100, 10_000_000),
+        (
+            "storage.cache_coins",
+            config.storage.cache_coins as u64,
+            100,
+            10_000_000,
+        ),
         (
             "network.inbound_max",
             config.network.inbound_max.into(),
@@ -62,8 +66,14 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             10_000,
         ),
         ("network.per_ip_max", config.network.per_ip_max.into(), 1, 10_000),
-        ("mempool.txs_max", config.mempool.txs_max, 10, 1_000_000),
-        ("mempool.memory_max_mb", config.mempool.memory_max_mb, 1, 16_384),
+        ("mempool.txs_max", config.mempool.txs_max as u64, 10, 1_000_000),
+        (
+            "mempool.memory_max_mb",
+            config.mempool.memory_max_mb as u64,
+            1,
+            16_000,
+        ),
+        ("mempool.expiry_h", config.mempool.expiry_h, 1, 24 * 30),
         ("telemetry.files_max", config.telemetry.files_max as u64, 1, 365),
         ("shutdown.timeout_s", config.shutdown.timeout_s, 1, 600),
     ] {

@@ -15,6 +15,11 @@ pub trait Label: Copy + 'static {
 
     /// Position in [`Label::ALL`].
     fn index(self) -> usize;
+
+    /// The value that is scraped as `text`.
+    fn named(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.as_str() == text)
+    }
 }
 
 macro_rules! label {
@@ -196,10 +201,11 @@ label! {
 }
 
 label! {
-    /// Why a transaction was refused; a table in `engine/blame.rs` maps errors to these.
+    /// Why a transaction was refused: the codes of `mempool::Refusal`, and `malformed` for bytes
+    /// that are no transaction.
     RejectReason = "reason" {
-        TooLarge = "too_large",
         Malformed = "malformed",
+        TooLarge = "too_large",
         Duplicate = "duplicate",
         DoubleSpend = "double_spend",
         MissingInputs = "missing_inputs",
@@ -209,7 +215,9 @@ label! {
         BadSignature = "bad_signature",
         Dust = "dust",
         Expired = "expired",
-        Other = "other",
+        ChainTooLong = "chain_too_long",
+        Invalid = "invalid",
+        Unavailable = "unavailable",
     }
 }
 

@@ -87,8 +87,7 @@ fn announced_length(request: &Request) -> Option<u64> {
 fn route_of(request: &Request) -> Route {
     let matched = request.extensions().get::<MatchedPath>();
     matched
-        .and_then(|path| Route::ALL.iter().find(|route| route.as_str() == path.as_str()))
-        .copied()
+        .and_then(|path| Route::named(path.as_str()))
         .unwrap_or(Route::Unknown)
 }
 

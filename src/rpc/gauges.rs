@@ -102,12 +102,6 @@ fn consensus(metrics: &Metrics, status: &Status) {
     if let Some(height) = own.and_then(|row| row.last_signed_height) {
         to.last_signed_height.set(height);
     }
-    raise(&to.view_changes, from.view_changes_total);
-    raise(&to.evidence, from.evidence_total);
-    raise(
-        &to.double_sign_prevented,
-        status.signing.double_sign_prevented_total,
-    );
     raise(&to.deadlines_missed, from.watchdog.missed_total);
 }
 
@@ -157,7 +151,8 @@ fn storage(metrics: &Metrics, status: &Status) {
         .set(status.sync.target.unwrap_or(status.chain.height));
 }
 
-/// Brings a counter up to a total that the Status keeps; never down, and never twice.
+/// Brings a counter up to a total that only the Status keeps. Never used for what the node counts
+/// itself: between its count and the next Status, the two would add up.
 fn raise(counter: &Counter, total: u64) {
     counter.inner().fetch_max(total, Ordering::Relaxed);
 }

@@ -1,0 +1,38 @@
+//! From what the operator wrote to what each room takes.
+
+use super::Config;
+use crate::{mempool::PoolLimits, rpc, storage::StoreOptions};
+
+/// Bytes in the unit that operators count memory in.
+pub(super) const MEGABYTE: usize = 1_000_000;
+/// Milliseconds in the unit that operators count long waits in.
+pub(super) const HOUR_MS: u64 = 3_600_000;
+
+impl Config {
+    /// The caps of the pool.
+    pub fn pool_limits(&self) -> PoolLimits {
+        PoolLimits {
+            txs_max: self.mempool.txs_max,
+            heap_bytes_max: self.mempool.memory_max_mb.saturating_mul(MEGABYTE),
+            expiry_ms: self.mempool.expiry_h.saturating_mul(HOUR_MS),
+        }
+    }
+
+    /// How the store is tuned.
+    pub fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            cache_coins: self.storage.cache_coins,
+            ..StoreOptions::default()
+        }
+    }
+
+    /// Where and for whom HTTP answers; `None` only if the text is no address, which validation
+    /// refuses.
+    pub fn rpc_config(&self) -> Option<rpc::Config> {
+        Some(rpc::Config {
+            listen: self.rpc_listen()?,
+            allowed_hosts: self.rpc.allowed_hosts.clone(),
+            network: self.network(),
+        })
+    }
+}
