@@ -12,6 +12,7 @@ pub mod control;
 pub mod crypto;
 pub mod mempool;
 pub mod metrics;
+pub mod network;
 pub mod rpc;
 pub mod signer;
 pub mod storage;

@@ -328,8 +328,9 @@ pub struct Hello {
     pub user_agent: String,
     /// The sender's clock, milliseconds since 1970.
     pub unix_ms: u64,
-    /// Random, new for every session.
-    pub session_nonce: u64,
+    /// Random, new for every start of the program: tells a restarted peer, whose old connection is
+    /// dead, from one that dialled twice.
+    pub run_nonce: u64,
     /// Present if the sender runs a masternode.
     pub proof: Option<MasternodeProof>,
 }

@@ -20,6 +20,8 @@ mod peer;
 #[cfg(test)]
 mod tests;
 
+/// Proof that a validator contradicted itself; defined by consensus, carried by us.
+pub use crate::consensus::Evidence;
 pub use assembler::{Admission, Assembler, Frame, Gate};
 pub use budget::{Budget, Permit};
 pub use codec::BoundedVec;

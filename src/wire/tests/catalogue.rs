@@ -117,7 +117,7 @@ fn samples() -> Vec<Message> {
             listen_port: 24200,
             user_agent: "timed/0.1.0".to_owned(),
             unix_ms: 1_700_000_000_000,
-            session_nonce: 6,
+            run_nonce: 6,
             proof: Some(MasternodeProof {
                 key: PublicKey::from_bytes([0xa5; 32]),
                 signature: signature(0xa6),

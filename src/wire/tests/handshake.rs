@@ -36,7 +36,7 @@ fn hello() -> Hello {
         listen_port: 24200,
         user_agent: "timed/0.1.0".to_owned(),
         unix_ms: 1,
-        session_nonce: 2,
+        run_nonce: 2,
         proof: None,
     }
 }

@@ -1,0 +1,315 @@
+//! What all tasks of the network share, and the register of live sessions.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use bytes::BytesMut;
+use dashmap::{DashMap, Entry};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    crypto::NodeId,
+    metrics::labels::LaneLabel,
+    wire::{Budget, Direction, Fault, GetMasternodes, Lane, Message, Severity, keep_new_connection},
+};
+
+use super::{
+    CloseReason, HandshakeError, NetworkConfig, Outboxes, PeerEvent, Surroundings, Task, reader,
+    requests::Waiter,
+    session::{Agreed, Session},
+    tls::TlsIdentity,
+    writer,
+};
+
+/// The registry of masternodes is asked for once this many peers are up, or all configured ones if
+/// they are fewer.
+const MASTERNODES_ASK_PEERS: usize = 3;
+/// Masternodes asked for on the first page.
+const MASTERNODES_ASK_LIMIT: u16 = 500;
+
+/// Shared by all tasks.
+pub(super) struct Core {
+    pub(super) config: NetworkConfig,
+    pub(super) around: Surroundings,
+    pub(super) our_id: NodeId,
+    pub(super) tls: TlsIdentity,
+    pub(super) queues: Outboxes,
+    pub(super) budget: Arc<Budget>,
+    /// Where we listen.
+    pub(super) listening: SocketAddr,
+    pub(super) sessions: DashMap<NodeId, Arc<Session>>,
+    /// Cancelled when the network stops: no new sessions from then on.
+    pub(super) stopping: CancellationToken,
+    pub(super) tracker: TaskTracker,
+    /// New for every start of the program.
+    pub(super) run_nonce: u64,
+    next_generation: AtomicU64,
+    /// State of the nonce generator; see [`Core::random`].
+    nonce: AtomicU64,
+    masternodes_asked: AtomicBool,
+    /// Held while slots are counted and one is taken.
+    admission: Mutex<()>,
+}
+
+impl Core {
+    pub(super) fn new(
+        config: NetworkConfig,
+        around: Surroundings,
+        tls: TlsIdentity,
+        queues: Outboxes,
+        listening: SocketAddr,
+        seed: u64,
+    ) -> Self {
+        Self {
+            config,
+            our_id: around.node_key.public_key(),
+            around,
+            tls,
+            queues,
+            budget: Arc::new(Budget::default()),
+            listening,
+            sessions: DashMap::new(),
+            stopping: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            run_nonce: seed,
+            next_generation: AtomicU64::new(1),
+            nonce: AtomicU64::new(seed),
+            masternodes_asked: AtomicBool::new(false),
+            admission: Mutex::new(()),
+        }
+    }
+
+    /// Starts a task that shutdown waits for.
+    pub(super) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let task: Task = Box::pin(self.tracker.track_future(task));
+        self.around.spawner.spawn(name, task);
+    }
+
+    /// A number for nonces and jitter: unpredictable from the system, or from the seed that the
+    /// system gave at start if it gives no more. Nothing secret depends on it.
+    pub(super) fn random(&self) -> u64 {
+        getrandom::u64().unwrap_or_else(|_| {
+            let mut x = self.nonce.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            x ^ (x >> 31)
+        })
+    }
+
+    /// Charges a fault to a session; a fatal one ends it.
+    pub(super) fn fault(&self, session: &Session, fault: Fault, detail: &str) {
+        self.around.metrics.p2p.faults.inc();
+        tracing::debug!(peer = %session.node_id().short(), fault = fault.name(), detail, "Peer fault");
+        if fault.severity() == Severity::Fatal {
+            session.close(CloseReason::Fault(fault, detail.to_owned()));
+        }
+    }
+
+    /// The live session with a node.
+    pub(super) fn session(&self, node_id: &NodeId) -> Option<Arc<Session>> {
+        self.sessions.get(node_id).map(|entry| Arc::clone(entry.value()))
+    }
+
+    /// All live sessions at one moment.
+    pub(super) fn all_sessions(&self) -> Vec<Arc<Session>> {
+        self.sessions
+            .iter()
+            .map(|entry| Arc::clone(entry.value()))
+            .collect()
+    }
+
+    /// Makes a session of a connection that passed the handshake and enters it into the register,
+    /// if it has a slot and is the one to keep. [`Core::run`] must follow.
+    pub(super) async fn admit(
+        &self,
+        agreed: Agreed,
+        address: SocketAddr,
+    ) -> Result<Arc<Session>, HandshakeError> {
+        let mut events = self
+            .queues
+            .peers
+            .reserve_many(2)
+            .await
+            .map_err(|_| HandshakeError::Stopping)?;
+        let masternode = agreed
+            .validator
+            .as_ref()
+            .is_some_and(|key| (self.around.is_member)(key));
+        let generation = self.next_generation.fetch_add(1, Ordering::Relaxed);
+        let session = Arc::new(Session::new(agreed, generation, address, self.our_id, masternode));
+        let node_id = session.node_id();
+
+        let _alone = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+        let free_slot = self.has_slot(&session);
+        match self.sessions.entry(node_id) {
+            Entry::Occupied(mut entry) => {
+                let old = Arc::clone(entry.get());
+                if !self.replaces(&session, &old) {
+                    return Err(HandshakeError::Duplicate(node_id));
+                }
+                entry.insert(Arc::clone(&session));
+                old.close(CloseReason::Replaced);
+                if let Some(event) = events.next() {
+                    event.send(PeerEvent::Down {
+                        node_id,
+                        generation: old.generation,
+                        reason: old.close_reason(),
+                    });
+                }
+            }
+            Entry::Vacant(_) if !free_slot => return Err(HandshakeError::NoSlot),
+            Entry::Vacant(entry) => {
+                entry.insert(Arc::clone(&session));
+            }
+        }
+        if let Some(event) = events.next() {
+            event.send(PeerEvent::Up {
+                node_id,
+                generation,
+                info: Box::new(session.info()),
+                validator: session.agreed.validator,
+            });
+        }
+        if self.stopping.is_cancelled() {
+            session.close(CloseReason::Shutdown);
+        }
+        Ok(session)
+    }
+
+    /// Whether `new` takes the place of `old`, a session with the same node.
+    fn replaces(&self, new: &Session, old: &Session) -> bool {
+        let restarted = new.agreed.hello.run_nonce != old.agreed.hello.run_nonce;
+        restarted
+            || old.closing.is_cancelled()
+            || old.keep_alive().missed > 0
+            || keep_new_connection(&old.dialer, &new.dialer, &self.our_id, &new.node_id())
+    }
+
+    /// Starts the two tasks of an admitted session. `slot` is held until they end.
+    pub(super) fn run<S>(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        stream: S,
+        buffer: BytesMut,
+        slot: impl Send + 'static,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let address = session.address;
+        if session.direction() == Direction::Inbound {
+            tracing::info!(peer = %session.node_id().short(), "New peer connection from: {address}");
+        }
+        tracing::info!(peer = %session.node_id().short(), "Handshake accepted from {address}");
+        tracing::info!(
+            peer = %session.node_id(),
+            %address,
+            direction = ?session.direction(),
+            validator = session.agreed.validator.map(|key| key.short()),
+            agent = session.agreed.hello.user_agent,
+            height = session.agreed.hello.height,
+            "Peer connected"
+        );
+        let (source, sink) = tokio::io::split(stream);
+        let (written, writer_done) = oneshot::channel::<()>();
+        let (core, of) = (Arc::clone(self), Arc::clone(session));
+        self.spawn("session writer", async move {
+            writer::write(core, of, sink).await;
+            drop(written);
+        });
+        let (core, of) = (Arc::clone(self), Arc::clone(session));
+        self.spawn("session reader", async move {
+            reader::read(Arc::clone(&core), Arc::clone(&of), source, buffer).await;
+            of.close(CloseReason::Closed);
+            of.requests.close();
+            // Comes back when the writer has dropped its end, with or without a word.
+            let _ = writer_done.await;
+            core.end_session(&of).await;
+            drop(slot);
+        });
+        self.ask_for_masternodes();
+    }
+
+    fn has_slot(&self, session: &Session) -> bool {
+        if session.direction() == Direction::Outbound {
+            return true;
+        }
+        let inbound = self
+            .sessions
+            .iter()
+            .filter(|entry| entry.direction() == Direction::Inbound);
+        let (masternodes, others) = inbound.fold((0, 0), |(masternodes, others), entry| {
+            if entry.masternode {
+                (masternodes + 1, others)
+            } else {
+                (masternodes, others + 1)
+            }
+        });
+        if session.masternode {
+            // A masternode may also take a common slot.
+            masternodes + others < self.config.inbound_max + self.config.reserved_max
+        } else {
+            others < self.config.inbound_max
+        }
+    }
+
+    async fn end_session(&self, session: &Arc<Session>) {
+        let reason = session.close_reason();
+        self.around.metrics.p2p.disconnects.inc(reason.label());
+        tracing::info!(peer = %session.node_id().short(), address = %session.address, %reason, "Peer disconnected");
+        // Fails only if the node has dropped its end of the queue, and wants no events.
+        let event = self.queues.peers.reserve().await;
+        let node_id = session.node_id();
+        let ours = |_: &NodeId, live: &Arc<Session>| live.generation == session.generation;
+        if self.sessions.remove_if(&node_id, ours).is_some()
+            && let Ok(event) = event
+        {
+            event.send(PeerEvent::Down {
+                node_id,
+                generation: session.generation,
+                reason,
+            });
+        }
+    }
+
+    /// Asks everybody for the masternode registry, once, when enough peers are up.
+    fn ask_for_masternodes(&self) {
+        let enough = self.config.peers.len().clamp(1, MASTERNODES_ASK_PEERS);
+        if self.sessions.len() < enough || self.masternodes_asked.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::info!(
+            peers = self.sessions.len(),
+            "Broadcasting GetMasternodes to all peers"
+        );
+        let ask = Message::GetMasternodes(GetMasternodes {
+            registry_height: Default::default(),
+            after: None,
+            limit: MASTERNODES_ASK_LIMIT,
+        });
+        for session in self.all_sessions() {
+            if let Err(error) = session.ask(&ask, Waiter::Queue) {
+                tracing::debug!(peer = %session.node_id().short(), %error, "GetMasternodes not sent");
+            }
+        }
+    }
+}
+
+/// The label under which a lane is counted.
+pub(super) fn lane_label(lane: Lane) -> LaneLabel {
+    match lane {
+        Lane::Control => LaneLabel::Control,
+        Lane::Consensus => LaneLabel::Consensus,
+        Lane::Blocks => LaneLabel::Blocks,
+        Lane::Tx => LaneLabel::Transactions,
+        Lane::State => LaneLabel::Bulk,
+    }
+}

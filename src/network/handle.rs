@@ -1,0 +1,286 @@
+//! The network as the node sees it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use dashmap::{DashMap, Entry};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    crypto::{NodeId, PublicKey},
+    wire::{Message, Outgoing, PeerInfo},
+};
+
+use super::{
+    CloseReason, DIALLED_PEERS_MAX, Inbound, NetworkConfig, NetworkError, Outboxes, PeerAddress,
+    RequestError, SendError, Surroundings, core::Core, dialer, listener, requests::Waiter, session::Session,
+    tls::TlsIdentity,
+};
+
+/// Sessions have this long to say goodbye when the network stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The sessions of this node. Cheap to clone.
+#[derive(Clone)]
+pub struct Network {
+    core: Arc<Core>,
+    dialled: Arc<DashMap<PeerAddress, CancellationToken>>,
+}
+
+/// A session, as far as choosing receivers needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The node.
+    pub node_id: NodeId,
+    /// The consensus key that it proved for this session.
+    pub validator: Option<PublicKey>,
+    /// Bits of [`crate::wire::capability`].
+    pub capabilities: u64,
+}
+
+impl Network {
+    /// Binds the listening socket, then accepts and dials until [`Network::shutdown`].
+    ///
+    /// # Errors
+    /// [`NetworkError`]: the address is taken, the key is refused, or the configuration asks for too
+    /// much.
+    pub async fn start(
+        config: NetworkConfig,
+        around: Surroundings,
+        queues: Outboxes,
+    ) -> Result<Self, NetworkError> {
+        if config.peers.len() > DIALLED_PEERS_MAX {
+            return Err(NetworkError::TooManyPeers {
+                count: config.peers.len(),
+                max: DIALLED_PEERS_MAX,
+            });
+        }
+        let tls = TlsIdentity::new(&around.node_key)?;
+        let seed = getrandom::u64().map_err(|error| NetworkError::Random(error.to_string()))?;
+        let socket = listener::bind(config.listen).await?;
+        let listening = socket.local_addr().unwrap_or(config.listen);
+        let peers = config.peers.clone();
+        let core = Arc::new(Core::new(config, around, tls, queues, listening, seed));
+        core.spawn("network listener", listener::listen(Arc::clone(&core), socket));
+        let network = Self {
+            core,
+            dialled: Arc::default(),
+        };
+        for peer in peers {
+            network.dial(peer);
+        }
+        Ok(network)
+    }
+
+    /// Our node id.
+    pub fn node_id(&self) -> NodeId {
+        self.core.our_id
+    }
+
+    /// Where we listen; with the real port if port 0 was asked for.
+    pub fn listening(&self) -> SocketAddr {
+        self.core.listening
+    }
+
+    /// Keeps a connection to `peer` from now on. False if it is dialled already, or too many are.
+    pub fn dial(&self, peer: PeerAddress) -> bool {
+        if self.dialled.len() >= DIALLED_PEERS_MAX {
+            return false;
+        }
+        let Entry::Vacant(entry) = self.dialled.entry(peer.clone()) else {
+            return false;
+        };
+        let removed = CancellationToken::new();
+        entry.insert(removed.clone());
+        self.core
+            .spawn("dialer", dialer::dial(Arc::clone(&self.core), peer, removed));
+        true
+    }
+
+    /// Stops dialling `peer`; a session with it stays. False if it was not dialled.
+    pub fn undial(&self, peer: &PeerAddress) -> bool {
+        match self.dialled.remove(peer) {
+            Some((_, removed)) => {
+                removed.cancel();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Peers that are dialled, in no order.
+    pub fn dialled(&self) -> Vec<PeerAddress> {
+        self.dialled.iter().map(|entry| entry.key().clone()).collect()
+    }
+
+    /// Number of live sessions.
+    pub fn peer_count(&self) -> usize {
+        self.core.sessions.len()
+    }
+
+    /// All live sessions, ascending by node id.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        let mut peers: Vec<_> = self.core.sessions.iter().map(|session| session.info()).collect();
+        peers.sort_unstable_by_key(|peer| peer.node_id);
+        peers
+    }
+
+    /// The live session with one node.
+    pub fn peer(&self, node_id: &NodeId) -> Option<PeerInfo> {
+        self.core.session(node_id).map(|session| session.info())
+    }
+
+    /// True while there is a session with that node.
+    pub fn is_connected(&self, node_id: &NodeId) -> bool {
+        self.core.sessions.contains_key(node_id)
+    }
+
+    /// Queues a notice for one peer. Never waits.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn send(&self, peer: &NodeId, message: &Message) -> Result<(), SendError> {
+        self.live(peer)?.send(message, 0)
+    }
+
+    /// Queues a notice for every peer that `choose` picks; it is encoded once and its bytes are
+    /// shared. Returns how many queues took it.
+    ///
+    /// # Errors
+    /// [`SendError::Codec`] if it does not encode. Full queues are not an error: each peer's is its
+    /// own affair.
+    pub fn broadcast(&self, message: &Message, choose: impl Fn(&Link) -> bool) -> Result<usize, SendError> {
+        let encoded: Outgoing = message.encode(0)?;
+        let chosen = self.core.sessions.iter().filter(|session| choose(&link(session)));
+        Ok(chosen
+            .filter(|session| session.queue(encoded.clone()).is_ok())
+            .count())
+    }
+
+    /// Asks one peer and waits for its answer, which may be Busy or NotFound. Dropping the future
+    /// gives the request up; a late answer is then no fault of the peer.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn request(
+        &self,
+        peer: &NodeId,
+        message: &Message,
+        deadline: Duration,
+    ) -> Result<Inbound, RequestError> {
+        let session = self.live(peer)?;
+        let (caller, answer) = oneshot::channel();
+        let id = session.ask(message, Waiter::Caller(caller))?;
+        let mut given_up = GiveUp {
+            session: &session,
+            id: Some(id),
+        };
+        match timeout(deadline, answer).await {
+            Ok(Ok(answer)) => {
+                given_up.id = None;
+                answer
+            }
+            Ok(Err(_)) => Err(RequestError::Disconnected),
+            Err(_) => Err(RequestError::Timeout(deadline)),
+        }
+    }
+
+    /// Answers a request from the serve queue, over the session it came from and no other.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn respond(&self, to: &Inbound, answer: &Message) -> Result<(), SendError> {
+        self.respond_to(&to.peer, to.generation, to.request_id, answer)
+    }
+
+    /// As [`Network::respond`], for whoever has taken the request apart.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn respond_to(
+        &self,
+        peer: &NodeId,
+        generation: u64,
+        request_id: u64,
+        answer: &Message,
+    ) -> Result<(), SendError> {
+        let session = self.live(peer)?;
+        if session.generation != generation {
+            return Err(SendError::NotConnected(*peer));
+        }
+        session.send(answer, request_id)
+    }
+
+    /// Charges a fault to a peer; a fatal one ends its session.
+    pub fn blame(&self, peer: &NodeId, fault: crate::wire::Fault, detail: &str) {
+        if let Some(session) = self.core.session(peer) {
+            self.core.fault(&session, fault, detail);
+        }
+    }
+
+    /// Closes the session with a node. False if there is none. A configured peer is dialled again.
+    pub fn disconnect(&self, peer: &NodeId) -> bool {
+        match self.core.session(peer) {
+            Some(session) => {
+                session.close(CloseReason::Operator);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Memory that half-received and queued messages of all peers take, in bytes.
+    pub fn reassembly_bytes(&self) -> usize {
+        self.core.budget.used_bytes()
+    }
+
+    /// Stops listening and dialling, says goodbye to every peer and waits for the tasks to end.
+    pub async fn shutdown(&self) {
+        self.core.stopping.cancel();
+        for session in self.core.all_sessions() {
+            session.close(CloseReason::Shutdown);
+        }
+        self.core.tracker.close();
+        if timeout(SHUTDOWN_TIMEOUT, self.core.tracker.wait()).await.is_err() {
+            tracing::warn!(
+                tasks = self.core.tracker.len(),
+                "Network tasks still running; leaving them behind"
+            );
+        }
+    }
+
+    /// Tasks that have not ended.
+    #[cfg(test)]
+    pub(super) fn core_tasks(&self) -> usize {
+        self.core.tracker.len()
+    }
+
+    fn live(&self, peer: &NodeId) -> Result<Arc<Session>, SendError> {
+        self.core.session(peer).ok_or(SendError::NotConnected(*peer))
+    }
+}
+
+fn link(session: &Session) -> Link {
+    Link {
+        node_id: session.node_id(),
+        validator: session.agreed.validator,
+        capabilities: session.agreed.hello.capabilities,
+    }
+}
+
+/// Gives a request up when its caller goes away.
+struct GiveUp<'a> {
+    session: &'a Session,
+    id: Option<u64>,
+}
+
+impl Drop for GiveUp<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.session.requests.cancel(id, Instant::now());
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Who we talk to: encrypted sessions with proven peers, over TCP.
+//!
+//! Identity is the key that a peer proves in the TLS handshake, never its address. Each session has
+//! one reader task and one writer task; neither waits for the other, for another session or for the
+//! node. Five lanes with their own queues keep votes ahead of bulk. What comes in goes to four
+//! bounded queues ([`queues`]), where consensus has its own.
+//!
+//! This room knows nothing of blocks or votes: it carries `wire` messages and counts.
+
+mod address;
+mod backoff;
+mod close;
+mod config;
+mod connect;
+mod core;
+mod dialer;
+mod error;
+mod handle;
+mod handshake;
+mod listener;
+mod outbox;
+mod queues;
+mod reader;
+mod requests;
+mod rtt;
+mod session;
+mod socket;
+mod spawner;
+mod tls;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::{ParsePeerAddressError, PeerAddress};
+pub use close::CloseReason;
+pub use config::{DIALLED_PEERS_MAX, Membership, NetworkConfig, ProofSource, Surroundings};
+pub use error::{HandshakeError, NetworkError, RequestError, SendError};
+pub use handle::{Link, Network};
+pub use handshake::HANDSHAKE_DEADLINE;
+pub use listener::HANDSHAKES_MAX;
+pub use queues::{
+    CONSENSUS_QUEUE_MAX, GOSSIP_QUEUE_MAX, Inbound, Inboxes, Outboxes, PEER_EVENTS_MAX, PeerEvent,
+    SERVE_QUEUE_MAX, queues,
+};
+pub use rtt::{PING_INTERVAL, PINGS_MISSED_MAX, PONG_DEADLINE};
+pub use spawner::{Spawner, Task};

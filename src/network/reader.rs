@@ -1,0 +1,303 @@
+//! The reading task of a session: bytes to frames, frames to messages, messages to where they
+//! belong.
+//!
+//! It never waits for anybody but the socket. A queue that is full costs the message, not the votes
+//! behind it. A frame that was begun is read to its end or the session ends: a reader that gave up
+//! halfway would take payload for lengths.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    sync::mpsc::{Sender, error::TrySendError},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    metrics::labels::DropReason,
+    wire::{
+        Admission, Assembler, Busy, Fault, Frame, FrameError, Gate, Kind, Lane, Message, MessageType, Pong,
+        StartHeader,
+        limits::{PACKET_MAX_BYTES, REASSEMBLY_FREE_BYTES, UNKNOWN_PER_MINUTE_MAX},
+    },
+};
+
+use super::{
+    CloseReason, Inbound, RequestError,
+    core::{Core, lane_label},
+    requests::{Expected, Waiter},
+    rtt::Echo,
+    session::Session,
+};
+
+/// The read buffer of an idle session; it grows to whole packets while there is traffic.
+const READ_IDLE_BYTES: usize = 2 * 1024;
+/// Bodies above this are decoded on a blocking thread: computing the ids of a full block's
+/// transactions takes milliseconds.
+const DECODE_INLINE_MAX_BYTES: usize = 128 * 1024;
+/// How often the pace of half-received messages is checked.
+const PACE_CHECK: Duration = Duration::from_secs(2);
+
+/// Runs until the session closes.
+pub(super) async fn read<R: AsyncRead + Unpin>(
+    core: Arc<Core>,
+    session: Arc<Session>,
+    mut source: R,
+    mut buffer: BytesMut,
+) {
+    let mut assembler = Assembler::default();
+    let mut door = Door::new(&core, &session);
+    loop {
+        loop {
+            let now_ms = millis_since(session.since);
+            match assembler.next_frame(&mut buffer, &mut door, now_ms) {
+                Ok(Some(frame)) => {
+                    if let Err(reason) = handle(&core, &session, frame).await {
+                        return session.close(reason);
+                    }
+                    if session.closing.is_cancelled() {
+                        return;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return session.close(framing(error)),
+            }
+        }
+        reserve(&mut buffer);
+        tokio::select! {
+            biased;
+            () = session.closing.cancelled() => return,
+            read = source.read_buf(&mut buffer) => match read {
+                Ok(0) | Err(_) => return session.close(CloseReason::Closed),
+                Ok(bytes) => {
+                    session.traffic.rx_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                }
+            },
+            () = sleep(PACE_CHECK), if assembler.is_partial() => {
+                if let Err(error) = assembler.check_pace(millis_since(session.since)) {
+                    return session.close(framing(error));
+                }
+            }
+        }
+    }
+}
+
+/// Makes room for the next read: little while nothing is under way, a packet otherwise.
+fn reserve(buffer: &mut BytesMut) {
+    if buffer.is_empty() {
+        if buffer.capacity() < READ_IDLE_BYTES {
+            buffer.reserve(READ_IDLE_BYTES);
+        }
+    } else if buffer.capacity() - buffer.len() < PACKET_MAX_BYTES {
+        buffer.reserve(PACKET_MAX_BYTES);
+    }
+}
+
+fn millis_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn framing(error: FrameError) -> CloseReason {
+    let fault = match error {
+        FrameError::Unsolicited { .. } => Fault::Unsolicited,
+        _ => Fault::Framing,
+    };
+    CloseReason::Fault(fault, error.to_string())
+}
+
+/// Decides about each message when it is announced.
+struct Door<'a> {
+    core: &'a Core,
+    session: &'a Session,
+    unknown: u32,
+    unknown_since: Instant,
+}
+
+impl<'a> Door<'a> {
+    fn new(core: &'a Core, session: &'a Session) -> Self {
+        Self {
+            core,
+            session,
+            unknown: 0,
+            unknown_since: Instant::now(),
+        }
+    }
+
+    /// A type of a newer version: let it pass, unless there are too many.
+    fn on_unknown(&mut self) -> Result<Admission, FrameError> {
+        if self.unknown_since.elapsed() > Duration::from_secs(60) {
+            self.unknown = 0;
+            self.unknown_since = Instant::now();
+        }
+        self.unknown += 1;
+        if self.unknown > UNKNOWN_PER_MINUTE_MAX {
+            return Err(FrameError::TooManyUnknown);
+        }
+        self.drop(DropReason::Malformed)
+    }
+
+    fn drop(&self, why: DropReason) -> Result<Admission, FrameError> {
+        self.core.around.metrics.p2p.messages_dropped.inc(why);
+        Ok(Admission::Skip)
+    }
+}
+
+impl Gate for Door<'_> {
+    fn admit(&mut self, lane: Lane, start: &StartHeader) -> Result<Admission, FrameError> {
+        let Some(message_type) = MessageType::from_wire(start.type_id) else {
+            return self.on_unknown();
+        };
+        message_type.check_frame(lane, start.request_id)?;
+        let announced = start.wire_len as usize;
+        if announced > message_type.limit() {
+            return Err(FrameError::Oversize {
+                type_id: start.type_id,
+                announced,
+                limit: message_type.limit(),
+            });
+        }
+        let answers = message_type.is_response(start.request_id);
+        if answers {
+            let expected =
+                self.session
+                    .requests
+                    .expect(start.request_id, message_type, announced, Instant::now())?;
+            if expected == Expected::Cancelled {
+                return Ok(Admission::Skip);
+            }
+        }
+        if announced <= REASSEMBLY_FREE_BYTES {
+            return Ok(Admission::Take(None));
+        }
+        // Only proposals and what consensus waits for may use the reserved part, and only between
+        // masternodes.
+        let privileged = self.session.masternode && lane == Lane::Consensus;
+        match self.core.budget.try_take(announced, privileged) {
+            Some(permit) => Ok(Admission::Take(Some(permit))),
+            None => {
+                if answers
+                    && let Some(Waiter::Caller(caller)) =
+                        self.session.requests.cancel(start.request_id, Instant::now())
+                {
+                    // The caller may be gone; then nobody needs to know.
+                    let _ = caller.send(Err(RequestError::NoMemory));
+                }
+                self.drop(DropReason::QueueFull)
+            }
+        }
+    }
+}
+
+async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), CloseReason> {
+    let metrics = &core.around.metrics.p2p;
+    session.traffic.rx_messages.fetch_add(1, Ordering::Relaxed);
+    metrics.messages_received.inc(lane_label(frame.lane));
+    metrics
+        .receive_bytes
+        .inc_by(lane_label(frame.lane), frame.body.len() as u64);
+    let Some(message_type) = MessageType::from_wire(frame.type_id) else {
+        return Ok(());
+    };
+    let Frame {
+        request_id,
+        permit,
+        body,
+        ..
+    } = frame;
+    let message = decode(message_type, body)
+        .await
+        .map_err(|error| CloseReason::Fault(Fault::Decode, format!("{}: {error}", message_type.name())))?;
+    let inbound = |message| Inbound {
+        peer: session.node_id(),
+        generation: session.generation,
+        request_id,
+        message,
+        permit,
+    };
+    match message {
+        Message::Ping(ping) => {
+            tracing::debug!(peer = %session.node_id().short(), "Received ping");
+            session.tell_height(ping.height);
+            let pong = Pong {
+                nonce: ping.nonce,
+                height: core.around.tip.load().height,
+            };
+            // A full control lane has closed the session already.
+            if session.send(&Message::Pong(pong), 0).is_ok() {
+                tracing::debug!(peer = %session.node_id().short(), "Sent pong");
+            }
+            Ok(())
+        }
+        Message::Pong(pong) => {
+            on_pong(core, session, pong);
+            Ok(())
+        }
+        Message::Goodbye(goodbye) => Err(CloseReason::Goodbye(goodbye.code)),
+        Message::Hello(_) => Err(CloseReason::Fault(Fault::Framing, "a second hello".to_owned())),
+        answer if message_type.is_response(request_id) => {
+            match session.requests.answered(request_id) {
+                Some(Waiter::Caller(caller)) => {
+                    // The caller may have been dropped this moment.
+                    let _ = caller.send(Ok(inbound(answer)));
+                }
+                Some(Waiter::Queue) => offer(core, &core.queues.gossip, inbound(answer)),
+                None => {}
+            }
+            Ok(())
+        }
+        request if matches!(message_type.kind(), Kind::Request(_)) => {
+            if let Err(TrySendError::Full(_)) = core.queues.serve.try_send(inbound(request)) {
+                // If not even a Busy fits, the peer's own timeout tells it.
+                let _ = session.send(&Message::Busy(Busy), request_id);
+            }
+            Ok(())
+        }
+        notice if message_type.lane() == Lane::Consensus => {
+            offer(core, &core.queues.consensus, inbound(notice));
+            Ok(())
+        }
+        notice => {
+            offer(core, &core.queues.gossip, inbound(notice));
+            Ok(())
+        }
+    }
+}
+
+async fn decode(message_type: MessageType, body: bytes::Bytes) -> Result<Message, crate::wire::CodecError> {
+    if body.len() <= DECODE_INLINE_MAX_BYTES {
+        return Message::decode(message_type, &body);
+    }
+    tokio::task::spawn_blocking(move || Message::decode(message_type, &body))
+        .await
+        .unwrap_or_else(|error| Err(crate::wire::CodecError::Malformed(error.to_string())))
+}
+
+fn offer(core: &Core, queue: &Sender<Inbound>, message: Inbound) {
+    if let Err(TrySendError::Full(_)) = queue.try_send(message) {
+        core.around
+            .metrics
+            .p2p
+            .messages_dropped
+            .inc(DropReason::QueueFull);
+    }
+}
+
+fn on_pong(core: &Core, session: &Session, pong: Pong) {
+    let echo = session.keep_alive().pong(pong.nonce, Instant::now());
+    match echo {
+        Echo::InTime(rtt) => {
+            core.around
+                .metrics
+                .p2p
+                .ping_rtt_seconds
+                .observe(rtt.as_secs_f64());
+            session.tell_height(pong.height);
+        }
+        Echo::Late => session.tell_height(pong.height),
+        Echo::Wrong => core.fault(session, Fault::WrongPong, "no ping had this nonce"),
+    }
+}

@@ -1,0 +1,156 @@
+//! Requests that we have open with one peer, and what may come as an answer.
+//!
+//! An answer is judged when its first packet arrives: it must belong to an open request, be of the
+//! type that was asked for, and be no larger than the request allowed.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::wire::{
+    FrameError, MessageType,
+    limits::{REQUEST_CANCELLED_GRACE_MS, REQUESTS_CANCELLED_MAX, REQUESTS_OPEN_MAX},
+};
+
+use super::{Inbound, RequestError};
+
+/// Who waits for an answer.
+#[derive(Debug)]
+pub(super) enum Waiter {
+    /// A caller of [`super::Network::request`].
+    Caller(oneshot::Sender<Result<Inbound, RequestError>>),
+    /// Nobody by name: the answer goes to the gossip queue.
+    Queue,
+}
+
+/// What an answer's first packet meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Somebody waits for it.
+    Open,
+    /// Somebody waited until lately; not the peer's fault.
+    Cancelled,
+}
+
+#[derive(Debug)]
+struct Open {
+    answer: MessageType,
+    limit: usize,
+    waiter: Waiter,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    last_id: u64,
+    open: HashMap<u64, Open>,
+    cancelled: VecDeque<(u64, Instant)>,
+    closed: bool,
+}
+
+/// The table of one session.
+#[derive(Debug, Default)]
+pub(super) struct Requests(Mutex<Table>);
+
+impl Requests {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // Each change to the table is a single statement; a panic elsewhere does not spoil it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a request; the answer must be `answer` of at most `limit` bytes.
+    pub(super) fn open(
+        &self,
+        answer: MessageType,
+        limit: usize,
+        waiter: Waiter,
+    ) -> Result<u64, RequestError> {
+        let mut table = self.lock();
+        if table.closed {
+            return Err(RequestError::Disconnected);
+        }
+        if table.open.len() >= REQUESTS_OPEN_MAX {
+            return Err(RequestError::TooMany);
+        }
+        table.last_id += 1;
+        let id = table.last_id;
+        table.open.insert(
+            id,
+            Open {
+                answer,
+                limit,
+                waiter,
+            },
+        );
+        Ok(id)
+    }
+
+    /// Judges the first packet of an answer.
+    pub(super) fn expect(
+        &self,
+        id: u64,
+        answer: MessageType,
+        announced: usize,
+        now: Instant,
+    ) -> Result<Expected, FrameError> {
+        let mut table = self.lock();
+        let unsolicited = FrameError::Unsolicited {
+            type_id: answer.id(),
+            request_id: id,
+        };
+        if let Some(open) = table.open.get(&id) {
+            let declines = matches!(answer, MessageType::Busy | MessageType::NotFound);
+            if open.answer != answer && !declines {
+                return Err(unsolicited);
+            }
+            return if !declines && announced > open.limit {
+                Err(FrameError::Oversize {
+                    type_id: answer.id(),
+                    announced,
+                    limit: open.limit,
+                })
+            } else {
+                Ok(Expected::Open)
+            };
+        }
+        let grace = Duration::from_millis(REQUEST_CANCELLED_GRACE_MS);
+        while table
+            .cancelled
+            .front()
+            .is_some_and(|(_, at)| now.duration_since(*at) > grace)
+        {
+            table.cancelled.pop_front();
+        }
+        if table.cancelled.iter().any(|(cancelled, _)| *cancelled == id) {
+            Ok(Expected::Cancelled)
+        } else {
+            Err(unsolicited)
+        }
+    }
+
+    /// Takes the waiter of an answer that is complete; `None` if it has given up meanwhile.
+    pub(super) fn answered(&self, id: u64) -> Option<Waiter> {
+        self.lock().open.remove(&id).map(|open| open.waiter)
+    }
+
+    /// Gives a request up; a late answer is no fault for a while.
+    pub(super) fn cancel(&self, id: u64, now: Instant) -> Option<Waiter> {
+        let mut table = self.lock();
+        let open = table.open.remove(&id)?;
+        if table.cancelled.len() >= REQUESTS_CANCELLED_MAX {
+            table.cancelled.pop_front();
+        }
+        table.cancelled.push_back((id, now));
+        Some(open.waiter)
+    }
+
+    /// The session is over: whoever waits learns it at once.
+    pub(super) fn close(&self) {
+        let mut table = self.lock();
+        table.closed = true;
+        table.open.clear();
+    }
+}

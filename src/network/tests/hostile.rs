@@ -1,0 +1,391 @@
+//! What a peer that passed the handshake can do to us.
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::Instant,
+};
+use tokio_rustls::TlsStream;
+
+use crate::{
+    network::{CloseReason, handshake::handshake},
+    wire::{
+        Admission, Assembler, Busy, FLAG_START, Fault, Frame, FrameError, Gate, GetStatus, GoodbyeCode, Lane,
+        Message, MessageType, Ping, Pong, StartHeader, limits::*,
+    },
+};
+
+use super::*;
+
+/// A peer that speaks the protocol by hand.
+struct Attacker {
+    stream: TlsStream<DuplexStream>,
+    assembler: Assembler,
+    buffer: BytesMut,
+}
+
+struct TakeAll;
+
+impl Gate for TakeAll {
+    fn admit(&mut self, _: Lane, _: &StartHeader) -> Result<Admission, FrameError> {
+        Ok(Admission::Take(None))
+    }
+}
+
+impl Attacker {
+    async fn meet(victim: &Arc<Core>, pipe_bytes: usize) -> (Self, Arc<Session>) {
+        let (own, _inboxes) = core(around(66));
+        let (near, far) = tokio::io::duplex(pipe_bytes);
+        let (at_own, at_victim) = tokio::join!(
+            handshake(&own, near, Role::Dialer, None),
+            connect(victim, far, loopback(66), Role::Listener, None, ()),
+        );
+        let established = at_own.unwrap();
+        let attacker = Self {
+            stream: established.stream,
+            assembler: Assembler::default(),
+            buffer: established.buffer,
+        };
+        (attacker, at_victim.unwrap())
+    }
+
+    async fn raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    async fn say(&mut self, message: &Message, request_id: u64) {
+        let mut out = BytesMut::new();
+        let mut outgoing = message.encode(request_id).unwrap();
+        while !outgoing.write_packet(&mut out) {}
+        self.raw(&out).await;
+    }
+
+    async fn hear(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self
+                .assembler
+                .next_frame(&mut self.buffer, &mut TakeAll, 0)
+                .unwrap()
+            {
+                return Some(frame);
+            }
+            if !matches!(self.stream.read_buf(&mut self.buffer).await, Ok(1..)) {
+                return None;
+            }
+        }
+    }
+
+    /// The next message that is not one of those that every session begins with.
+    async fn hear_message(&mut self) -> Option<(u64, Message)> {
+        loop {
+            let frame = self.hear().await?;
+            let kind = MessageType::from_wire(frame.type_id).unwrap();
+            match Message::decode(kind, &frame.body).unwrap() {
+                Message::Ping(_) | Message::GetMasternodes(_) => {}
+                message => return Some((frame.request_id, message)),
+            }
+        }
+    }
+}
+
+fn start_header(lane: Lane, type_id: u16, request_id: u64, len: u32) -> Vec<u8> {
+    let mut bytes = vec![1, 0, lane as u8, FLAG_START];
+    bytes.extend_from_slice(&type_id.to_le_bytes());
+    bytes.extend_from_slice(&request_id.to_le_bytes());
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.push(0);
+    bytes
+}
+
+async fn closed_for(fault: Fault, bytes: &[u8]) {
+    let (victim, mut inboxes) = core(around(1));
+    let (mut attacker, _session) = Attacker::meet(&victim, 64 * 1024).await;
+    let began = Instant::now();
+    attacker.raw(bytes).await;
+    match next_down(&mut inboxes).await {
+        CloseReason::Fault(found, _) => assert_eq!(found, fault),
+        other => panic!("closed for {other}"),
+    }
+    assert!(began.elapsed() < Duration::from_millis(500));
+    assert_eq!(victim.budget.used_bytes(), 0);
+    let farewell = attacker.hear_message().await;
+    assert!(matches!(farewell, Some((0, Message::Goodbye(goodbye))) if goodbye.code == GoodbyeCode::Fault));
+}
+
+#[tokio::test]
+async fn an_oversize_announcement_ends_the_session_before_anything_is_allocated() {
+    closed_for(
+        Fault::Framing,
+        &start_header(Lane::Consensus, 30, 0, 2_800_000_000),
+    )
+    .await;
+    let vote = MessageType::Prepare;
+    closed_for(
+        Fault::Framing,
+        &start_header(Lane::Consensus, vote.id(), 0, vote.limit() as u32 + 1),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_ends_the_session() {
+    closed_for(
+        Fault::Unsolicited,
+        &start_header(Lane::Blocks, MessageType::Blocks.id(), 5, 9_000_000),
+    )
+    .await;
+    closed_for(
+        Fault::Unsolicited,
+        &start_header(Lane::Blocks, MessageType::Busy.id(), 5, 1),
+    )
+    .await;
+    closed_for(
+        Fault::Unsolicited,
+        &start_header(Lane::Tx, MessageType::Txs.id(), 5, 1),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn broken_bodies_and_lanes_end_the_session() {
+    closed_for(Fault::Framing, &[1, 0, 9, 3, 0]).await;
+    closed_for(
+        Fault::Framing,
+        &start_header(Lane::Blocks, MessageType::Prepare.id(), 0, 1),
+    )
+    .await;
+    // A transaction list that claims 2^60 entries, whole in one packet.
+    let mut claim = start_header(Lane::Tx, MessageType::TxInv.id(), 0, 8);
+    claim.pop();
+    claim[0] = 8;
+    claim[3] |= crate::wire::FLAG_END;
+    claim.extend_from_slice(&(1u64 << 60).to_le_bytes());
+    closed_for(Fault::Decode, &claim).await;
+    // A ping with a byte too many.
+    let mut long = start_header(Lane::Control, MessageType::Ping.id(), 0, 17);
+    long.pop();
+    long[0] = 17;
+    long[3] |= crate::wire::FLAG_END;
+    long.extend_from_slice(&[0; 17]);
+    closed_for(Fault::Decode, &long).await;
+}
+
+#[tokio::test]
+async fn unknown_messages_pass_by_up_to_a_point() {
+    let (victim, mut inboxes) = core(around(1));
+    let (mut attacker, session) = Attacker::meet(&victim, 64 * 1024).await;
+    let mut unknown = start_header(Lane::State, 9_999, 0, 1);
+    unknown[3] |= crate::wire::FLAG_END;
+    for _ in 0..UNKNOWN_PER_MINUTE_MAX {
+        attacker.raw(&unknown).await;
+    }
+    attacker.say(&tx_inv(3), 0).await;
+    assert_eq!(next(&mut inboxes.gossip).await.message, tx_inv(3));
+    assert!(!session.closing.is_cancelled());
+    attacker.raw(&unknown).await;
+    assert!(matches!(
+        next_down(&mut inboxes).await,
+        CloseReason::Fault(Fault::Framing, _)
+    ));
+}
+
+#[tokio::test]
+async fn memory_for_half_received_messages_is_bounded_and_the_reserve_is_kept() {
+    // Proposals of nearly the largest size, begun by strangers and never finished.
+    let (victim, _inboxes) = core(around(1));
+    let size = MessageType::PrePrepare.limit() as u32;
+    let mut attackers = Vec::new();
+    for _ in 0..12 {
+        let (own, _own_in) = core(around(70 + attackers.len() as u8));
+        let (near, far) = pipe();
+        let (at_own, at_victim) = tokio::join!(
+            handshake(&own, near, Role::Dialer, None),
+            connect(&victim, far, loopback(7), Role::Listener, None, ()),
+        );
+        let mut stream = at_own.unwrap().stream;
+        stream
+            .write_all(&start_header(Lane::Consensus, 30, 0, size))
+            .await
+            .unwrap();
+        stream.flush().await.unwrap();
+        attackers.push((stream, at_victim.unwrap()));
+    }
+    eventually("all that fits is taken", || {
+        victim.budget.used_bytes() + size as usize > REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES
+    })
+    .await;
+    sleep(Duration::from_millis(50)).await;
+    assert!(victim.budget.used_bytes() <= REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES);
+    assert!(
+        attackers
+            .iter()
+            .all(|(_, session)| !session.closing.is_cancelled()),
+        "no room is no fault"
+    );
+    drop(attackers);
+    eventually("memory comes back", || victim.budget.used_bytes() == 0).await;
+}
+
+#[tokio::test]
+async fn a_pong_with_another_nonce_counts_as_fault_and_changes_nothing() {
+    let (victim, _inboxes) = core(around(1));
+    let (mut attacker, session) = Attacker::meet(&victim, 64 * 1024).await;
+    let ping = loop {
+        let frame = attacker.hear().await.unwrap();
+        if frame.type_id == MessageType::Ping.id() {
+            break frame;
+        }
+    };
+    let Ok(Message::Ping(ping)) = Message::decode(MessageType::Ping, &ping.body) else {
+        panic!("a ping decodes");
+    };
+    attacker
+        .say(
+            &Message::Pong(Pong {
+                nonce: ping.nonce ^ 1,
+                height: 1_000_000,
+            }),
+            0,
+        )
+        .await;
+    let faults = &victim.around.metrics.p2p.faults;
+    eventually("the fault is counted", || faults.get() == 1).await;
+    assert_eq!((session.info().rtt_us, session.info().height), (None, 66));
+    attacker
+        .say(
+            &Message::Pong(Pong {
+                nonce: ping.nonce,
+                height: 77,
+            }),
+            0,
+        )
+        .await;
+    eventually("the right one counts", || session.info().rtt_us.is_some()).await;
+    assert_eq!(session.info().height, 77);
+    assert!(!session.closing.is_cancelled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_answers_pings_is_dropped_within_forty_seconds() {
+    let (victim, mut inboxes) = core(around(1));
+    let (_attacker, session) = Attacker::meet(&victim, 64 * 1024).await;
+    let began = session.since;
+    assert_eq!(next_down_unhurried(&mut inboxes).await, CloseReason::Timeout);
+    assert!(
+        began.elapsed() <= Duration::from_secs(41),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_is_dropped() {
+    let (victim, mut inboxes) = core(around(1));
+    let (_attacker, session) = Attacker::meet(&victim, 4 * 1024).await;
+    let began = Instant::now();
+    for _ in 0..400 {
+        let _ = session.send(&tx_inv(100), 0);
+    }
+    assert_eq!(next_down_unhurried(&mut inboxes).await, CloseReason::SlowReader);
+    assert!(began.elapsed() < Duration::from_secs(12));
+}
+
+/// In virtual time patience is cheap.
+async fn next_down_unhurried(inboxes: &mut Inboxes) -> CloseReason {
+    loop {
+        if let Some(PeerEvent::Down { reason, .. }) = inboxes.peers.recv().await {
+            return reason;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_drips_is_given_up() {
+    let (victim, mut inboxes) = core(around(1));
+    let (mut attacker, session) = Attacker::meet(&victim, 64 * 1024).await;
+    attacker
+        .raw(&start_header(Lane::Tx, MessageType::Txs.id(), 0, 1_000_000))
+        .await;
+    let drip = async {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let mut packet = vec![100, 0, Lane::Tx as u8, 0];
+            packet.extend_from_slice(&[0; 100]);
+            if attacker.stream.write_all(&packet).await.is_err() || attacker.stream.flush().await.is_err() {
+                break;
+            }
+            // Pongs keep the session alive otherwise.
+            while let Ok(Some(frame)) = timeout(Duration::from_millis(1), attacker.hear()).await {
+                if let Ok(Message::Ping(ping)) = Message::decode(MessageType::Ping, &frame.body) {
+                    attacker
+                        .say(
+                            &Message::Pong(Pong {
+                                nonce: ping.nonce,
+                                height: 0,
+                            }),
+                            0,
+                        )
+                        .await;
+                }
+            }
+            if session.closing.is_cancelled() {
+                break;
+            }
+        }
+    };
+    let (reason, ()) = tokio::join!(next_down_unhurried(&mut inboxes), drip);
+    assert!(
+        matches!(reason, CloseReason::Fault(Fault::Framing, _)),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_late_answer_to_a_request_that_was_given_up_is_no_fault() {
+    let (victim, mut inboxes) = core(around(1));
+    let (mut attacker, session) = Attacker::meet(&victim, 64 * 1024).await;
+    let (caller, answer) = tokio::sync::oneshot::channel();
+    let ask = Message::GetStatus(GetStatus { nonce: 1 });
+    let request = session
+        .ask(&ask, crate::network::requests::Waiter::Caller(caller))
+        .unwrap();
+    let (heard, message) = attacker.hear_message().await.unwrap();
+    assert_eq!((heard, message), (request, ask));
+    session.requests.cancel(request, Instant::now());
+    assert!(answer.await.is_err());
+    attacker.say(&Message::Busy(Busy), request).await;
+    attacker.say(&tx_inv(1), 0).await;
+    assert_eq!(next(&mut inboxes.gossip).await.message, tx_inv(1));
+    assert!(!session.closing.is_cancelled());
+}
+
+#[tokio::test]
+async fn a_request_that_finds_the_serve_queue_full_is_answered_busy() {
+    let (victim, inboxes) = core(around(1));
+    let (mut attacker, _session) = Attacker::meet(&victim, 64 * 1024).await;
+    for request in 1..=crate::network::SERVE_QUEUE_MAX as u64 + 1 {
+        attacker
+            .say(&Message::GetStatus(GetStatus { nonce: request }), request)
+            .await;
+    }
+    let (request, answer) = attacker.hear_message().await.unwrap();
+    assert_eq!(
+        (request, answer),
+        (crate::network::SERVE_QUEUE_MAX as u64 + 1, Message::Busy(Busy))
+    );
+    drop(inboxes);
+}
+
+#[tokio::test]
+async fn pings_are_echoed() {
+    let (victim, _inboxes) = core(around(1));
+    let (mut attacker, session) = Attacker::meet(&victim, 64 * 1024).await;
+    attacker
+        .say(&Message::Ping(Ping { nonce: 42, height: 9 }), 0)
+        .await;
+    let (_, answer) = attacker.hear_message().await.unwrap();
+    assert_eq!(answer, Message::Pong(Pong { nonce: 42, height: 1 }));
+    assert_eq!(session.info().height, 9);
+}

@@ -1,0 +1,436 @@
+//! Whole networks on loopback.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::Instant,
+};
+
+use crate::{
+    network::{CloseReason, HANDSHAKES_MAX, NetworkError, RequestError},
+    wire::{BoundedVec, Evidence, GetStatus, GoodbyeCode, Lane, NotFound, Status},
+};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_nodes_that_start_together_are_a_mesh_in_under_a_second() {
+    let ports: Vec<SocketAddr> = free_ports(4);
+    let began = Instant::now();
+    let mut nodes = Vec::new();
+    for (seed, listen) in ports.iter().enumerate() {
+        let others: Vec<_> = ports.iter().copied().filter(|port| port != listen).collect();
+        nodes.push(network_at(masternode(seed as u8 + 1), *listen, &others).await);
+        sleep(Duration::from_millis(30)).await;
+    }
+    eventually("everybody has three peers", || {
+        nodes.iter().all(|(node, _)| node.peer_count() == 3)
+    })
+    .await;
+    assert!(
+        began.elapsed() < Duration::from_millis(1_000),
+        "{:?}",
+        began.elapsed()
+    );
+    // And it stays so: no pair keeps replacing its connection.
+    sleep(Duration::from_millis(300)).await;
+    let sessions: Vec<_> = nodes.iter().map(|(node, _)| node.peers()).collect();
+    sleep(Duration::from_millis(700)).await;
+    for ((node, _), before) in nodes.iter().zip(sessions) {
+        let generations = |peers: &[crate::wire::PeerInfo]| -> Vec<u64> {
+            peers.iter().map(|peer| peer.generation).collect()
+        };
+        assert_eq!(generations(&node.peers()), generations(&before));
+        assert!(
+            node.peers()
+                .iter()
+                .all(|peer| peer.validator.is_some() && peer.rtt_us.is_some())
+        );
+    }
+    for (node, _) in &nodes {
+        node.shutdown().await;
+    }
+}
+
+/// Ports that were free a moment ago.
+fn free_ports(count: usize) -> Vec<SocketAddr> {
+    let sockets: Vec<_> = (0..count)
+        .map(|_| std::net::TcpListener::bind(loopback(0)).unwrap())
+        .collect();
+    sockets
+        .iter()
+        .map(|socket| socket.local_addr().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_peer_is_back_within_a_second() {
+    let (b, _b_in) = network(around(2), &[]).await;
+    let at = b.listening();
+    let (a, mut a_in) = network(around(1), &[at]).await;
+    eventually("connected", || a.peer_count() == 1).await;
+    b.shutdown().await;
+    assert_eq!(
+        next_down(&mut a_in).await,
+        CloseReason::Goodbye(GoodbyeCode::Shutdown)
+    );
+    sleep(Duration::from_millis(500)).await;
+    let (b, _b_in) = network_at(around(2), at, &[]).await;
+    let began = Instant::now();
+    eventually("connected again", || a.peer_count() == 1 && b.peer_count() == 1).await;
+    assert!(
+        began.elapsed() < Duration::from_millis(1_100),
+        "{:?}",
+        began.elapsed()
+    );
+    a.shutdown().await;
+    b.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_dialling_at_once_leaves_one_session_at_both_ends() {
+    for round in 0..100 {
+        let (small, large) = if id(1) < id(2) { (1, 2) } else { (2, 1) };
+        let (a, _a_in) = core(around(small));
+        let (b, _b_in) = core(around(large));
+        let (one, two) = tokio::join!(join(&a, &b, pipe()), join(&b, &a, pipe()));
+        // Whatever order the two handshakes ended in, the one dialled by the smaller id stays.
+        drop((one, two));
+        eventually("one session, the same at both ends", || {
+            let at_a = a.session(&id(large));
+            let at_b = b.session(&id(small));
+            matches!((at_a, at_b), (Some(at_a), Some(at_b))
+                if at_a.dialer == id(small) && at_b.dialer == id(small)
+                    && !at_a.closing.is_cancelled() && !at_b.closing.is_cancelled())
+        })
+        .await;
+        assert_eq!((a.sessions.len(), b.sessions.len()), (1, 1), "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_find_their_answers() {
+    let (b, mut b_in) = network(around(2), &[]).await;
+    let (a, _a_in) = network(around(1), &[b.listening()]).await;
+    eventually("connected", || a.is_connected(&id(2)) && b.is_connected(&id(1))).await;
+    let status = |nonce| {
+        Message::Status(Status {
+            nonce,
+            height: Default::default(),
+            tip: Default::default(),
+            pruned_below: Default::default(),
+            certificate: None,
+        })
+    };
+    let serving = b.clone();
+    let server = async move {
+        while let Some(request) = b_in.serve.recv().await {
+            match &request.message {
+                Message::GetStatus(get) if get.nonce < 100 => {
+                    serving.respond(&request, &status(get.nonce)).unwrap();
+                }
+                Message::GetStatus(get) if get.nonce == 100 => {
+                    serving.respond(&request, &Message::NotFound(NotFound)).unwrap();
+                }
+                _ => {}
+            }
+        }
+    };
+    let client = async {
+        let ask = |nonce| Message::GetStatus(GetStatus { nonce });
+        let short = Duration::from_millis(100);
+        let tasks = (0..50).map(|nonce| {
+            let (a, question) = (a.clone(), ask(nonce));
+            async move { a.request(&id(2), &question, PATIENCE).await }
+        });
+        for (nonce, task) in tasks.enumerate() {
+            assert_eq!(task.await.unwrap().message, status(nonce as u64));
+        }
+        let declined = a.request(&id(2), &ask(100), PATIENCE).await.unwrap();
+        assert_eq!(declined.message, Message::NotFound(NotFound));
+        let silent = a.request(&id(2), &ask(101), short).await;
+        assert!(matches!(silent, Err(RequestError::Timeout(_))));
+        let unknown = a.request(&id(9), &ask(1), short).await;
+        assert!(matches!(unknown, Err(RequestError::Send(_))));
+        let notice = a.request(&id(2), &tx_inv(1), short).await;
+        assert!(matches!(notice, Err(RequestError::NotARequest)));
+        let (question, server_id) = (ask(102), id(2));
+        let (cut, _) = tokio::join!(a.request(&server_id, &question, PATIENCE), async {
+            sleep(Duration::from_millis(50)).await;
+            a.disconnect(&id(2));
+        });
+        assert!(matches!(cut, Err(RequestError::Disconnected)));
+    };
+    tokio::select! { () = server => {}, () = client => {} }
+    a.shutdown().await;
+    b.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_go_where_they_belong() {
+    let (b, mut b_in) = network(around(2), &[]).await;
+    let (a, mut a_in) = network(masternode(1), &[b.listening()]).await;
+    eventually("connected", || a.is_connected(&id(2)) && b.is_connected(&id(1))).await;
+    // The registry is asked for as soon as there are peers.
+    let asked = next(&mut b_in.serve).await;
+    assert!(matches!(asked.message, Message::GetMasternodes(_)));
+    let page = Message::Masternodes(crate::wire::Masternodes {
+        registry_height: Default::default(),
+        vset_hash: Hash256::ZERO,
+        page: BoundedVec::default(),
+        next: None,
+    });
+    b.respond(&asked, &page).unwrap();
+    assert_eq!(next(&mut a_in.gossip).await.message, page);
+
+    assert_eq!(a.broadcast(&tx_inv(2), |link| link.validator.is_none()), Ok(1));
+    assert_eq!(b.broadcast(&tx_inv(2), |link| link.validator.is_none()), Ok(0));
+    assert_eq!(next(&mut b_in.gossip).await.message, tx_inv(2));
+    let evidence = evidence();
+    assert_eq!(evidence.lane(), Lane::Consensus);
+    a.send(&id(2), &evidence).unwrap();
+    let got = next(&mut b_in.consensus).await;
+    assert_eq!((got.peer, got.request_id, got.message), (id(1), 0, evidence));
+    assert!(a.send(&id(9), &tx_inv(1)).is_err());
+    a.shutdown().await;
+    b.shutdown().await;
+}
+
+/// A small message of the consensus lane that this room can make without knowing what it means.
+fn evidence() -> Message {
+    let bytes = [&[0u8; 4][..], &[7; 32], &[0; 8], &[8; 32], &[0; 8]].concat();
+    Message::decode(crate::wire::MessageType::Evidence, &bytes).map_or_else(
+        |error| panic!("{error}"),
+        |message| match message {
+            Message::Evidence(evidence) => Message::Evidence(Evidence { ..evidence }),
+            other => other,
+        },
+    )
+}
+
+/// Reads one byte at a time.
+struct Trickle(DuplexStream);
+
+impl AsyncRead for Trickle {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        let polled = Pin::new(&mut self.0).poll_read(cx, &mut one);
+        buf.put_slice(one.filled());
+        polled
+    }
+}
+
+impl AsyncWrite for Trickle {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_frames_survive_one_byte_reads_and_interleaved_writes() {
+    const FRAMES: usize = 10_000;
+    let (a, mut a_in) = core(around(1));
+    let (b, mut b_in) = core(around(2));
+    let (near, far) = tokio::io::duplex(300);
+    let (at_a, at_b) = tokio::join!(
+        connect(&a, Trickle(near), loopback(1), Role::Dialer, None, ()),
+        connect(&b, Trickle(far), loopback(2), Role::Listener, None, ()),
+    );
+    let (at_a, at_b) = (at_a.unwrap(), at_b.unwrap());
+    let push = |session: Arc<Session>| async move {
+        for n in 0..FRAMES {
+            let message = if n % 10 == 0 {
+                evidence()
+            } else {
+                tx_inv((n % 7) as u8)
+            };
+            while session.send(&message, 0).is_err() {
+                assert!(!session.closing.is_cancelled(), "{}", session.close_reason());
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+    };
+    async fn count(inboxes: &mut Inboxes) {
+        for _ in 0..FRAMES {
+            tokio::select! {
+                message = next(&mut inboxes.gossip) => assert!(matches!(message.message, Message::TxInv(_))),
+                message = next(&mut inboxes.consensus) => assert_eq!(message.message, evidence()),
+            }
+        }
+    }
+    tokio::join!(
+        push(Arc::clone(&at_a)),
+        push(Arc::clone(&at_b)),
+        count(&mut a_in),
+        count(&mut b_in)
+    );
+    assert!(!at_a.closing.is_cancelled() && !at_b.closing.is_cancelled());
+    assert_eq!(
+        a.around.metrics.p2p.faults.get() + b.around.metrics.p2p.faults.get(),
+        0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn votes_pass_while_bulk_saturates_the_line() {
+    let (b, mut b_in) = network(around(2), &[]).await;
+    let (a, _a_in) = network(around(1), &[b.listening()]).await;
+    eventually("connected", || a.is_connected(&id(2)) && b.is_connected(&id(1))).await;
+    let flooder = a.clone();
+    TestSpawner::default().spawn(
+        "flood",
+        Box::pin(async move {
+            let bulk = tx_inv(250);
+            while flooder.is_connected(&id(2)) {
+                // The queue is kept full; how often it refuses does not matter.
+                let _ = flooder.send(&id(2), &bulk);
+                tokio::task::yield_now().await;
+            }
+        }),
+    );
+    let measure = async {
+        let mut delays = Vec::new();
+        for _ in 0..200 {
+            let sent = Instant::now();
+            a.send(&id(2), &evidence()).unwrap();
+            next(&mut b_in.consensus).await;
+            delays.push(sent.elapsed());
+            sleep(Duration::from_millis(2)).await;
+        }
+        delays.sort_unstable();
+        delays
+    };
+    let delays = measure.await;
+    let p99 = delays[delays.len() * 99 / 100];
+    println!(
+        "vote delay under bulk: p50 {:?} p99 {p99:?}",
+        delays[delays.len() / 2]
+    );
+    assert!(p99 < Duration::from_millis(100), "{p99:?}");
+    let drained = b.peer(&id(1)).unwrap();
+    assert!(
+        drained.rx_bytes > 1_000_000,
+        "the line was busy: {} bytes",
+        drained.rx_bytes
+    );
+    a.shutdown().await;
+    b.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_a_thousand_connections_is_bounded_and_honest_peers_get_in() {
+    let (b, _b_in) = network(around(2), &[]).await;
+    let mut storm = Vec::new();
+    for _ in 0..1_000 {
+        if let Ok(socket) = TcpStream::connect(b.listening()).await {
+            storm.push(socket);
+        }
+    }
+    let tasks = || b.core_tasks();
+    assert!(tasks() <= HANDSHAKES_MAX + 8, "{} tasks", tasks());
+    assert_eq!(b.peer_count(), 0);
+    drop(storm);
+    let (a, _a_in) = network(around(1), &[b.listening()]).await;
+    let began = Instant::now();
+    eventually("the honest peer is in", || b.peer_count() == 1).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    a.shutdown().await;
+    b.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_the_flag_that_changes_it() {
+    let (a, _a_in) = network(around(1), &[]).await;
+    let (outboxes, _inboxes) = queues();
+    let error = Network::start(config(a.listening(), &[]), around(2), outboxes)
+        .await
+        .err()
+        .unwrap();
+    let text = error.to_string();
+    assert!(matches!(error, NetworkError::AddressInUse { address } if address == a.listening()));
+    assert!(
+        text.contains(&a.listening().to_string()) && text.contains("--listen"),
+        "{text}"
+    );
+    a.shutdown().await;
+}
+
+#[tokio::test]
+async fn shutdown_ends_every_task_and_frees_the_port() {
+    let (b, mut b_in) = network(around(2), &[]).await;
+    let (a, _a_in) = network(around(1), &[b.listening(), loopback(1)]).await;
+    eventually("connected", || a.peer_count() == 1 && b.peer_count() == 1).await;
+    let began = Instant::now();
+    a.shutdown().await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!((a.core_tasks(), a.peer_count()), (0, 0));
+    assert_eq!(
+        next_down(&mut b_in).await,
+        CloseReason::Goodbye(GoodbyeCode::Shutdown)
+    );
+    let at = b.listening();
+    b.shutdown().await;
+    let (c, _c_in) = network_at(around(3), at, &[]).await;
+    c.shutdown().await;
+}
+
+#[tokio::test]
+async fn operators_find_the_lines_they_look_for() {
+    let lines = Lines::default();
+    let out = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || out.clone())
+        .finish();
+    // One thread runs all tasks of this test, so its subscriber hears them all.
+    let guard = tracing::subscriber::set_default(subscriber);
+    let (b, _b_in) = network(around(2), &[]).await;
+    let (a, _a_in) = network(around(1), &[b.listening()]).await;
+    eventually("a ping was answered", || {
+        b.peers()
+            .iter()
+            .chain(&a.peers())
+            .filter(|peer| peer.rtt_us.is_some())
+            .count()
+            == 2
+    })
+    .await;
+    a.shutdown().await;
+    b.shutdown().await;
+    drop(guard);
+    let text = lines.text();
+    for line in [
+        "Peer connected",
+        "New peer connection from: 127.0.0.1:",
+        "Handshake accepted from 127.0.0.1:",
+        "Broadcasting GetMasternodes to all peers",
+        "Received ping",
+        "Sent pong",
+        "Network listener shutting down",
+    ] {
+        assert!(text.contains(line), "no `{line}` in:\n{text}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The writing task of a session: empties its queues, sends its pings, says goodbye.
+//!
+//! A write is never cancelled halfway but by the end of the session. A peer that does not take what
+//! it is sent for ten seconds is closed.
+
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::wire::{Message, Ping};
+
+use super::{
+    CloseReason,
+    core::{Core, lane_label},
+    rtt::PingStep,
+    session::Session,
+};
+
+/// A peer must take one write within this.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A goodbye gets this long.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Runs until the session closes.
+pub(super) async fn write<W: AsyncWrite + Unpin>(core: Arc<Core>, session: Arc<Session>, mut sink: W) {
+    let mut out = BytesMut::new();
+    // The first ping leaves at once: screens show a round-trip time from the start.
+    let mut ping_at = Instant::now();
+    loop {
+        if session.closing.is_cancelled() {
+            break;
+        }
+        if fill(&core, &session, &mut out) {
+            match timeout(WRITE_TIMEOUT, put(&mut sink, &mut out)).await {
+                Ok(Ok(bytes)) => {
+                    session.traffic.tx_bytes.fetch_add(bytes, Ordering::Relaxed);
+                }
+                Ok(Err(_)) => session.close(CloseReason::Closed),
+                Err(_) => session.close(CloseReason::SlowReader),
+            }
+            if Instant::now() < ping_at {
+                continue;
+            }
+        } else {
+            tokio::select! {
+                biased;
+                () = session.closing.cancelled() => continue,
+                () = session.outbox.ready() => continue,
+                () = sleep_until(ping_at) => {}
+            }
+        }
+        ping_at = ping(&core, &session);
+    }
+    fill(&core, &session, &mut out);
+    let last_words = async {
+        put(&mut sink, &mut out).await?;
+        sink.shutdown().await
+    };
+    // The line may be dead; then nobody hears it.
+    let _ = timeout(GOODBYE_TIMEOUT, last_words).await;
+}
+
+fn fill(core: &Core, session: &Session, out: &mut BytesMut) -> bool {
+    out.clear();
+    let p2p = &core.around.metrics.p2p;
+    session.outbox.fill(out, &mut |lane, bytes| {
+        session.traffic.tx_messages.fetch_add(1, Ordering::Relaxed);
+        p2p.messages_sent.inc(lane_label(lane));
+        p2p.send_bytes.inc_by(lane_label(lane), bytes as u64);
+    })
+}
+
+async fn put<W: AsyncWrite + Unpin>(sink: &mut W, out: &mut BytesMut) -> std::io::Result<u64> {
+    sink.write_all(out).await?;
+    sink.flush().await?;
+    Ok(out.len() as u64)
+}
+
+/// Does what keep-alive wants; returns when to look again.
+fn ping(core: &Core, session: &Session) -> Instant {
+    let now = Instant::now();
+    let mut keep_alive = session.keep_alive();
+    match keep_alive.step(now) {
+        PingStep::Wait(until) => until,
+        PingStep::GiveUp => {
+            drop(keep_alive);
+            session.close(CloseReason::Timeout);
+            now
+        }
+        PingStep::Send => {
+            let nonce = core.random();
+            let again = keep_alive.sent(nonce, now);
+            drop(keep_alive);
+            let height = core.around.tip.load().height;
+            // A full control lane has closed the session already.
+            let _ = session.send(&Message::Ping(Ping { nonce, height }), 0);
+            again
+        }
+    }
+}
