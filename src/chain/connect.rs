@@ -17,7 +17,8 @@ use super::{
     merkle::{evidence_root, transactions_root},
     rewards::{reward_bytes_max, reward_transaction},
     state::{ChainState, Tip, Totals},
-    verify::{BlockContext, check_alone, check_block_alone, check_spending, expect_root, prev_commit_hash},
+    verify::{check_alone, check_spending},
+    verify_block::{BlockContext, check_block_alone, expect_root, prev_commit_hash},
 };
 
 /// Why a block was not connected.

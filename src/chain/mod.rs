@@ -12,6 +12,7 @@ mod certificate;
 mod commitment;
 mod connect;
 mod genesis;
+mod genesis_file;
 mod header;
 mod height;
 mod ids;
@@ -27,6 +28,7 @@ mod timestamp;
 mod transaction;
 mod utxo;
 mod verify;
+mod verify_block;
 
 #[cfg(test)]
 mod ledger_tests;
@@ -57,7 +59,5 @@ pub use state::{ChainState, Epoch, Masternode, Tip, Totals};
 pub use timestamp::TimestampMs;
 pub use transaction::{Output, Sighashes, TRANSACTION_VERSION, Transaction, TransactionKind, Witness};
 pub use utxo::{Coin, EmptyView, Overlay, UtxoDelta, UtxoView, ViewError};
-pub use verify::{
-    BlockContext, BlockError, TransactionError, VerifiedTransactions, check_alone, check_block_alone,
-    check_spending, verify_batch,
-};
+pub use verify::{TransactionError, VerifiedTransactions, check_alone, check_spending, verify_batch};
+pub use verify_block::{BlockContext, BlockError, check_block_alone};
