@@ -8,6 +8,7 @@ pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod consensus;
+pub mod console;
 pub mod control;
 pub mod crypto;
 pub mod mempool;

@@ -1,6 +1,9 @@
 //! What a face holds of a node: snapshots, commands, rings and look-ups. Cheap to clone.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -59,10 +62,11 @@ impl NodeHandle {
     }
 }
 
-/// Counts who watches the status.
+/// Counts who watches the status, and remembers whether a watcher crashed.
 #[derive(Clone, Debug)]
 pub struct Watchers {
     count: Arc<watch::Sender<usize>>,
+    crashed: Arc<AtomicBool>,
 }
 
 impl Watchers {
@@ -70,6 +74,7 @@ impl Watchers {
     pub fn new() -> Self {
         Self {
             count: Arc::new(watch::Sender::new(0)),
+            crashed: Arc::new(AtomicBool::new(false)),
         }
     }
 
@@ -84,6 +89,16 @@ impl Watchers {
     /// How many watch now.
     pub fn count(&self) -> usize {
         *self.count.borrow()
+    }
+
+    /// Notes that the console crashed; the node went on without it.
+    pub fn note_crash(&self) {
+        self.crashed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the console crashed in this run, for [`super::ResourceStatus::console_crashed`].
+    pub fn has_crashed(&self) -> bool {
+        self.crashed.load(Ordering::Relaxed)
     }
 
     /// Lets the status task wait for the count to change.

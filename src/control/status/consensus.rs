@@ -10,6 +10,9 @@ use crate::crypto::{Hash256, PublicKey};
 
 /// How many heights [`ValidatorRow::history`] holds at most.
 pub const HISTORY_HEIGHTS: usize = 20;
+/// A vote is late if it came this much after its quorum was complete. On a healthy network the last
+/// vote always comes a little after the quorum, and that is no news.
+pub const LATE_AFTER_MS: u64 = 100;
 /// How many events one [`RoundTrace`] holds at most; later ones are not kept.
 pub const TRACE_EVENTS_MAX: usize = 256;
 
@@ -195,7 +198,7 @@ pub enum Mark {
     ThisBlock,
     /// For another block.
     OtherBlock,
-    /// For the accepted block, after the quorum was complete.
+    /// For the accepted block, more than [`LATE_AFTER_MS`] after the quorum was complete.
     Late,
     /// Two that contradict each other.
     Equivocated,
@@ -206,7 +209,7 @@ pub enum Mark {
 pub enum HeightMark {
     /// Its COMMIT was in time.
     Signed,
-    /// Its COMMIT came after the quorum.
+    /// Its COMMIT came more than [`LATE_AFTER_MS`] after the quorum.
     Late,
     /// No COMMIT.
     Missed,
@@ -223,7 +226,8 @@ pub struct HeightTrace {
     pub rounds: Vec<RoundTrace>,
 }
 
-/// What happened in one round.
+/// What happened in one round. Votes that come after the decision still belong here, until the
+/// next height's proposal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoundTrace {
     /// The round.

@@ -1,0 +1,632 @@
+//! Every key of the console. This one table feeds dispatch, footer and help; a key that does not
+//! stand here does nothing.
+
+use super::key::Key;
+
+/// A screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Screen {
+    #[default]
+    Overview,
+    Consensus,
+    Peers,
+    Mempool,
+    Sync,
+    Logs,
+}
+
+impl Screen {
+    /// In the order of their tabs.
+    pub(super) const ALL: [Screen; 6] = [
+        Screen::Overview,
+        Screen::Consensus,
+        Screen::Peers,
+        Screen::Mempool,
+        Screen::Sync,
+        Screen::Logs,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Screen::Overview => "Overview",
+            Screen::Consensus => "Consensus",
+            Screen::Peers => "Peers",
+            Screen::Mempool => "Mempool",
+            Screen::Sync => "Sync",
+            Screen::Logs => "Logs",
+        }
+    }
+
+    /// For narrow tab rows.
+    pub(super) fn short_name(self) -> &'static str {
+        match self {
+            Screen::Overview => "Over",
+            Screen::Consensus => "Cons",
+            Screen::Peers => "Peers",
+            Screen::Mempool => "Pool",
+            Screen::Sync => "Sync",
+            Screen::Logs => "Logs",
+        }
+    }
+
+    pub(super) fn index(self) -> usize {
+        Self::ALL.iter().position(|screen| *screen == self).unwrap_or(0)
+    }
+}
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Screen(Screen),
+    NextScreen,
+    PreviousScreen,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    HalfUp,
+    HalfDown,
+    Top,
+    Bottom,
+    Left,
+    Right,
+    Open,
+    Back,
+    Help,
+    Find,
+    FindNext,
+    FindPrevious,
+    Filter,
+    Sort,
+    SortReverse,
+    Pause,
+    Follow,
+    Acknowledge,
+    Copy,
+    Theme,
+    Redraw,
+    Leave,
+    Interrupt,
+    Suspend,
+    HeightOlder,
+    HeightNewer,
+    RoundOlder,
+    RoundNewer,
+    LevelError,
+    LevelWarn,
+    LevelInfo,
+    LevelDebug,
+    LevelTrace,
+    Target,
+    Wrap,
+    LogLevel,
+    Disconnect,
+}
+
+/// Where a binding holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Everywhere.
+    All,
+    /// On these screens; they come before [`Scope::All`].
+    On(&'static [Screen]),
+}
+
+impl Scope {
+    pub(super) fn holds(self, screen: Screen) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::On(screens) => screens.contains(&screen),
+        }
+    }
+}
+
+/// One line of the table.
+pub(super) struct Binding {
+    pub(super) scope: Scope,
+    pub(super) keys: &'static [Key],
+    /// How the keys are written in footer and help.
+    pub(super) label: &'static str,
+    pub(super) action: Action,
+    /// What it does, for help.
+    pub(super) help: &'static str,
+    /// The word in the footer; empty keeps it out of there.
+    pub(super) footer: &'static str,
+    /// True if it leads to a dialog that can change the node.
+    pub(super) acts: bool,
+}
+
+const TABLES: &[Screen] = &[Screen::Consensus, Screen::Peers];
+const LOGS: &[Screen] = &[Screen::Logs];
+const CONSENSUS: &[Screen] = &[Screen::Consensus];
+const MOVING: &[Screen] = &[
+    Screen::Overview,
+    Screen::Consensus,
+    Screen::Peers,
+    Screen::Sync,
+    Screen::Logs,
+];
+
+const fn view(
+    scope: Scope,
+    keys: &'static [Key],
+    label: &'static str,
+    action: Action,
+    help: &'static str,
+    footer: &'static str,
+) -> Binding {
+    Binding {
+        scope,
+        keys,
+        label,
+        action,
+        help,
+        footer,
+        acts: false,
+    }
+}
+
+const fn act(
+    scope: Scope,
+    keys: &'static [Key],
+    label: &'static str,
+    action: Action,
+    help: &'static str,
+    footer: &'static str,
+) -> Binding {
+    Binding {
+        scope,
+        keys,
+        label,
+        action,
+        help,
+        footer,
+        acts: true,
+    }
+}
+
+/// The table, in the order of the footer: what helps most on a screen comes first.
+pub(super) const KEYMAP: &[Binding] = &[
+    // On some screens.
+    view(
+        Scope::On(TABLES),
+        &[Key::Char('s')],
+        "s",
+        Action::Sort,
+        "sort by the next column",
+        "sort",
+    ),
+    view(
+        Scope::On(TABLES),
+        &[Key::Char('S')],
+        "S",
+        Action::SortReverse,
+        "reverse the sort",
+        "",
+    ),
+    view(
+        Scope::On(TABLES),
+        &[Key::Char('/')],
+        "/",
+        Action::Find,
+        "show rows that hold a text; !text those that do not",
+        "filter",
+    ),
+    view(
+        Scope::On(CONSENSUS),
+        &[Key::Enter],
+        "⏎",
+        Action::Open,
+        "look at the validator",
+        "validator",
+    ),
+    view(
+        Scope::On(CONSENSUS),
+        &[Key::Char('[')],
+        "[",
+        Action::HeightOlder,
+        "one height back",
+        "",
+    ),
+    view(
+        Scope::On(CONSENSUS),
+        &[Key::Char(']')],
+        "]",
+        Action::HeightNewer,
+        "one height on",
+        "height",
+    ),
+    view(
+        Scope::On(CONSENSUS),
+        &[Key::Char('{')],
+        "{",
+        Action::RoundOlder,
+        "one round back",
+        "",
+    ),
+    view(
+        Scope::On(CONSENSUS),
+        &[Key::Char('}')],
+        "}",
+        Action::RoundNewer,
+        "one round on",
+        "round",
+    ),
+    view(
+        Scope::On(&[Screen::Peers]),
+        &[Key::Enter],
+        "⏎",
+        Action::Open,
+        "look at the peer",
+        "detail",
+    ),
+    act(
+        Scope::On(&[Screen::Peers]),
+        &[Key::Char('D')],
+        "D",
+        Action::Disconnect,
+        "disconnect the peer…",
+        "disconnect",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('f')],
+        "f",
+        Action::Follow,
+        "follow the newest line",
+        "follow",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('/')],
+        "/",
+        Action::Find,
+        "find a text",
+        "find",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('n')],
+        "n",
+        Action::FindNext,
+        "next match, towards newer",
+        "",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('N')],
+        "N",
+        Action::FindPrevious,
+        "previous match, towards older",
+        "next",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('&')],
+        "&",
+        Action::Filter,
+        "show lines that hold a text; !text those that do not",
+        "filter",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('T')],
+        "T",
+        Action::Target,
+        "show lines of a target",
+        "target",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('e')],
+        "e",
+        Action::LevelError,
+        "show errors only",
+        "",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('w')],
+        "w",
+        Action::LevelWarn,
+        "show warnings and graver",
+        "",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('i')],
+        "i",
+        Action::LevelInfo,
+        "show outcomes and graver",
+        "",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('d')],
+        "d",
+        Action::LevelDebug,
+        "show steps and graver",
+        "",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('t')],
+        "t",
+        Action::LevelTrace,
+        "show everything",
+        "level",
+    ),
+    view(
+        Scope::On(LOGS),
+        &[Key::Char('W')],
+        "W",
+        Action::Wrap,
+        "wrap long lines",
+        "wrap",
+    ),
+    act(
+        Scope::On(LOGS),
+        &[Key::Char('L')],
+        "L",
+        Action::LogLevel,
+        "change what the node logs…",
+        "log level",
+    ),
+    view(
+        Scope::On(&[Screen::Overview]),
+        &[Key::Enter],
+        "⏎",
+        Action::Open,
+        "the events' place in the log",
+        "logs",
+    ),
+    view(
+        Scope::On(CONSENSUS),
+        &[Key::Char('f')],
+        "f",
+        Action::Follow,
+        "back to the live height",
+        "follow",
+    ),
+    // Everywhere.
+    view(
+        Scope::On(MOVING),
+        &[Key::Char('j'), Key::Down],
+        "j ↓",
+        Action::Down,
+        "down",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::Char('k'), Key::Up],
+        "k ↑",
+        Action::Up,
+        "up",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::Char('h'), Key::Left],
+        "h ←",
+        Action::Left,
+        "left",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::Char('l'), Key::Right],
+        "l →",
+        Action::Right,
+        "right",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::Char('g'), Key::Home],
+        "g",
+        Action::Top,
+        "first",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::Char('G'), Key::End],
+        "G",
+        Action::Bottom,
+        "last",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::PageUp],
+        "PgUp",
+        Action::PageUp,
+        "a page up",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::PageDown],
+        "PgDn",
+        Action::PageDown,
+        "a page down",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::Ctrl('u')],
+        "^u",
+        Action::HalfUp,
+        "half a page up",
+        "",
+    ),
+    view(
+        Scope::On(MOVING),
+        &[Key::Ctrl('d')],
+        "^d",
+        Action::HalfDown,
+        "half a page down",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('1')],
+        "1",
+        Action::Screen(Screen::Overview),
+        "Overview",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('2')],
+        "2",
+        Action::Screen(Screen::Consensus),
+        "Consensus",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('3')],
+        "3",
+        Action::Screen(Screen::Peers),
+        "Peers",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('4')],
+        "4",
+        Action::Screen(Screen::Mempool),
+        "Mempool",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('5')],
+        "5",
+        Action::Screen(Screen::Sync),
+        "Sync",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('6')],
+        "6",
+        Action::Screen(Screen::Logs),
+        "Logs",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Tab],
+        "Tab",
+        Action::NextScreen,
+        "next screen",
+        "next",
+    ),
+    view(
+        Scope::All,
+        &[Key::BackTab],
+        "S-Tab",
+        Action::PreviousScreen,
+        "previous screen",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('p'), Key::Char(' ')],
+        "p",
+        Action::Pause,
+        "hold the view; the node goes on",
+        "pause",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('a')],
+        "a",
+        Action::Acknowledge,
+        "acknowledge alarms",
+        "ack",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('y')],
+        "y",
+        Action::Copy,
+        "copy (OSC 52)",
+        "copy",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('t')],
+        "t",
+        Action::Theme,
+        "next theme",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Ctrl('l')],
+        "^L",
+        Action::Redraw,
+        "draw everything again",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Esc],
+        "Esc",
+        Action::Back,
+        "back one level; never leaves",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Char('?')],
+        "?",
+        Action::Help,
+        "this help",
+        "help",
+    ),
+    act(
+        Scope::All,
+        &[Key::Char('q')],
+        "q",
+        Action::Leave,
+        "leave: detach, stop or stay",
+        "leave",
+    ),
+    act(
+        Scope::All,
+        &[Key::Ctrl('c')],
+        "^C",
+        Action::Interrupt,
+        "stop dialog; twice within 3 s stops the node",
+        "",
+    ),
+    view(
+        Scope::All,
+        &[Key::Ctrl('z')],
+        "^Z",
+        Action::Suspend,
+        "does nothing here: it would stop the validator",
+        "",
+    ),
+];
+
+/// What a key does on a screen.
+pub(super) fn lookup(screen: Screen, key: Key) -> Option<Action> {
+    let bound = |binding: &&Binding| binding.keys.contains(&key);
+    KEYMAP
+        .iter()
+        .filter(|binding| matches!(binding.scope, Scope::On(_)) && binding.scope.holds(screen))
+        .find(bound)
+        .or_else(|| {
+            KEYMAP
+                .iter()
+                .filter(|binding| binding.scope == Scope::All)
+                .find(bound)
+        })
+        .map(|binding| binding.action)
+}

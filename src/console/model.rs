@@ -1,0 +1,397 @@
+//! Everything the console remembers. Only [`super::update`] changes it; views only read it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use tui_input::Input;
+
+use super::{
+    keymap::Screen,
+    theme::{Depth, ThemeName},
+};
+use crate::{
+    control::{Event, LogLevel, LogLine, LogRing, Moment, Status},
+    crypto::PublicKey,
+};
+
+/// Events kept for the Events panel.
+pub(super) const EVENTS_MAX: usize = 256;
+/// Toasts shown at once.
+pub(super) const TOASTS_MAX: usize = 3;
+/// How long a toast stays.
+pub(super) const TOAST_MS: u64 = 4_000;
+/// Arrivals of snapshots kept to tell their rate.
+pub(super) const ARRIVALS_MAX: usize = 8;
+
+/// What is on show: one moment of the node.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown {
+    pub(super) status: Arc<Status>,
+    /// Oldest first.
+    pub(super) events: VecDeque<Event>,
+    /// Oldest first, ascending by `seq`.
+    pub(super) logs: VecDeque<Arc<LogLine>>,
+    /// Now, by the node's clock.
+    pub(super) now: Moment,
+}
+
+/// The whole state of the console.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) screen: Screen,
+    /// Where Esc leads back to after a jump.
+    pub(super) came_from: Option<Screen>,
+    pub(super) overlay: Option<Overlay>,
+    pub(super) prompt: Option<Prompt>,
+    pub(super) live: Shown,
+    /// The held view while paused.
+    pub(super) held: Option<Shown>,
+    pub(super) votes: VotesState,
+    pub(super) peers: TableState,
+    pub(super) log: LogState,
+    pub(super) events_scroll: usize,
+    pub(super) toasts: Vec<Toast>,
+    pub(super) theme: ThemeName,
+    pub(super) depth: Depth,
+    pub(super) size: (u16, u16),
+    /// Rows that a list on show has, as the last frame drew it; paging moves by it.
+    pub(super) page: usize,
+    /// When the last snapshots came, by the console's clock.
+    pub(super) arrivals: VecDeque<u64>,
+    /// When Ctrl-C was last pressed.
+    pub(super) interrupted_ms: Option<u64>,
+    /// Whether a stop was asked for here.
+    pub(super) stop_sent: bool,
+    /// Commands that wait for an answer, with the words for their toast.
+    pub(super) waiting: BTreeMap<u64, String>,
+    pub(super) next_command: u64,
+    /// Log lines that were gone before they could be read.
+    pub(super) logs_missed: u64,
+    /// Clears the screen before the next frame.
+    pub(super) redraw: bool,
+}
+
+impl Model {
+    /// What to draw: the held view while paused, else the live one.
+    pub(super) fn shown(&self) -> &Shown {
+        self.held.as_ref().unwrap_or(&self.live)
+    }
+
+    /// How many snapshots per second came lately; `None` until that is known.
+    pub(super) fn rate_hz(&self) -> Option<u64> {
+        let first = *self.arrivals.front()?;
+        let last = *self.arrivals.back()?;
+        let span = last.saturating_sub(first);
+        let steps = self.arrivals.len() as u64 - 1;
+        (span > 0).then(|| (steps * 1_000 + span / 2) / span)
+    }
+
+    /// How long ago the last snapshot came.
+    pub(super) fn stale_ms(&self) -> u64 {
+        self.arrivals
+            .back()
+            .map_or(0, |last| self.live.now.mono_ms.saturating_sub(*last))
+    }
+
+    pub(super) fn toast(&mut self, kind: ToastKind, text: impl Into<String>) {
+        let text = text.into();
+        self.toasts.retain(|toast| toast.text != text);
+        if self.toasts.len() == TOASTS_MAX {
+            self.toasts.remove(0);
+        }
+        self.toasts.push(Toast {
+            kind,
+            text,
+            until_ms: self.live.now.mono_ms + TOAST_MS,
+        });
+    }
+}
+
+/// A short message that goes away by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Toast {
+    pub(super) kind: ToastKind,
+    pub(super) text: String,
+    pub(super) until_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToastKind {
+    Info,
+    Done,
+    Refused,
+}
+
+/// What lies over the screen.
+#[derive(Clone, Debug)]
+pub(super) enum Overlay {
+    Help {
+        filter: String,
+        typing: bool,
+        scroll: usize,
+    },
+    Leave {
+        focus: LeaveButton,
+    },
+    Dialog(Dialog),
+    /// Details of one validator.
+    Validator(PublicKey),
+    /// Details of one peer.
+    Peer(PublicKey),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeaveButton {
+    Stay,
+    Detach,
+    Stop,
+}
+
+impl LeaveButton {
+    pub(super) const ALL: [LeaveButton; 3] = [LeaveButton::Stay, LeaveButton::Detach, LeaveButton::Stop];
+}
+
+/// A question before an act.
+#[derive(Clone, Debug)]
+pub(super) struct Dialog {
+    pub(super) act: Act,
+    /// True while the button that acts has the focus; Cancel has it first.
+    pub(super) on_act: bool,
+    /// What was typed, for the tier that asks for it.
+    pub(super) typed: Input,
+}
+
+/// An act that asks first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Tier 2: stop the node.
+    Stop,
+    /// Tier 1: close a session.
+    Disconnect { peer: PublicKey, name: String },
+    /// Tier 1: change what the node logs. Index into [`Act::LOG_FILTERS`].
+    LogFilter { choice: usize },
+}
+
+impl Act {
+    /// The filters the dialog offers.
+    pub(super) const LOG_FILTERS: [&'static str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+    /// Whether the name of the network must be typed.
+    pub(super) fn is_typed(&self) -> bool {
+        match self {
+            Act::Stop => true,
+            Act::Disconnect { .. } | Act::LogFilter { .. } => false,
+        }
+    }
+}
+
+/// A line being typed at the foot of the screen.
+#[derive(Clone, Debug)]
+pub(super) struct Prompt {
+    pub(super) kind: PromptKind,
+    pub(super) input: Input,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PromptKind {
+    /// Rows of the table on show.
+    Rows,
+    Find,
+    Filter,
+    Target,
+}
+
+impl PromptKind {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            PromptKind::Rows | PromptKind::Filter => "filter",
+            PromptKind::Find => "find",
+            PromptKind::Target => "target",
+        }
+    }
+}
+
+/// A text that rows must hold, or with a leading `!` must not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needle {
+    text: String,
+}
+
+impl Needle {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            text: text.trim().to_lowercase(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.trim_start_matches('!').is_empty()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn passes(&self, parts: &[&str]) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        match self.text.strip_prefix('!') {
+            Some(not) => !holds(parts, not),
+            None => holds(parts, &self.text),
+        }
+    }
+}
+
+fn holds(parts: &[&str], text: &str) -> bool {
+    parts.iter().any(|part| {
+        part.as_bytes()
+            .windows(text.len())
+            .any(|window| window.eq_ignore_ascii_case(text.as_bytes()))
+            || (!text.is_ascii() && part.to_lowercase().contains(text))
+    })
+}
+
+/// Where the vote matrix looks and how it is sorted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct VotesState {
+    pub(super) selected: Option<PublicKey>,
+    pub(super) sort: VoteSort,
+    pub(super) reverse: bool,
+    pub(super) filter: Needle,
+    /// An earlier height; `None` follows.
+    pub(super) height: Option<u64>,
+    /// A round of it; `None` is its last.
+    pub(super) round: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum VoteSort {
+    #[default]
+    Index,
+    Name,
+    Prepare,
+    Commit,
+    Silent,
+}
+
+impl VoteSort {
+    pub(super) fn next(self) -> Self {
+        match self {
+            VoteSort::Index => VoteSort::Name,
+            VoteSort::Name => VoteSort::Prepare,
+            VoteSort::Prepare => VoteSort::Commit,
+            VoteSort::Commit => VoteSort::Silent,
+            VoteSort::Silent => VoteSort::Index,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            VoteSort::Index => "index",
+            VoteSort::Name => "name",
+            VoteSort::Prepare => "prepare",
+            VoteSort::Commit => "commit",
+            VoteSort::Silent => "silent",
+        }
+    }
+}
+
+/// Selection and order of the peer table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TableState {
+    pub(super) selected: Option<PublicKey>,
+    pub(super) sort: PeerSort,
+    pub(super) reverse: bool,
+    pub(super) filter: Needle,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum PeerSort {
+    #[default]
+    Name,
+    Rtt,
+    Height,
+    Traffic,
+    Up,
+}
+
+impl PeerSort {
+    pub(super) fn next(self) -> Self {
+        match self {
+            PeerSort::Name => PeerSort::Rtt,
+            PeerSort::Rtt => PeerSort::Height,
+            PeerSort::Height => PeerSort::Traffic,
+            PeerSort::Traffic => PeerSort::Up,
+            PeerSort::Up => PeerSort::Name,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            PeerSort::Name => "name",
+            PeerSort::Rtt => "rtt",
+            PeerSort::Height => "height",
+            PeerSort::Traffic => "traffic",
+            PeerSort::Up => "up",
+        }
+    }
+}
+
+/// What the Logs screen shows.
+#[derive(Clone, Debug)]
+pub(super) struct LogState {
+    /// The least grave level shown.
+    pub(super) level: LogLevel,
+    pub(super) target: Needle,
+    pub(super) filter: Needle,
+    pub(super) find: Needle,
+    /// The selected line by its `seq`; `None` follows the newest.
+    pub(super) selected: Option<u64>,
+    pub(super) wrap: bool,
+    /// Columns scrolled to the right.
+    pub(super) right: usize,
+}
+
+impl Default for LogState {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Trace,
+            target: Needle::default(),
+            filter: Needle::default(),
+            find: Needle::default(),
+            selected: None,
+            wrap: false,
+            right: 0,
+        }
+    }
+}
+
+impl LogState {
+    /// Whether a line is shown.
+    pub(super) fn shows(&self, line: &LogLine) -> bool {
+        line.level <= self.level
+            && self.target.passes(&[&line.target])
+            && self.filter.passes(&[&line.message, &line.fields])
+    }
+
+    /// Whether a line is a match of what is looked for.
+    pub(super) fn finds(&self, line: &LogLine) -> bool {
+        !self.find.is_empty() && self.find.passes(&[&line.message, &line.fields, &line.target])
+    }
+}
+
+/// Adds to a bounded queue, the oldest leaving.
+pub(super) fn keep<T>(queue: &mut VecDeque<T>, items: impl IntoIterator<Item = T>, max: usize) {
+    for item in items {
+        if queue.len() == max {
+            queue.pop_front();
+        }
+        queue.push_back(item);
+    }
+}
+
+/// Log lines the console keeps: what the ring holds.
+pub(super) const LOG_LINES_MAX: usize = LogRing::LINES_MAX;

@@ -1,0 +1,198 @@
+//! The terminal: taken once, drawn on, and given back as it was, whatever happens.
+//!
+//! Input is read here directly and not through crossterm's event source: that one spins for ever
+//! when a terminal hangs up, which on a validator would burn a core.
+
+use std::{
+    io::{self, Write},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use crossterm::{
+    clipboard::CopyToClipboard,
+    cursor, event, execute, queue,
+    terminal::{self, BeginSynchronizedUpdate, EndSynchronizedUpdate},
+};
+use ratatui::{
+    backend::{Backend, CrosstermBackend},
+    buffer::Buffer,
+    layout::Rect,
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+
+/// Whether this process holds the terminal in its drawing state now.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Bytes read in one go: more than any key, less than a page.
+const READ_BYTES: usize = 1_024;
+/// What is drawn when the terminal does not tell its size.
+const FALLBACK: (u16, u16) = (80, 24);
+
+/// Gives the terminal back, if it is taken. May be called from any thread and more than once.
+pub fn restore() {
+    if !TAKEN.swap(false, Ordering::AcqRel) {
+        return;
+    }
+    // The terminal may be gone; there is nobody left to tell.
+    let _ = execute!(
+        io::stdout(),
+        EndSynchronizedUpdate,
+        event::DisableBracketedPaste,
+        cursor::Show,
+        terminal::LeaveAlternateScreen,
+    );
+    let _ = terminal::disable_raw_mode();
+}
+
+/// One line on the shell's screen, after the console has left.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// What the terminal has for us.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    Nothing,
+    Bytes(Vec<u8>),
+    /// It hung up or cannot be read.
+    Lost,
+}
+
+/// Collects a frame and sends it with one write.
+#[derive(Default)]
+struct Tty {
+    frame: Vec<u8>,
+}
+
+impl Write for Tty {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.frame.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        let sent = out.write_all(&self.frame).and_then(|()| out.flush());
+        self.frame.clear();
+        sent
+    }
+}
+
+/// The terminal while the console has it. Dropping it gives it back.
+pub(super) struct Screen {
+    backend: CrosstermBackend<Tty>,
+    shown: Buffer,
+    next: Buffer,
+}
+
+impl Screen {
+    pub(super) fn enter() -> io::Result<Self> {
+        terminal::enable_raw_mode()?;
+        TAKEN.store(true, Ordering::Release);
+        let mut backend = CrosstermBackend::new(Tty::default());
+        let entered = queue!(
+            backend,
+            terminal::EnterAlternateScreen,
+            cursor::Hide,
+            event::EnableBracketedPaste,
+            terminal::Clear(terminal::ClearType::All),
+        )
+        .and_then(|()| Write::flush(&mut backend));
+        if let Err(error) = entered {
+            restore();
+            return Err(error);
+        }
+        let (width, height) = size();
+        let area = Rect::new(0, 0, width, height);
+        Ok(Self {
+            backend,
+            shown: Buffer::empty(area),
+            next: Buffer::empty(area),
+        })
+    }
+
+    /// Draws a frame; only what changed is sent.
+    pub(super) fn draw(
+        &mut self,
+        size: (u16, u16),
+        clear: bool,
+        paint: impl FnOnce(&mut Buffer),
+    ) -> io::Result<()> {
+        let area = Rect::new(0, 0, size.0, size.1);
+        let fresh = clear || area != self.shown.area;
+        if fresh {
+            self.shown = Buffer::empty(area);
+            self.next = Buffer::empty(area);
+        }
+        self.next.reset();
+        paint(&mut self.next);
+        let changes = self.shown.diff(&self.next);
+        if changes.is_empty() && !fresh {
+            return Ok(());
+        }
+        queue!(self.backend, BeginSynchronizedUpdate)?;
+        if fresh {
+            queue!(self.backend, terminal::Clear(terminal::ClearType::All))?;
+        }
+        self.backend.draw(changes.into_iter())?;
+        queue!(self.backend, EndSynchronizedUpdate)?;
+        Write::flush(&mut self.backend)?;
+        std::mem::swap(&mut self.shown, &mut self.next);
+        Ok(())
+    }
+
+    /// Puts text on the clipboard of the operator's own machine, over SSH as well.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        queue!(self.backend, CopyToClipboard::to_clipboard_from(text))?;
+        Write::flush(&mut self.backend)
+    }
+
+    /// Waits for input, at most as long as told.
+    pub(super) fn wait(&self, at_most: Duration) -> Ready {
+        let stdin = rustix::stdio::stdin();
+        let timeout = Timespec {
+            tv_sec: at_most.as_secs() as i64,
+            tv_nsec: i64::from(at_most.subsec_nanos()),
+        };
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(0) | Err(Errno::INTR) => return Ready::Nothing,
+            Ok(_) => {}
+            Err(_) => return Ready::Lost,
+        }
+        if fds[0]
+            .revents()
+            .intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+        {
+            return Ready::Lost;
+        }
+        let mut bytes = vec![0; READ_BYTES];
+        match rustix::io::read(stdin, &mut bytes) {
+            Ok(0) => Ready::Lost,
+            Ok(count) => {
+                bytes.truncate(count);
+                Ready::Bytes(bytes)
+            }
+            Err(Errno::INTR | Errno::AGAIN) => Ready::Nothing,
+            Err(_) => Ready::Lost,
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Columns and rows of the terminal now.
+pub(super) fn size() -> (u16, u16) {
+    match rustix::termios::tcgetwinsize(rustix::stdio::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+        _ => FALLBACK,
+    }
+}

@@ -1,0 +1,497 @@
+//! The one function that changes the model: a message comes in, effects go out. Draws nothing,
+//! reads no clock, touches nothing outside.
+
+mod act;
+mod moving;
+
+use std::sync::Arc;
+
+use tui_input::{Input as Line, InputRequest};
+
+use super::{
+    Outcome,
+    key::{Input, Key},
+    keymap::{self, Action, KEYMAP, Screen},
+    model::{
+        ARRIVALS_MAX, Act, Dialog, EVENTS_MAX, LOG_LINES_MAX, LeaveButton, Model, Needle, Overlay, Prompt,
+        PromptKind, ToastKind, keep,
+    },
+    theme::{Depth, Theme},
+};
+use crate::control::{
+    Batch, Command, CommandError, Event, LogLevel, LogLine, Moment, Reply, Status, words::counted,
+};
+
+/// A second Ctrl-C within this stops the node, a third leaves at once.
+const INTERRUPT_MS: u64 = 3_000;
+
+/// What can happen to the console.
+#[derive(Debug)]
+pub(super) enum Msg {
+    Input(Input),
+    Resize(u16, u16),
+    /// A new snapshot.
+    Status(Arc<Status>),
+    Events(Batch<Event>),
+    Logs(Batch<Arc<LogLine>>),
+    /// Time went on.
+    Clock(Moment),
+    /// A command was answered.
+    Answer(u64, Result<Reply, CommandError>),
+}
+
+/// What the console asks of the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Ask the node; the answer comes back with the number.
+    Command(u64, Command),
+    /// Put text on the clipboard.
+    Copy(String),
+    /// End the console.
+    Exit(Outcome),
+}
+
+/// Takes a message in.
+pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Input(Input::Key(key)) => on_key(model, key),
+        Msg::Input(Input::Paste(text)) => on_paste(model, &text),
+        Msg::Resize(width, height) => {
+            model.size = (width, height);
+            Vec::new()
+        }
+        Msg::Status(status) => {
+            let now = model.live.now.mono_ms;
+            keep(&mut model.arrivals, [now], ARRIVALS_MAX);
+            model.live.status = status;
+            Vec::new()
+        }
+        Msg::Events(batch) => {
+            keep(&mut model.live.events, batch.items, EVENTS_MAX);
+            Vec::new()
+        }
+        Msg::Logs(batch) => {
+            model.logs_missed += batch.missed;
+            keep(&mut model.live.logs, batch.items, LOG_LINES_MAX);
+            Vec::new()
+        }
+        Msg::Clock(now) => {
+            model.live.now = now;
+            model.toasts.retain(|toast| toast.until_ms > now.mono_ms);
+            Vec::new()
+        }
+        Msg::Answer(id, answer) => {
+            on_answer(model, id, answer);
+            Vec::new()
+        }
+    }
+}
+
+fn on_answer(model: &mut Model, id: u64, answer: Result<Reply, CommandError>) {
+    let what = model.waiting.remove(&id).unwrap_or_default();
+    match answer {
+        Ok(Reply::Stopping) => {}
+        Ok(Reply::Done | Reply::Accepted { .. }) => model.toast(ToastKind::Done, what),
+        Err(error) => model.toast(ToastKind::Refused, format!("{what}: {error}")),
+    }
+}
+
+fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    // A paste goes only where text is asked for, and never into a confirmation.
+    if let Some(prompt) = &mut model.prompt {
+        for c in text.chars().filter(|c| !c.is_control()) {
+            prompt.input.handle(InputRequest::InsertChar(c));
+        }
+        apply_prompt(model);
+    }
+    Vec::new()
+}
+
+fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    // These two mean the same wherever one is.
+    match key {
+        Key::Ctrl('c') => return on_interrupt(model),
+        Key::Ctrl('z') => {
+            model.toast(ToastKind::Info, "^Z would stop the validator; use q, d to detach");
+            return Vec::new();
+        }
+        _ => {}
+    }
+    if model.live.status.stop.is_some() {
+        model.toast(ToastKind::Info, "the node is stopping; ^C twice leaves at once");
+        return Vec::new();
+    }
+    if model.overlay.is_some() {
+        return on_overlay_key(model, key);
+    }
+    if model.prompt.is_some() {
+        on_prompt_key(model, key);
+        return Vec::new();
+    }
+    match keymap::lookup(model.screen, key) {
+        Some(action) => on_action(model, action),
+        None => Vec::new(),
+    }
+}
+
+fn on_interrupt(model: &mut Model) -> Vec<Effect> {
+    let now = model.live.now.mono_ms;
+    let again = model
+        .interrupted_ms
+        .is_some_and(|at| now.saturating_sub(at) <= INTERRUPT_MS);
+    model.interrupted_ms = Some(now);
+    let stopping = model.stop_sent || model.live.status.stop.is_some();
+    match (stopping, again) {
+        (true, true) => vec![Effect::Exit(Outcome::ForceExit)],
+        (true, false) => {
+            model.toast(ToastKind::Info, "stopping; ^C again leaves at once");
+            Vec::new()
+        }
+        (false, true) => act::stop(model, "operator at the console (Ctrl-C twice)"),
+        (false, false) => {
+            model.prompt = None;
+            model.overlay = Some(Overlay::Leave {
+                focus: LeaveButton::Stop,
+            });
+            model.toast(ToastKind::Info, "^C again within 3 s stops the node");
+            Vec::new()
+        }
+    }
+}
+
+fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Screen(screen) => go(model, screen),
+        Action::NextScreen => go(model, neighbour(model.screen, 1)),
+        Action::PreviousScreen => go(model, neighbour(model.screen, Screen::ALL.len() - 1)),
+        Action::Up
+        | Action::Down
+        | Action::PageUp
+        | Action::PageDown
+        | Action::HalfUp
+        | Action::HalfDown
+        | Action::Top
+        | Action::Bottom
+        | Action::Left
+        | Action::Right
+        | Action::HeightOlder
+        | Action::HeightNewer
+        | Action::RoundOlder
+        | Action::RoundNewer
+        | Action::FindNext
+        | Action::FindPrevious => moving::step(model, action),
+        Action::Open => open(model),
+        Action::Back => back(model),
+        Action::Help => {
+            model.overlay = Some(Overlay::Help {
+                filter: String::new(),
+                typing: false,
+                scroll: 0,
+            });
+        }
+        Action::Find => prompt(model),
+        Action::Filter => {
+            let text = model.log.filter.text().to_owned();
+            begin(model, PromptKind::Filter, text);
+        }
+        Action::Target => {
+            let text = model.log.target.text().to_owned();
+            begin(model, PromptKind::Target, text);
+        }
+        Action::Sort => match model.screen {
+            Screen::Consensus => model.votes.sort = model.votes.sort.next(),
+            Screen::Peers => model.peers.sort = model.peers.sort.next(),
+            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs => {}
+        },
+        Action::SortReverse => match model.screen {
+            Screen::Consensus => model.votes.reverse = !model.votes.reverse,
+            Screen::Peers => model.peers.reverse = !model.peers.reverse,
+            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs => {}
+        },
+        Action::Pause => {
+            model.held = match model.held {
+                Some(_) => None,
+                None => Some(model.live.clone()),
+            };
+        }
+        Action::Follow => match model.screen {
+            Screen::Logs => {
+                model.held = None;
+                model.log.selected = None;
+            }
+            Screen::Consensus => {
+                model.votes.height = None;
+                model.votes.round = None;
+            }
+            Screen::Overview | Screen::Peers | Screen::Mempool | Screen::Sync => {}
+        },
+        Action::Acknowledge => return act::acknowledge(model),
+        Action::Copy => return act::copy(model),
+        Action::Theme => {
+            let now = Theme::resolve(model.theme, model.depth);
+            match model.depth {
+                Depth::None => model.toast(ToastKind::Info, "no colours here (NO_COLOR or a plain terminal)"),
+                Depth::Ansi if now == super::theme::ThemeName::Ansi => {
+                    model.theme = super::theme::ThemeName::Mono;
+                    model.toast(ToastKind::Info, "theme mono");
+                }
+                Depth::Ansi => {
+                    model.theme = super::theme::ThemeName::Ansi;
+                    model.toast(ToastKind::Info, "theme ansi");
+                }
+                Depth::Indexed | Depth::TrueColour => {
+                    model.theme = now.next();
+                    model.toast(ToastKind::Info, format!("theme {}", model.theme.word()));
+                }
+            }
+        }
+        Action::Redraw => model.redraw = true,
+        Action::Leave => {
+            model.overlay = Some(Overlay::Leave {
+                focus: LeaveButton::Stay,
+            });
+        }
+        Action::LevelError => model.log.level = LogLevel::Error,
+        Action::LevelWarn => model.log.level = LogLevel::Warn,
+        Action::LevelInfo => model.log.level = LogLevel::Info,
+        Action::LevelDebug => model.log.level = LogLevel::Debug,
+        Action::LevelTrace => model.log.level = LogLevel::Trace,
+        Action::Wrap => model.log.wrap = !model.log.wrap,
+        Action::LogLevel => {
+            let current = &model.live.status.node.log_filter;
+            let choice = Act::LOG_FILTERS
+                .iter()
+                .position(|filter| filter == current)
+                .unwrap_or(2);
+            ask(model, Act::LogFilter { choice });
+        }
+        Action::Disconnect => {
+            if let Some(row) = moving::selected_peer(model) {
+                let name = row.name.clone().unwrap_or_else(|| row.id.short());
+                let peer = row.id;
+                ask(model, Act::Disconnect { peer, name });
+            }
+        }
+        // Handled before the table is asked.
+        Action::Interrupt | Action::Suspend => {}
+    }
+    Vec::new()
+}
+
+fn neighbour(screen: Screen, by: usize) -> Screen {
+    Screen::ALL[(screen.index() + by) % Screen::ALL.len()]
+}
+
+fn go(model: &mut Model, screen: Screen) {
+    model.came_from = None;
+    model.screen = screen;
+}
+
+fn ask(model: &mut Model, act: Act) {
+    model.overlay = Some(Overlay::Dialog(Dialog {
+        act,
+        on_act: false,
+        typed: Line::default(),
+    }));
+}
+
+fn open(model: &mut Model) {
+    match model.screen {
+        Screen::Overview => {
+            model.came_from = Some(Screen::Overview);
+            model.screen = Screen::Logs;
+        }
+        Screen::Consensus => {
+            if let Some(id) = moving::selected_validator(model) {
+                model.votes.selected = Some(id);
+                model.overlay = Some(Overlay::Validator(id));
+            }
+        }
+        Screen::Peers => {
+            if let Some(id) = moving::selected_peer(model).map(|row| row.id) {
+                model.peers.selected = Some(id);
+                model.overlay = Some(Overlay::Peer(id));
+            }
+        }
+        Screen::Mempool | Screen::Sync | Screen::Logs => {}
+    }
+}
+
+/// One level back: what was narrowed down on this screen, then where one came from.
+fn back(model: &mut Model) {
+    match model.screen {
+        Screen::Logs if !model.log.find.is_empty() => model.log.find = Needle::default(),
+        Screen::Logs if !model.log.filter.is_empty() => model.log.filter = Needle::default(),
+        Screen::Logs if !model.log.target.is_empty() => model.log.target = Needle::default(),
+        Screen::Consensus if model.votes.height.is_some() || model.votes.round.is_some() => {
+            model.votes.height = None;
+            model.votes.round = None;
+        }
+        Screen::Consensus if !model.votes.filter.is_empty() => model.votes.filter = Needle::default(),
+        Screen::Peers if !model.peers.filter.is_empty() => model.peers.filter = Needle::default(),
+        _ => {
+            if let Some(screen) = model.came_from.take() {
+                model.screen = screen;
+            }
+        }
+    }
+}
+
+fn begin(model: &mut Model, kind: PromptKind, text: String) {
+    model.prompt = Some(Prompt {
+        kind,
+        input: Line::new(text),
+    });
+}
+
+fn prompt(model: &mut Model) {
+    match model.screen {
+        Screen::Logs => begin(model, PromptKind::Find, String::new()),
+        Screen::Consensus => {
+            let text = model.votes.filter.text().to_owned();
+            begin(model, PromptKind::Rows, text);
+        }
+        Screen::Peers => {
+            let text = model.peers.filter.text().to_owned();
+            begin(model, PromptKind::Rows, text);
+        }
+        Screen::Overview | Screen::Mempool | Screen::Sync => {}
+    }
+}
+
+fn on_prompt_key(model: &mut Model, key: Key) {
+    let Some(prompt) = &mut model.prompt else { return };
+    match key {
+        Key::Enter => {
+            let kind = prompt.kind;
+            apply_prompt(model);
+            model.prompt = None;
+            if kind == PromptKind::Find {
+                moving::step(model, Action::FindPrevious);
+            }
+        }
+        Key::Esc => {
+            prompt.input.reset();
+            apply_prompt(model);
+            model.prompt = None;
+        }
+        _ => {
+            edit(&mut prompt.input, key);
+            apply_prompt(model);
+        }
+    }
+}
+
+/// What is typed holds at once.
+fn apply_prompt(model: &mut Model) {
+    let Some(prompt) = &model.prompt else { return };
+    let needle = Needle::new(prompt.input.value());
+    match prompt.kind {
+        PromptKind::Rows => match model.screen {
+            Screen::Peers => model.peers.filter = needle,
+            Screen::Consensus => model.votes.filter = needle,
+            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs => {}
+        },
+        PromptKind::Find => model.log.find = needle,
+        PromptKind::Filter => model.log.filter = needle,
+        PromptKind::Target => model.log.target = needle,
+    }
+}
+
+/// A line longer than this is no search.
+const LINE_CHARS_MAX: usize = 128;
+
+fn edit(line: &mut Line, key: Key) {
+    let request = match key {
+        Key::Char(c) if line.value().chars().count() < LINE_CHARS_MAX => InputRequest::InsertChar(c),
+        Key::Backspace => InputRequest::DeletePrevChar,
+        Key::Delete => InputRequest::DeleteNextChar,
+        Key::Left => InputRequest::GoToPrevChar,
+        Key::Right => InputRequest::GoToNextChar,
+        Key::Home | Key::Ctrl('a') => InputRequest::GoToStart,
+        Key::End | Key::Ctrl('e') => InputRequest::GoToEnd,
+        Key::Ctrl('w') => InputRequest::DeletePrevWord,
+        Key::Ctrl('u') => InputRequest::DeleteLine,
+        Key::Ctrl('k') => InputRequest::DeleteTillEnd,
+        _ => return,
+    };
+    line.handle(request);
+}
+
+fn on_overlay_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    let Some(overlay) = &mut model.overlay else {
+        return Vec::new();
+    };
+    match overlay {
+        Overlay::Help {
+            filter,
+            typing,
+            scroll,
+        } => {
+            match (key, *typing) {
+                (Key::Esc, true) => {
+                    filter.clear();
+                    *typing = false;
+                }
+                (Key::Enter, true) => *typing = false,
+                (Key::Backspace, true) => {
+                    filter.pop();
+                }
+                (Key::Char(c), true) if filter.len() < LINE_CHARS_MAX => {
+                    filter.push(c);
+                    *scroll = 0;
+                }
+                (Key::Char('/'), false) => *typing = true,
+                (Key::Char('j') | Key::Down, _) => *scroll = (*scroll + 1).min(KEYMAP.len()),
+                (Key::Char('k') | Key::Up, _) => *scroll = scroll.saturating_sub(1),
+                (Key::PageDown, _) => *scroll = (*scroll + 10).min(KEYMAP.len()),
+                (Key::PageUp, _) => *scroll = scroll.saturating_sub(10),
+                (Key::Esc | Key::Char('?' | 'q') | Key::Enter, false) => model.overlay = None,
+                _ => {}
+            }
+            Vec::new()
+        }
+        Overlay::Validator(_) | Overlay::Peer(_) => match key {
+            Key::Esc | Key::Enter | Key::Char('q') => {
+                model.overlay = None;
+                Vec::new()
+            }
+            Key::Char('j') | Key::Down => {
+                moving::step(model, Action::Down);
+                open(model);
+                Vec::new()
+            }
+            Key::Char('k') | Key::Up => {
+                moving::step(model, Action::Up);
+                open(model);
+                Vec::new()
+            }
+            Key::Char('y') => act::copy(model),
+            _ => Vec::new(),
+        },
+        Overlay::Leave { focus } => {
+            let at = LeaveButton::ALL.iter().position(|b| b == focus).unwrap_or(0);
+            match key {
+                Key::Esc => model.overlay = None,
+                Key::Left | Key::Char('h') | Key::BackTab => *focus = LeaveButton::ALL[at.saturating_sub(1)],
+                Key::Right | Key::Char('l') => *focus = LeaveButton::ALL[(at + 1).min(2)],
+                Key::Tab => *focus = LeaveButton::ALL[(at + 1) % 3],
+                Key::Char('d') => return vec![Effect::Exit(Outcome::Detached)],
+                Key::Char('s') => ask(model, Act::Stop),
+                Key::Enter => match focus {
+                    LeaveButton::Stay => model.overlay = None,
+                    LeaveButton::Detach => return vec![Effect::Exit(Outcome::Detached)],
+                    LeaveButton::Stop => ask(model, Act::Stop),
+                },
+                _ => {}
+            }
+            Vec::new()
+        }
+        Overlay::Dialog(_) => act::on_dialog_key(model, key),
+    }
+}
+
+/// Words for a number of things that were left out.
+pub(super) fn missed_words(missed: u64) -> String {
+    format!("{} missed", counted(missed, "line"))
+}

@@ -1,0 +1,144 @@
+//! Where the panels of each screen stand, in full and in compact size.
+
+use ratatui::layout::Rect;
+
+use super::{
+    super::{keymap::Screen, model::Model, vm},
+    canvas::Canvas,
+};
+use crate::console::vm::Panel;
+
+/// Draws the screen into the body. Returns how many rows its list has.
+pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>, body: Rect, full: bool) -> usize {
+    match (model.screen, full) {
+        (Screen::Overview, true) => overview(model, canvas, body),
+        (Screen::Overview, false) => overview_compact(model, canvas, body),
+        (Screen::Consensus, true) => consensus(model, canvas, body),
+        (Screen::Consensus, false) => consensus_compact(model, canvas, body),
+        (Screen::Peers, _) => peers(model, canvas, body),
+        (Screen::Mempool, _) => mempool(model, canvas, body),
+        (Screen::Sync, _) => sync(model, canvas, body),
+        (Screen::Logs, _) => logs(model, canvas, body),
+    }
+}
+
+/// Columns inside a panel: border and one space at each side.
+fn inside(area: Rect) -> (usize, usize) {
+    (
+        usize::from(area.width).saturating_sub(4),
+        usize::from(area.height).saturating_sub(2),
+    )
+}
+
+/// Heights from the top; the one given as 0 takes what is left.
+fn rows<const N: usize>(area: Rect, heights: [u16; N]) -> [Rect; N] {
+    let fixed: u16 = heights.iter().sum();
+    let rest = area.height.saturating_sub(fixed);
+    let mut y = area.y;
+    heights.map(|height| {
+        let height = if height == 0 { rest } else { height };
+        let height = height.min(area.bottom().saturating_sub(y));
+        let row = Rect::new(area.x, y, area.width, height);
+        y += height;
+        row
+    })
+}
+
+/// Two columns, the left one as wide as asked for.
+fn columns(area: Rect, left: u16) -> (Rect, Rect) {
+    let left = left.min(area.width);
+    (
+        Rect::new(area.x, area.y, left, area.height),
+        Rect::new(area.x + left, area.y, area.width - left, area.height),
+    )
+}
+
+fn place(canvas: &mut Canvas<'_>, area: Rect, make: impl FnOnce(usize, usize) -> Panel) {
+    let (width, height) = inside(area);
+    if area.height >= 2 && area.width >= 4 {
+        canvas.panel(area, &make(width, height));
+    }
+}
+
+fn overview(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let shown = model.shown();
+    let chart = 9 + (body.height.saturating_sub(33) / 3).min(6);
+    let [top, middle, lists, alarms] = rows(body, [9, chart, 0, 5]);
+    let (round, health) = columns(top, top.width - 42.min(top.width / 2));
+    place(canvas, round, |w, _| vm::overview::round(shown, w));
+    place(canvas, health, |_, _| vm::overview::health(shown, "Health", true));
+    let (finality, mempool) = columns(middle, middle.width / 2);
+    place(canvas, finality, |w, h| vm::overview::finality(shown, w, h));
+    place(canvas, mempool, |w, _| vm::overview::mempool(shown, w, true));
+    let (blocks, events) = columns(lists, lists.width / 2);
+    place(canvas, blocks, |w, h| vm::overview::blocks(shown, w, h));
+    place(canvas, events, |w, h| {
+        vm::overview::events(shown, model.events_scroll, w, h, true)
+    });
+    place(canvas, alarms, |w, h| vm::overview::alarms(shown, w, h));
+    inside(events).1
+}
+
+fn overview_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let shown = model.shown();
+    let [round, middle, events] = rows(body, [7, 8, 0]);
+    place(canvas, round, |w, _| vm::overview::round_compact(shown, w));
+    let (health, mempool) = columns(middle, middle.width / 2);
+    place(canvas, health, |_, _| vm::overview::health(shown, "Node", false));
+    place(canvas, mempool, |w, _| vm::overview::mempool(shown, w, false));
+    place(canvas, events, |w, h| {
+        vm::overview::events(shown, model.events_scroll, w, h, false)
+    });
+    inside(events).1
+}
+
+fn consensus(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let [votes, middle, timeline] = rows(body, [0, 8, 11]);
+    place(canvas, votes, |w, h| vm::consensus::votes(model, w, h));
+    let (quorum, timeouts) = columns(middle, middle.width / 2);
+    place(canvas, quorum, |w, _| vm::consensus::quorum(model, w));
+    place(canvas, timeouts, |w, _| vm::consensus::timeouts(model, w));
+    place(canvas, timeline, |w, h| vm::consensus::timeline(model, w, h));
+    inside(votes).1.saturating_sub(3)
+}
+
+fn consensus_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let [votes, rounds] = rows(body, [0, 8]);
+    place(canvas, votes, |w, h| vm::consensus::votes(model, w, h));
+    place(canvas, rounds, |w, h| vm::consensus::rounds(model, w, h));
+    inside(votes).1.saturating_sub(3)
+}
+
+fn peers(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let [summary, table] = rows(body, [1, 0]);
+    canvas.put(summary, &vm::peers::summary(model, usize::from(summary.width)));
+    place(canvas, table, |w, h| vm::peers::table(model, w, h));
+    inside(table).1.saturating_sub(1)
+}
+
+fn mempool(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let shown = model.shown();
+    let [pressure, lower] = rows(body, [6, 0]);
+    place(canvas, pressure, |w, _| vm::mempool::pressure(shown, w));
+    let (flow, fees) = columns(lower, lower.width - 38.min(lower.width / 2));
+    place(canvas, flow, |w, h| vm::mempool::flow(shown, w, h.min(14)));
+    place(canvas, fees, |_, _| vm::mempool::fees(shown));
+    1
+}
+
+fn sync(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let shown = model.shown();
+    let [progress, sources, tip] = rows(body, [6, 0, 8]);
+    place(canvas, progress, |w, _| vm::sync::progress(shown, w));
+    place(canvas, sources, |w, h| vm::sync::sources(shown, w, h));
+    place(canvas, tip, |w, _| vm::sync::tip(shown, w));
+    1
+}
+
+fn logs(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let [status, lines] = rows(body, [1, 0]);
+    let (left, right) = vm::logs::status_row(model, usize::from(status.width));
+    canvas.spread(status, &left, &right);
+    place(canvas, lines, |w, h| vm::logs::lines(model, w, h));
+    inside(lines).1
+}

@@ -1,0 +1,147 @@
+//! The card for terminals too small for a screen: the few figures that matter, most important first.
+
+use super::{
+    super::{
+        format::{binary_bytes, duration, fit, grouped, or_unknown, percent, quantile, seconds},
+        model::Shown,
+        text::Row,
+        theme::Role,
+    },
+    Level, bar, frame, round,
+};
+
+/// As many rows as there is room for.
+pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<Row> {
+    let status = &*shown.status;
+    let (level, word) = frame::state(status);
+    let consensus = &status.consensus;
+    let view = round::shown(status, shown.now, None, None);
+    let state = Row::new()
+        .with(level.role(), format!("{} ", level.glyph()))
+        .with(level.role(), word);
+    let height_text = grouped(status.chain.height);
+    if height <= 1 {
+        let long = state.clone().text("  H ").strong(height_text.clone());
+        return vec![match long.width() <= width {
+            true => long,
+            false => Row::of(level.role(), level.glyph()).text(" ").strong(height_text),
+        }];
+    }
+    let name = Row::new()
+        .with(Role::Accent, "⧗ ")
+        .text(format!("{} ", status.node.network))
+        .strong(fit(&status.node.name, 12));
+    let first = match name.width() + state.width() + 1 < width {
+        true => {
+            let column = width - state.width();
+            name.to_column(column).append(state)
+        }
+        false => state,
+    };
+    let alarm = status
+        .alarms
+        .iter()
+        .find(|alarm| !alarm.acked)
+        .or(status.alarms.first())
+        .map(|alarm| {
+            let level = Level::of(alarm.severity);
+            Row::new()
+                .with(level.role(), format!("{} ", level.glyph()))
+                .with(level.role(), fit(&alarm.text, width.saturating_sub(2)))
+        });
+    let mut rows = vec![first];
+    let clock = match view.elapsed_us {
+        Some(us) if view.is_live && view.timeout_ms > 0 => {
+            format!("{} / {} s", seconds(us / 1_000), seconds(view.timeout_ms))
+        }
+        _ => String::new(),
+    };
+    rows.push(
+        Row::new()
+            .dim("H ")
+            .strong(height_text)
+            .dim(format!("  r{} ", view.round))
+            .text(view.phase.word())
+            .dim(format!("  {clock}")),
+    );
+    rows.extend(alarm);
+    if !consensus.waiting_for.is_empty() {
+        rows.push(Row::of(Role::Warn, fit(&consensus.waiting_for, width)));
+    }
+    let votes_bar = (width / 2).saturating_sub(15).clamp(4, 14);
+    let (n, quorum) = (consensus.n, consensus.quorum);
+    rows.push(
+        Row::new()
+            .dim("prep ")
+            .append(bar::quorum_bar(
+                votes_bar,
+                view.prepares.votes,
+                view.prepares.other,
+                n,
+                quorum,
+            ))
+            .text(format!(" {}/{n}", view.prepares.votes))
+            .dim("  comm ")
+            .append(bar::quorum_bar(
+                votes_bar,
+                view.commits.votes,
+                view.commits.other,
+                n,
+                quorum,
+            ))
+            .text(format!(" {}/{n}", view.commits.votes)),
+    );
+    rows.push(
+        Row::new()
+            .dim("peers ")
+            .text(status.peers.rows.len().to_string())
+            .dim(format!(
+                "  in {} out {}",
+                status.peers.inbound, status.peers.outbound
+            ))
+            .dim("  behind ")
+            .text(grouped(status.sync.blocks_behind)),
+    );
+    let pool = &status.mempool;
+    rows.push(
+        Row::new()
+            .dim("pool ")
+            .text(percent(pool.txs, pool.txs_max))
+            .dim("  ")
+            .text(format!("{} txs", grouped(pool.txs)))
+            .dim("  evict ")
+            .text(pool.evicted_per_min.to_string()),
+    );
+    let mut sorted = status.chain.finality_ms.clone();
+    sorted.sort_unstable();
+    let figure = |permille| or_unknown(quantile(&sorted, permille), |ms| duration(u64::from(ms)));
+    rows.push(
+        Row::new()
+            .dim("final p50 ")
+            .text(figure(500))
+            .dim("  p95 ")
+            .text(figure(950)),
+    );
+    rows.push(
+        Row::new()
+            .dim("mem ")
+            .text(or_unknown(status.resources.rss_bytes, binary_bytes))
+            .dim("  disk free ")
+            .text(or_unknown(status.resources.disk_free_bytes, binary_bytes)),
+    );
+    rows.truncate(height.saturating_sub(1).max(1));
+    if height > rows.len() {
+        while rows.len() + 1 < height {
+            rows.push(Row::new());
+        }
+        let keys = Row::new()
+            .with(Role::Accent, "?")
+            .dim(" help  ")
+            .with(Role::Accent, "q")
+            .dim(" leave");
+        if keys.width() <= width {
+            rows.push(keys);
+        }
+    }
+    rows
+}

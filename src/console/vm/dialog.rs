@@ -1,0 +1,218 @@
+//! Questions before acts, with the consequence as it stands this second; and how far a stop has come.
+
+use super::{
+    super::{
+        format::{duration, fit, pad, seconds},
+        model::{Act, Dialog, LeaveButton, Model},
+        text::Row,
+        theme::Role,
+    },
+    Panel, bar, online,
+};
+use crate::control::{Mode, Status, StepState, StopStatus};
+
+/// What the network loses if this node stops.
+pub(in super::super) fn stop_consequence(status: &Status) -> Row {
+    let consensus = &status.consensus;
+    let votes = status.node.mode == Mode::Validator && consensus.validators.iter().any(|row| row.is_self);
+    if !votes || consensus.n == 0 {
+        return Row::of(Role::Dim, "this node does not vote: finality goes on without it");
+    }
+    let stay = online(status).saturating_sub(1);
+    let (n, quorum) = (consensus.n, consensus.quorum);
+    let head = format!("{stay} of {n} stay, quorum {quorum}");
+    if stay < quorum {
+        Row::of(Role::Err, format!("✖ {head}: finality halts until it is back"))
+    } else if stay == quorum {
+        Row::of(Role::Warn, format!("▲ {head}: at the limit"))
+    } else {
+        Row::of(Role::Dim, format!("{head}: finality goes on"))
+    }
+}
+
+/// When we lead next, where that is soon.
+fn lead_note(status: &Status) -> Option<Row> {
+    match status.consensus.we_lead_in? {
+        0 => Some(Row::of(Role::Warn, "▲ this node leads the height in progress")),
+        near @ 1..=3 => Some(Row::of(
+            Role::Dim,
+            format!("this node leads again in {near} heights"),
+        )),
+        _ => None,
+    }
+}
+
+fn buttons(names: &[(&str, bool)]) -> Row {
+    let mut row = Row::new().text("  ");
+    for (name, focused) in names {
+        row = match focused {
+            true => row.with(Role::Button, format!("▐ {name} ▌")),
+            false => row.text(format!("  {name}  ")),
+        };
+        row = row.text("   ");
+    }
+    row
+}
+
+/// Detach, stop or stay.
+pub(in super::super) fn leave(model: &Model, focus: LeaveButton) -> Panel {
+    let status = &*model.live.status;
+    let mut panel = Panel::titled(Row::new().strong("Leave the console"));
+    panel.focused = true;
+    let choice = |key: &str, name: &str, what: &str| {
+        Row::new()
+            .text(" ")
+            .with(Role::Accent, pad(key, 4))
+            .strong(pad(name, 8))
+            .dim(what)
+    };
+    panel.line(Row::new());
+    panel.line(choice("d", "Detach", "node keeps running in this process"));
+    panel.line(choice("s", "Stop…", "finish in order, flush, then exit"));
+    panel.line(Row::new().text(" ".repeat(13)).append(stop_consequence(status)));
+    if let Some(note) = lead_note(status) {
+        panel.line(Row::new().text(" ".repeat(13)).append(note));
+    }
+    panel.line(choice("Esc", "Stay", ""));
+    panel.line(Row::new());
+    panel.line(buttons(&[
+        ("Stay", focus == LeaveButton::Stay),
+        ("Detach", focus == LeaveButton::Detach),
+        ("Stop…", focus == LeaveButton::Stop),
+    ]));
+    panel
+}
+
+/// A question of tier 1 or 2.
+pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
+    let status = &*model.live.status;
+    let mut lines = vec![Row::new()];
+    let (title, verb) = match &dialog.act {
+        Act::Stop => {
+            lines.push(Row::of(
+                Role::Text,
+                " Finishes or leaves the round, signs nothing more,",
+            ));
+            lines.push(Row::of(
+                Role::Text,
+                " flushes storage, closes sessions, then exits.",
+            ));
+            lines.push(Row::new().text(" ").append(stop_consequence(status)));
+            if let Some(note) = lead_note(status) {
+                lines.push(Row::new().text(" ").append(note));
+            }
+            lines.push(Row::new());
+            let network = &status.node.network;
+            let right = dialog.typed.value() == network;
+            lines.push(
+                Row::new()
+                    .text(" Type  ")
+                    .with(Role::Accent, network.clone())
+                    .text("  to confirm: ")
+                    .with(
+                        if right { Role::Ok } else { Role::Strong },
+                        fit(dialog.typed.value(), 20),
+                    )
+                    .with(Role::Accent, if right { " ✓" } else { "▏" }),
+            );
+            ("Stop the node?", "Stop")
+        }
+        Act::Disconnect { peer, name } => {
+            lines.push(
+                Row::new()
+                    .text(" ")
+                    .strong(fit(name, 24))
+                    .dim(format!("  {}", peer.short())),
+            );
+            let validator = status
+                .peers
+                .rows
+                .iter()
+                .find(|row| row.id == *peer)
+                .and_then(|row| row.validator);
+            if validator.is_some() {
+                let stay = online(status).saturating_sub(1);
+                let (n, quorum) = (status.consensus.n, status.consensus.quorum);
+                lines.push(Row::of(
+                    if stay < quorum { Role::Err } else { Role::Warn },
+                    format!(" ▲ a validator: {stay} of {n} stay reachable, quorum is {quorum}"),
+                ));
+            }
+            lines.push(Row::of(
+                Role::Dim,
+                " It is not banned and may come back by itself.",
+            ));
+            ("Disconnect the peer?", "Disconnect")
+        }
+        Act::LogFilter { choice } => {
+            lines.push(Row::of(
+                Role::Dim,
+                " What the node writes to its log, from now on:",
+            ));
+            let mut row = Row::new().with(Role::Accent, " ◂ ");
+            for (at, filter) in Act::LOG_FILTERS.iter().enumerate() {
+                row = match at == *choice {
+                    true => row.with(Role::Button, format!(" {filter} ")),
+                    false => row.dim(format!(" {filter} ")),
+                };
+            }
+            lines.push(row.with(Role::Accent, " ▸"));
+            lines.push(Row::new().dim(" now: ").text(fit(&status.node.log_filter, 40)));
+            ("Change the log level?", "Change")
+        }
+    };
+    lines.push(Row::new());
+    lines.push(buttons(&[("Cancel", !dialog.on_act), (verb, dialog.on_act)]));
+    let mut panel = Panel::titled(Row::new().strong(title));
+    panel.focused = true;
+    for row in lines {
+        panel.line(row);
+    }
+    panel
+}
+
+/// How far a stop has come.
+pub(in super::super) fn stopping(model: &Model, stop: &StopStatus, width: usize) -> Panel {
+    let now = model.live.now;
+    let gone = now.since_ms(stop.started);
+    let mut panel = Panel::titled(
+        Row::new()
+            .strong("Stopping")
+            .dim(format!("  asked by {}", fit(&stop.reason, 36))),
+    );
+    panel.focused = true;
+    panel.line(Row::new());
+    for step in &stop.steps {
+        let (glyph, role) = match step.state {
+            StepState::Waiting => ("·", Role::Dim),
+            StepState::Running => ("◐", Role::Accent),
+            StepState::Done => ("✓", Role::Ok),
+            StepState::Failed => ("✖", Role::Err),
+        };
+        let name = match step.state {
+            StepState::Waiting => Role::Dim,
+            StepState::Running => Role::Strong,
+            StepState::Done | StepState::Failed => Role::Text,
+        };
+        panel.line(
+            Row::new()
+                .with(role, format!("  {glyph} "))
+                .with(name, pad(&step.name, 34))
+                .dim(step.took_ms.map_or_else(String::new, duration)),
+        );
+    }
+    panel.line(Row::new());
+    let bar_width = width.saturating_sub(22).clamp(6, 30);
+    panel.line(
+        Row::new()
+            .text("  ")
+            .append(bar::progress_bar(bar_width, gone, stop.budget_ms))
+            .text(format!("  {}", seconds(gone)))
+            .dim(format!(" / {} s", seconds(stop.budget_ms))),
+    );
+    panel.line(Row::of(
+        Role::Dim,
+        "  ^C twice leaves at once; what was signed is already on disk",
+    ));
+    panel
+}

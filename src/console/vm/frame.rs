@@ -1,0 +1,287 @@
+//! What surrounds every screen: header, tabs, banner, footer, toasts.
+
+use super::{
+    super::{
+        format::{clock, duration, ends, fit, grouped, uptime},
+        keymap::{KEYMAP, Screen},
+        model::{Model, Overlay, PromptKind, Shown, ToastKind},
+        text::Row,
+        theme::Role,
+    },
+    Level,
+};
+use crate::control::{Alarm, Mode, Severity, Status};
+
+/// A snapshot older than this is called stale.
+const STALE_MS: u64 = 3_000;
+
+/// The one word for how the node is.
+pub(in super::super) fn state(status: &Status) -> (Level, &'static str) {
+    let crit_stall = status.alarms.iter().any(|alarm| {
+        alarm.severity == Severity::Crit
+            && matches!(
+                alarm.kind,
+                crate::control::AlarmKind::FinalityStalled | crate::control::AlarmKind::QuorumMargin
+            )
+    });
+    if status.revision == 0 {
+        (Level::Busy, "STARTING")
+    } else if status.stop.is_some() {
+        (Level::Busy, "STOPPING")
+    } else if status.signing.safety_stop {
+        (Level::Crit, "NOT SIGNING")
+    } else if status.sync.syncing {
+        (Level::Busy, "SYNCING")
+    } else if crit_stall {
+        (Level::Crit, "HALTED")
+    } else {
+        match status.node.mode {
+            Mode::Validator if !status.signing.signing => (Level::Warn, "NOT SIGNING"),
+            Mode::Validator => (Level::Ok, "VALIDATING"),
+            Mode::Observer => (Level::Warn, "OBSERVING"),
+            Mode::Full => (Level::Ok, "FOLLOWING"),
+        }
+    }
+}
+
+/// Left and right part of the header, as much as fits.
+pub(in super::super) fn header(model: &Model, width: usize) -> (Row, Row) {
+    let shown = model.shown();
+    let status = &shown.status;
+    let node = &status.node;
+    let (level, word) = state(status);
+    let state = |row: Row| {
+        row.with(level.role(), format!("{} ", level.glyph()))
+            .with(level.role(), word)
+    };
+    let height = format!("H {}", grouped(status.chain.height));
+    // The clock is the wall's even while the view is held.
+    let time = format!("{}Z", clock(model.live.now.unix_ms));
+    let up = format!("up {}", uptime(shown.now.since_ms(node.started)));
+    let brand = |row: Row| row.with(Role::Accent, " ⧗ ").strong("timed");
+    let address = node.address.as_deref().map(|address| ends(address, 8, 4));
+
+    let wide = {
+        let mut row = brand(Row::new())
+            .dim("  ")
+            .text(node.network.clone())
+            .text("  ")
+            .strong(fit(&node.name, 20))
+            .text("  ");
+        if let Some(address) = &address {
+            row = row.dim(address.clone()).text("   ");
+        }
+        state(row)
+    };
+    let wide_right = Row::new()
+        .strong(height.clone())
+        .dim(format!("   {up}   "))
+        .text(time.clone())
+        .text(" ");
+    let narrow = state(
+        brand(Row::new())
+            .text(format!(" {} ", node.network))
+            .strong(fit(&node.name, 14))
+            .text(" "),
+    );
+    let narrow_right = Row::new().strong(height.clone()).text(format!("  {time} "));
+    let small = state(Row::new().text(" ").strong(fit(&node.name, 12)).text(" "));
+    let small_right = Row::new().strong(height.clone()).text(" ");
+    let least = Row::of(level.role(), level.glyph());
+    for (left, right) in [
+        (wide, wide_right),
+        (narrow.clone(), narrow_right),
+        (narrow, small_right.clone()),
+        (small, small_right),
+    ] {
+        if left.width() + right.width() < width {
+            return (left, right);
+        }
+    }
+    (least.text(" ").strong(height), Row::new())
+}
+
+/// The tab row and the badge at its right.
+pub(in super::super) fn tabs(model: &Model, width: usize) -> (Row, Row) {
+    let badge = badge(model);
+    for short in [false, true] {
+        let gap = if short { "" } else { " " };
+        let mut row = Row::new().text(" ");
+        for screen in Screen::ALL {
+            let name = match short {
+                true => screen.short_name(),
+                false => screen.name(),
+            };
+            let label = format!("{} {name}", screen.index() + 1);
+            row = match screen == model.screen {
+                true => row.with(Role::Focus, format!("▌{label}▐")).text(gap),
+                false => row.dim(format!(" {label} ")).text(gap),
+            };
+        }
+        if row.width() + badge.width() < width {
+            return (row, badge);
+        }
+    }
+    let mut row = Row::new().text(" ");
+    for screen in Screen::ALL {
+        let number = (screen.index() + 1).to_string();
+        row = match screen == model.screen {
+            true => row.with(Role::Focus, format!("▌{number} {}▐", screen.short_name())),
+            false => row.dim(format!(" {number} ")),
+        };
+    }
+    match row.width() + badge.width() < width {
+        true => (row, badge),
+        false => (row, Row::new()),
+    }
+}
+
+fn badge(model: &Model) -> Row {
+    if let Some(held) = &model.held {
+        let newer = match model.screen {
+            Screen::Logs => newest_seq(&model.live).saturating_sub(newest_seq(held)),
+            _ => newest_event(&model.live).saturating_sub(newest_event(held)),
+        };
+        return Row::of(Role::Warn, format!("‖ PAUSED +{} ", grouped(newer)));
+    }
+    let stale = model.stale_ms();
+    if stale > STALE_MS {
+        return Row::of(Role::Err, format!("▲ stale {} ", duration(stale)));
+    }
+    match model.rate_hz() {
+        Some(hz) if hz > 0 => Row::new().with(Role::Ok, "live").dim(format!(" {hz} Hz ")),
+        _ => Row::new().with(Role::Ok, "live").text(" "),
+    }
+}
+
+fn newest_seq(shown: &Shown) -> u64 {
+    shown.logs.back().map_or(0, |line| line.seq)
+}
+
+fn newest_event(shown: &Shown) -> u64 {
+    shown.events.back().map_or(0, |event| event.seq)
+}
+
+/// The banner, while an alarm is up that nobody has acknowledged.
+pub(in super::super) fn banner(shown: &Shown, width: usize) -> Option<(Role, Row, Row)> {
+    let open: Vec<&Alarm> = shown.status.alarms.iter().filter(|alarm| !alarm.acked).collect();
+    let first = open.first()?;
+    let role = match first.severity {
+        Severity::Crit => Role::Crit,
+        Severity::Warn => Role::Warn,
+    };
+    let right = match open.len() {
+        1 => "[a] ack ".to_owned(),
+        more => format!("+{} more   [a] ack ", more - 1),
+    };
+    let head = format!(
+        " {} {}  ",
+        Level::of(first.severity).glyph(),
+        first.severity.word()
+    );
+    let room = width.saturating_sub(head.chars().count() + right.len() + 1);
+    let row = Row::new().with(role, head).with(role, fit(&first.text, room));
+    Some((role, row, Row::of(role, right)))
+}
+
+/// Footer hints from the keymap, and the way out at the right.
+pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
+    if let Some(prompt) = &model.prompt {
+        let hint = match prompt.kind {
+            PromptKind::Find => "⏎ find  Esc clear",
+            PromptKind::Rows | PromptKind::Filter | PromptKind::Target => "⏎ keep  !text inverts  Esc clear",
+        };
+        let row = Row::new()
+            .with(Role::Accent, format!(" {} / ", prompt.kind.label()))
+            .strong(prompt.input.value())
+            .with(Role::Accent, "▏");
+        let right = Row::of(Role::Dim, format!("{hint} "));
+        return match row.width() + right.width() < width {
+            true => (row, right),
+            false => (row, Row::new()),
+        };
+    }
+    if let Some(overlay) = &model.overlay {
+        return (overlay_footer(overlay), Row::new());
+    }
+    let mut hints: Vec<(&str, &str)> = Vec::new();
+    let paused = model.held.is_some();
+    let has_alarm = model.shown().status.alarms.iter().any(|alarm| !alarm.acked);
+    for binding in KEYMAP {
+        if binding.footer.is_empty() || !binding.scope.holds(model.screen) {
+            continue;
+        }
+        let word = match binding.footer {
+            "leave" => continue,
+            "pause" if paused => "resume",
+            "ack" if !has_alarm => continue,
+            word => word,
+        };
+        let label = match binding.label {
+            "]" => "[ ]",
+            "}" => "{ }",
+            "N" => "n N",
+            "t" if model.screen == Screen::Logs => "e w i d t",
+            label => label,
+        };
+        hints.push((label, word));
+    }
+    let right = Row::new().with(Role::Accent, "q").dim(" leave ");
+    let gap = if width >= 100 { 3 } else { 2 };
+    let mut row = Row::new().text(" ");
+    // Help is the one hint that must never fall off.
+    let help = Row::new().with(Role::Accent, "?").dim(" help");
+    let room = width.saturating_sub(right.width() + help.width() + gap + 1);
+    for (label, word) in hints.into_iter().filter(|(label, _)| *label != "?") {
+        let hint = Row::new().with(Role::Accent, label).dim(format!(" {word}"));
+        if row.width() + hint.width() + gap > room {
+            continue;
+        }
+        row = row.append(hint).text(" ".repeat(gap));
+    }
+    match row.width() + help.width() + right.width() <= width {
+        true => (row.append(help), right),
+        false => (Row::new().text(" ").append(help), Row::new()),
+    }
+}
+
+fn overlay_footer(overlay: &Overlay) -> Row {
+    let hints: &[(&str, &str)] = match overlay {
+        Overlay::Help { typing: true, .. } => &[("⏎", "keep"), ("Esc", "clear")],
+        Overlay::Help { .. } => &[("j k", "scroll"), ("/", "filter"), ("Esc", "close")],
+        Overlay::Leave { .. } => &[("← →", "choose"), ("⏎", "accept"), ("Esc", "stay")],
+        Overlay::Dialog(dialog) if dialog.act.is_typed() => {
+            &[("Tab", "button"), ("⏎", "accept"), ("Esc", "cancel")]
+        }
+        Overlay::Dialog(_) => &[
+            ("← → Tab", "choose"),
+            ("y", "yes"),
+            ("⏎", "accept"),
+            ("Esc", "cancel"),
+        ],
+        Overlay::Validator(_) | Overlay::Peer(_) => &[("j k", "next"), ("y", "copy"), ("Esc", "close")],
+    };
+    let mut row = Row::new().text(" ");
+    for (key, word) in hints {
+        row = row.with(Role::Accent, *key).dim(format!(" {word}   "));
+    }
+    row
+}
+
+/// Toasts, newest last.
+pub(in super::super) fn toasts(model: &Model, width: usize) -> Vec<Row> {
+    model
+        .toasts
+        .iter()
+        .map(|toast| {
+            let (glyph, role) = match toast.kind {
+                ToastKind::Info => ("·", Role::Accent),
+                ToastKind::Done => ("✓", Role::Ok),
+                ToastKind::Refused => ("✖", Role::Err),
+            };
+            Row::new()
+                .with(role, format!(" {glyph} "))
+                .text(format!("{} ", fit(&toast.text, width.saturating_sub(5))))
+        })
+        .collect()
+}

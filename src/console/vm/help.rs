@@ -1,0 +1,136 @@
+//! The help overlay: this screen's keys beside those that hold everywhere, from the keymap.
+
+use super::{
+    super::{
+        format::{fit, pad},
+        keymap::{KEYMAP, Scope},
+        model::Model,
+        text::Row,
+        theme::Role,
+    },
+    Panel,
+};
+
+/// Columns of a key label.
+const LABEL: usize = 7;
+
+/// The overlay. `scroll` is clamped to what there is.
+pub(in super::super) fn panel(
+    model: &Model,
+    filter: &str,
+    typing: bool,
+    scroll: usize,
+    width: usize,
+    height: usize,
+) -> Panel {
+    let mut title = Row::new()
+        .strong("Help")
+        .dim(format!("  {}", model.screen.name()));
+    if typing || !filter.is_empty() {
+        title = title.with(
+            Role::Accent,
+            format!("  / {}{}", fit(filter, 20), if typing { "▏" } else { "" }),
+        );
+    }
+    let mut panel = Panel::titled(title);
+    panel.focused = true;
+    let wanted = filter.to_lowercase();
+    let passes = |text: &str| wanted.is_empty() || text.to_lowercase().contains(&wanted);
+    let column = width / 2;
+    let mut here: Vec<Row> = Vec::new();
+    let mut everywhere: Vec<Row> = Vec::new();
+    for binding in KEYMAP {
+        if !binding.scope.holds(model.screen) || !passes(&format!("{} {}", binding.label, binding.help)) {
+            continue;
+        }
+        let role = if binding.acts { Role::Warn } else { Role::Accent };
+        let row = Row::new()
+            .with(role, pad(binding.label, LABEL))
+            .text(fit(binding.help, column.saturating_sub(LABEL + 2)));
+        match binding.scope {
+            Scope::All => everywhere.push(row),
+            Scope::On(_) => here.push(row),
+        }
+    }
+    let rows = here.len().max(everywhere.len());
+    let mut lines: Vec<Row> = vec![Row::new().strong(pad("This screen", column)).strong("Everywhere")];
+    for at in 0..rows {
+        let left = here.get(at).cloned().unwrap_or_default();
+        let right = everywhere.get(at).cloned().unwrap_or_default();
+        lines.push(left.to_column(column).append(right));
+    }
+    if rows == 0 {
+        lines.push(Row::of(Role::Dim, "no key matches"));
+    }
+    lines.push(Row::new());
+    for row in legend(model, width) {
+        lines.push(row);
+    }
+    let first = scroll.min(lines.len().saturating_sub(height));
+    if first + height < lines.len() {
+        panel.foot = Row::of(Role::Dim, "more below");
+    }
+    panel.lines = lines
+        .into_iter()
+        .skip(first)
+        .take(height)
+        .map(Into::into)
+        .collect();
+    panel
+}
+
+fn legend(model: &Model, width: usize) -> Vec<Row> {
+    let node = &model.live.status.node;
+    let mut rows = vec![
+        Row::new()
+            .with(Role::VoteThis, "● ")
+            .dim("this block  ")
+            .with(Role::VoteOther, "◆ ")
+            .dim("another block  ")
+            .with(Role::VoteLate, "◌ ")
+            .dim("late  ")
+            .with(Role::VoteNone, "· ")
+            .dim("none yet  ")
+            .with(Role::VoteBad, "✖ ")
+            .dim("contradicts itself"),
+        Row::new()
+            .with(Role::Accent, "★ ")
+            .dim("leader  ")
+            .with(Role::Accent, "▸ ")
+            .dim("this node  ")
+            .strong("┃ ")
+            .dim("quorum  ")
+            .dim("PP PRE-PREPARE  PR PREPARE  CM COMMIT  VC VIEW-CHANGE"),
+        Row::new()
+            .with(Role::Ok, "● ")
+            .dim("well  ")
+            .with(Role::Warn, "▲ ")
+            .dim("look when you can  ")
+            .with(Role::Err, "✖ ")
+            .dim("look now  ")
+            .with(Role::Accent, "◐ ")
+            .dim("changing  ")
+            .with(Role::Warn, "keys in this colour")
+            .dim(" ask before they act"),
+        Row::new(),
+    ];
+    for (label, value) in [
+        ("version", node.version.clone()),
+        ("data", node.data_dir.to_string_lossy().into_owned()),
+        (
+            "log",
+            node.log_file
+                .as_ref()
+                .map_or_else(|| "—".to_owned(), |file| file.to_string_lossy().into_owned()),
+        ),
+        ("p2p", node.p2p_listen.clone()),
+        ("http", node.rpc_listen.clone().unwrap_or_else(|| "—".to_owned())),
+    ] {
+        rows.push(
+            Row::new()
+                .dim(pad(label, LABEL + 2))
+                .text(fit(&value, width.saturating_sub(LABEL + 4))),
+        );
+    }
+    rows
+}

@@ -1,0 +1,109 @@
+//! View-models: from the snapshot to the words, numbers and glyphs of one screen. Pure functions;
+//! they know widths, not positions.
+
+mod bar;
+pub(super) mod card;
+pub(super) mod consensus;
+pub(super) mod dialog;
+pub(super) mod frame;
+pub(super) mod help;
+pub(super) mod logs;
+pub(super) mod mempool;
+pub(super) mod overview;
+pub(super) mod peers;
+pub(super) mod round;
+pub(super) mod sync;
+
+use super::{text::Row, theme::Role};
+use crate::control::{Severity, Status};
+
+/// What a panel shows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Panel {
+    /// Set into the upper edge.
+    pub(super) title: Row,
+    /// Set into the lower edge, at the right.
+    pub(super) foot: Row,
+    pub(super) focused: bool,
+    pub(super) lines: Vec<Line>,
+}
+
+/// One line of a panel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line {
+    pub(super) row: Row,
+    /// Set at the right end.
+    pub(super) right: Row,
+    pub(super) selected: bool,
+}
+
+impl From<Row> for Line {
+    fn from(row: Row) -> Self {
+        Self {
+            row,
+            ..Self::default()
+        }
+    }
+}
+
+impl Panel {
+    fn titled(title: Row) -> Self {
+        Self {
+            title,
+            ..Self::default()
+        }
+    }
+
+    fn line(&mut self, row: impl Into<Line>) {
+        self.lines.push(row.into());
+    }
+}
+
+/// How well a thing is: its glyph, and its role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Ok,
+    Busy,
+    Warn,
+    Crit,
+    Unknown,
+}
+
+impl Level {
+    pub(super) fn glyph(self) -> &'static str {
+        match self {
+            Level::Ok => "●",
+            Level::Busy => "◐",
+            Level::Warn => "▲",
+            Level::Crit => "✖",
+            Level::Unknown => "○",
+        }
+    }
+
+    pub(super) fn role(self) -> Role {
+        match self {
+            Level::Ok => Role::Ok,
+            Level::Busy => Role::Accent,
+            Level::Warn => Role::Warn,
+            Level::Crit => Role::Err,
+            Level::Unknown => Role::Dim,
+        }
+    }
+
+    fn of(severity: Severity) -> Self {
+        match severity {
+            Severity::Warn => Level::Warn,
+            Severity::Crit => Level::Crit,
+        }
+    }
+}
+
+/// How many validators are reachable.
+fn online(status: &Status) -> u32 {
+    status
+        .consensus
+        .validators
+        .iter()
+        .filter(|row| row.online)
+        .count() as u32
+}

@@ -1,0 +1,149 @@
+//! The Sync screen: how far behind, how fast, from whom.
+
+use super::{
+    super::{
+        format::{
+            UNKNOWN, binary_bytes, bytes, duration, fit, grouped, or_unknown, pad, pad_left, percent, spark,
+        },
+        model::Shown,
+        text::Row,
+        theme::Role,
+    },
+    Level, Panel, bar,
+};
+use crate::control::SyncState;
+
+/// How far the node is.
+pub(in super::super) fn progress(shown: &Shown, width: usize) -> Panel {
+    let status = &*shown.status;
+    let sync = &*status.sync;
+    let mut panel = Panel::titled(match (sync.state, sync.target) {
+        (SyncState::AtTip, _) => Row::new().strong("At the tip"),
+        (_, Some(target)) => Row::new()
+            .strong("Catching up")
+            .dim(format!("  to {}", grouped(target))),
+        (_, None) => Row::new().strong("Looking for the tip"),
+    });
+    panel.focused = true;
+    let level = match sync.state {
+        SyncState::AtTip => Level::Ok,
+        SyncState::NoSource => Level::Crit,
+        SyncState::Blocks | SyncState::Discovering => Level::Busy,
+    };
+    let height = status.chain.height;
+    let target = sync.target.unwrap_or(height).max(height);
+    let bar_width = width.saturating_sub(34).clamp(6, 80);
+    panel.line(
+        Row::new()
+            .dim(pad("State", 8))
+            .with(level.role(), format!("{} ", level.glyph()))
+            .text(sync.state.word()),
+    );
+    panel.line(
+        Row::new()
+            .dim(pad("Blocks", 8))
+            .append(bar::progress_bar(bar_width, height, target))
+            .text(format!("  {}", pad_left(&grouped(height), 11)))
+            .dim(format!("  {}", percent(height, target))),
+    );
+    panel.line(
+        Row::new()
+            .dim(pad("Rate", 8))
+            .text(or_unknown(sync.blocks_per_s, |rate| {
+                format!("{rate:.0} blocks/s")
+            }))
+            .text("  ")
+            .with(Role::Spark, spark(&sync.rate_history, 30))
+            .dim("  ")
+            .text(or_unknown(sync.bytes_per_s, |rate| format!("{}/s", bytes(rate)))),
+    );
+    panel.line(
+        Row::new()
+            .dim(pad("Behind", 8))
+            .text(format!("{} blocks", grouped(sync.blocks_behind)))
+            .dim("   eta ")
+            .text(or_unknown(sync.eta_ms, duration))
+            .dim("   database ")
+            .text(or_unknown(status.resources.db_bytes, binary_bytes)),
+    );
+    panel
+}
+
+/// Whom blocks are asked from.
+pub(in super::super) fn sources(shown: &Shown, width: usize, height: usize) -> Panel {
+    let sync = &*shown.status.sync;
+    let mut panel = Panel::titled(Row::new().strong("Sources"));
+    panel.line(Row::of(
+        Role::Dim,
+        format!(
+            "{}  {}  {}  {}",
+            pad("peer", 16),
+            pad("range", 25),
+            pad_left("blocks/s", 9),
+            pad_left("errors", 7)
+        ),
+    ));
+    for source in sync.sources.iter().take(height.saturating_sub(1)) {
+        let name = source.name.clone().unwrap_or_else(|| source.id.short());
+        let range = source.range.map_or_else(
+            || "idle".to_owned(),
+            |(from, to)| format!("{}–{}", grouped(from), grouped(to)),
+        );
+        panel.line(
+            Row::new()
+                .text(pad(&name, 16))
+                .text(format!("  {}", pad(&range, 25)))
+                .text(format!(
+                    "  {}",
+                    pad_left(&or_unknown(source.blocks_per_s, |rate| format!("{rate:.0}")), 9)
+                ))
+                .with(
+                    if source.errors > 0 { Role::Warn } else { Role::Dim },
+                    format!("  {}", pad_left(&source.errors.to_string(), 7)),
+                ),
+        );
+    }
+    if sync.sources.is_empty() {
+        panel.line(Row::of(
+            Role::Dim,
+            match sync.state {
+                SyncState::AtTip => "nothing to fetch",
+                _ => "no source yet",
+            },
+        ));
+    }
+    for line in &mut panel.lines {
+        if line.row.width() > width {
+            line.row = Row::of(Role::Text, fit(&line.row.plain(), width));
+        }
+    }
+    panel
+}
+
+/// What the tip is.
+pub(in super::super) fn tip(shown: &Shown, width: usize) -> Panel {
+    let status = &*shown.status;
+    let chain = &*status.chain;
+    let mut panel = Panel::titled(Row::new().strong("Tip"));
+    for (label, value) in [
+        ("height", grouped(chain.height)),
+        ("hash", chain.hash.to_string()),
+        ("utxo", chain.utxo_commitment.to_string()),
+        ("genesis", status.node.chain_id.to_string()),
+        ("outputs", or_unknown(chain.utxos, grouped)),
+        (
+            "final",
+            chain.finalized.map_or_else(
+                || UNKNOWN.to_owned(),
+                |at| format!("{} ago", duration(shown.now.since_ms(at))),
+            ),
+        ),
+    ] {
+        panel.line(
+            Row::new()
+                .dim(pad(label, 9))
+                .text(fit(&value, width.saturating_sub(9))),
+        );
+    }
+    panel
+}
