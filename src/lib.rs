@@ -12,6 +12,7 @@ pub mod console;
 pub mod control;
 pub mod crypto;
 pub mod mempool;
+pub mod devnet;
 pub mod metrics;
 pub mod network;
 pub mod rpc;

@@ -1,0 +1,60 @@
+//! Load on any one node, from one wallet: `timed load`.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    DevnetError, LoadReport,
+    coins::Purse,
+    funds,
+    target::Target,
+    traffic::{self, TrafficPlan},
+};
+use crate::{chain::Network, rpc::client::Client};
+
+/// Coins that are split off the wallet before the load begins: half a second of it, so that slow
+/// blocks do not starve it, within these bounds.
+const COINS_MIN: usize = 16;
+const COINS_MAX: usize = 10_000;
+
+/// What to load, and how.
+#[derive(Debug, Clone)]
+pub struct LoadPlan {
+    /// The node's URL.
+    pub rpc: String,
+    /// Key file of the wallet that pays.
+    pub wallet: PathBuf,
+    /// Transactions per second.
+    pub rate: f64,
+    /// For how long; `None` until it is stopped.
+    pub duration: Option<Duration>,
+    /// Coins that a transaction spends.
+    pub inputs: usize,
+}
+
+/// Runs the load.
+///
+/// # Errors
+/// [`DevnetError`] if the node does not answer, or the wallet cannot pay; what happens to single
+/// transactions stands in the report.
+pub async fn load(plan: LoadPlan, stop: CancellationToken) -> Result<LoadReport, DevnetError> {
+    let status = Client::new(&plan.rpc)?.status().await?;
+    let network: Network = status.network.parse().map_err(|_| DevnetError::Prepare {
+        reason: format!("the node is on network `{}`, which is unknown here", status.network),
+    })?;
+    let key = funds::read_wallet(&plan.wallet, network)?;
+    let target = Target::http(&plan.rpc)?;
+    let mut purse = Purse::new(status.chain_id, vec![key], 1, plan.inputs);
+    funds::fill(&mut purse, &target, network, 1).await?;
+    let wanted = (plan.rate * plan.inputs.max(1) as f64 / 2.0) as usize;
+    funds::split(&mut purse, &target, wanted.clamp(COINS_MIN, COINS_MAX)).await?;
+    let traffic_plan = TrafficPlan {
+        rate: plan.rate,
+        duration: plan.duration,
+        inputs: plan.inputs,
+    };
+    let height = target.progress().await.map_or(status.height, |progress| progress.height);
+    let seen = traffic::run(traffic_plan, vec![target], purse, height, stop).await;
+    Ok(LoadReport::new(seen))
+}

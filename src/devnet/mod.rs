@@ -1,0 +1,43 @@
+//! A network of masternodes on one machine: their files, their processes, traffic between their
+//! wallets, and a report of what came of it.
+//!
+//! Every node is a process of its own with its own database and real sockets, so that one can be
+//! killed for real; only with a console does the first run in this process. Nothing here is trusted
+//! by a node: traffic comes in through the same door as everybody's.
+//!
+//! No node outlives its devnet: nodes are killed when the values that stand for them are dropped, and
+//! stop by themselves when their standard input ends (see [`parent`]).
+
+mod agreement;
+mod coins;
+mod error;
+pub mod figures;
+pub mod files;
+mod fleet;
+mod follow;
+mod funds;
+mod histogram;
+mod layout;
+pub mod link;
+mod load;
+pub mod parent;
+mod ports;
+pub mod process;
+mod report;
+mod run;
+mod target;
+pub mod traffic;
+
+#[cfg(test)]
+mod tests;
+
+pub use agreement::Agreement;
+pub use error::DevnetError;
+pub use fleet::{Fleet, STOP_LIMIT};
+pub use histogram::{Histogram, Percentiles};
+pub use layout::{Layout, NODES_MAX, WALLETS};
+pub use load::{LoadPlan, load};
+pub use ports::PortRange;
+pub use report::{DevnetReport, Interval, LoadReport};
+pub use run::{Progress, RunPlan, run, run_beside};
+pub use target::Target;

@@ -1,0 +1,307 @@
+//! A whole devnet from start to report.
+
+use std::{
+    convert::Infallible,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    DevnetError, DevnetReport, Fleet, Layout,
+    coins::Purse,
+    error::io_error,
+    figures::{ProcessFigures, directory_bytes},
+    funds,
+    layout::WALLETS,
+    report::{self, Interval},
+    target::Target,
+    traffic::{self, Seen, TrafficPlan},
+};
+use crate::{
+    chain::{Genesis, Network},
+    control::NodeHandle,
+    crypto::SecretKey,
+};
+
+/// How long all nodes together may take to answer: a node replays its log first.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How long the first block may take before traffic begins without it.
+const FIRST_BLOCK_LIMIT: Duration = Duration::from_secs(30);
+/// How often the first block is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often nodes are looked after.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// Errors that a report lists.
+const ERRORS_MAX: usize = 32;
+
+/// The devnet to run.
+#[derive(Debug, Clone)]
+pub struct RunPlan {
+    /// Where its files are; they exist.
+    pub layout: Layout,
+    /// The binary that nodes run.
+    pub program: PathBuf,
+    /// The traffic.
+    pub traffic: TrafficPlan,
+}
+
+/// What there is to tell while a devnet comes up.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// All nodes answer.
+    Ready {
+        /// How long that took.
+        after: Duration,
+    },
+    /// The first block is final on the first node.
+    FirstBlock {
+        /// How long that took, from the start of the processes.
+        after: Duration,
+    },
+    /// Traffic begins.
+    Traffic,
+    /// Traffic has ended; what is open is waited for.
+    Settling,
+    /// The nodes are being stopped.
+    Stopping,
+}
+
+/// Runs a devnet whose nodes are all processes of their own, until the plan's time is up or `stop` is
+/// cancelled; then stops all nodes in order.
+///
+/// # Errors
+/// [`DevnetError`] if it does not come up. What goes wrong later stands in the report.
+pub async fn run(
+    plan: RunPlan,
+    stop: CancellationToken,
+    tell: impl Fn(Progress),
+) -> Result<DevnetReport, DevnetError> {
+    let started = Instant::now();
+    let mut fleet = Fleet::new(&plan.program, &plan.layout, 0);
+    fleet.start()?;
+    tokio::select! {
+        ready = fleet.wait_ready(READY_LIMIT) => ready?,
+        () = stop.cancelled() => {}
+    }
+    tell(Progress::Ready {
+        after: started.elapsed(),
+    });
+    let targets: Vec<Target> = (0..plan.layout.nodes())
+        .map(|node| Target::http(&plan.layout.url(node)))
+        .collect::<Result<_, _>>()?;
+    let report = drive(&plan, &mut fleet, targets, None, started, &stop, &tell).await;
+    tell(Progress::Stopping);
+    let killed = fleet.stop().await;
+    let mut report = report?;
+    report.errors.extend(
+        killed
+            .into_iter()
+            .map(|name| format!("{name} did not stop in time and was killed")),
+    );
+    Ok(report)
+}
+
+/// Drives a devnet whose first node runs in this process, behind `first`, and whose other nodes are
+/// `fleet`'s; the caller has started them all and stops them all.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_beside(
+    plan: RunPlan,
+    fleet: &mut Fleet,
+    first: NodeHandle,
+    stop: CancellationToken,
+) -> Result<DevnetReport, DevnetError> {
+    let started = Instant::now();
+    fleet.wait_ready(READY_LIMIT).await?;
+    let others = (1..plan.layout.nodes()).map(|node| Target::http(&plan.layout.url(node)));
+    let targets: Vec<Target> = std::iter::once(Ok(Target::Local(first)))
+        .chain(others)
+        .collect::<Result<_, _>>()?;
+    let own = Some(std::process::id());
+    drive(&plan, fleet, targets, own, started, &stop, &|_| {}).await
+}
+
+async fn drive(
+    plan: &RunPlan,
+    fleet: &mut Fleet,
+    targets: Vec<Target>,
+    own: Option<u32>,
+    started: Instant,
+    stop: &CancellationToken,
+    tell: &impl Fn(Progress),
+) -> Result<DevnetReport, DevnetError> {
+    let before = lowest(&targets).await;
+    let first_block = tokio::select! {
+        found = wait_for_block(&targets[0], before + 1) => found.then(|| started.elapsed()),
+        () = stop.cancelled() => None,
+    };
+    if let Some(after) = first_block {
+        tell(Progress::FirstBlock { after });
+    }
+    let purse = match plan.traffic.rate > 0.0 {
+        true => fund(plan, &targets).await?,
+        false => Purse::new(Default::default(), Vec::new(), targets.len(), 1),
+    };
+    tell(Progress::Traffic);
+    let mut errors = Vec::new();
+    let seen = tokio::select! {
+        seen = traffic::run(plan.traffic, targets.clone(), purse, before, stop.clone()) => seen,
+        never = watch(fleet, &mut errors) => match never {},
+        never = tell_the_end(plan, stop, tell) => match never {},
+    };
+    errors.extend(fleet.unexpected_ends().iter().map(ToString::to_string));
+    let machine = machine_figures(plan, fleet, own);
+    let view_changes = most_view_changes(&targets).await;
+    Ok(DevnetReport {
+        first_block_ms: first_block
+            .filter(|_| before == 0)
+            .map(|after| report::seconds(after) * 1_000.0),
+        view_changes,
+        ..make_report(plan, seen, before, machine, errors)
+    })
+}
+
+/// Looks after the nodes until it is dropped.
+async fn watch(fleet: &mut Fleet, errors: &mut Vec<String>) -> Infallible {
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        errors.extend(fleet.unexpected_ends().iter().map(ToString::to_string));
+        errors.truncate(ERRORS_MAX);
+    }
+}
+
+/// Tells when the traffic's time is up.
+async fn tell_the_end(
+    plan: &RunPlan,
+    stop: &CancellationToken,
+    tell: &impl Fn(Progress),
+) -> Infallible {
+    match plan.traffic.duration {
+        Some(duration) => tokio::select! {
+            () = tokio::time::sleep(duration) => {}
+            () = stop.cancelled() => {}
+        },
+        None => stop.cancelled().await,
+    }
+    tell(Progress::Settling);
+    std::future::pending().await
+}
+
+/// Height of the lowest node that answers.
+async fn lowest(targets: &[Target]) -> u64 {
+    let mut lowest = None;
+    for target in targets {
+        if let Ok(progress) = target.progress().await {
+            lowest = Some(lowest.map_or(progress.height, |least: u64| least.min(progress.height)));
+        }
+    }
+    lowest.unwrap_or(0)
+}
+
+async fn most_view_changes(targets: &[Target]) -> u64 {
+    let mut most = 0;
+    for target in targets {
+        if let Ok(progress) = target.progress().await {
+            most = most.max(progress.view_changes);
+        }
+    }
+    most
+}
+
+/// True if the block of `height` is final within the limit.
+async fn wait_for_block(target: &Target, height: u64) -> bool {
+    let until = Instant::now() + FIRST_BLOCK_LIMIT;
+    while Instant::now() < until {
+        if matches!(target.block(height).await, Ok(Some(_))) {
+            return true;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    false
+}
+
+/// A purse with the coins of all the devnet's wallets.
+async fn fund(plan: &RunPlan, targets: &[Target]) -> Result<Purse, DevnetError> {
+    let path = plan.layout.genesis();
+    let text = std::fs::read_to_string(&path).map_err(io_error(path))?;
+    let chain_id = Genesis::from_toml(&text)?.chain_id();
+    let keys: Vec<SecretKey> = (0..WALLETS)
+        .map(|wallet| funds::read_wallet(&plan.layout.wallet(wallet), Network::Devnet))
+        .collect::<Result<_, _>>()?;
+    let mut purse = Purse::new(chain_id, keys, targets.len(), plan.traffic.inputs);
+    funds::fill(&mut purse, &targets[0], Network::Devnet, targets.len()).await?;
+    Ok(purse)
+}
+
+/// Process figures and size of the database, by node.
+fn machine_figures(plan: &RunPlan, fleet: &Fleet, own: Option<u32>) -> Vec<(ProcessFigures, u64)> {
+    let figures = own
+        .map(ProcessFigures::of)
+        .into_iter()
+        .chain(fleet.nodes().iter().map(|node| node.figures()));
+    (0..plan.layout.nodes())
+        .zip(figures)
+        .map(|(node, figures)| {
+            let blocks = plan.layout.node_dir(node).join("blocks");
+            (figures, directory_bytes(&blocks))
+        })
+        .collect()
+}
+
+fn make_report(
+    plan: &RunPlan,
+    seen: Seen,
+    before: u64,
+    machine: Vec<(ProcessFigures, u64)>,
+    mut errors: Vec<String>,
+) -> DevnetReport {
+    let tps = report::tps(&seen);
+    let heights = seen.agreement.heights();
+    let height_min = heights.iter().min().copied().unwrap_or(0);
+    let height_max = heights.iter().max().copied().unwrap_or(0);
+    errors.extend(seen.agreement.conflicts().iter().cloned());
+    for (node, height) in heights.iter().enumerate() {
+        if *height == before && height_max > before {
+            errors.push(format!("node{node} showed no block, so its chain could not be compared"));
+        }
+    }
+    let compared = heights.iter().all(|height| *height > before || height_max == before);
+    errors.extend(
+        seen.counts
+            .refused
+            .iter()
+            .map(|(reason, count)| format!("{count} transactions refused: {reason}")),
+    );
+    errors.truncate(ERRORS_MAX);
+    let intervals = seen.agreement.intervals();
+    let of_each = |figure: fn(&(ProcessFigures, u64)) -> f64| machine.iter().map(figure).collect();
+    DevnetReport {
+        nodes: plan.layout.nodes(),
+        duration_s: report::seconds(seen.elapsed),
+        blocks: height_min.saturating_sub(before),
+        height_min,
+        height_max,
+        hashes_agree: compared && seen.agreement.hashes_agree(),
+        utxo_commitments_agree: compared && seen.agreement.commitments_agree(),
+        txs_submitted: seen.counts.submitted,
+        txs_accepted: seen.counts.accepted,
+        txs_final: seen.counts.made_final,
+        txs_lost: seen.lost,
+        tps,
+        finality_ms: seen.counts.finality.percentiles(),
+        block_interval_ms: Interval {
+            p50: intervals.quantile_ms(0.50),
+            p99: intervals.quantile_ms(0.99),
+        },
+        view_changes: 0,
+        rss_mb: of_each(|(figures, _)| report::megabytes(figures.resident_bytes)),
+        rss_peak_mb: of_each(|(figures, _)| report::megabytes(figures.resident_peak_bytes)),
+        cpu_s: of_each(|(figures, _)| report::seconds(figures.cpu)),
+        db_mb: of_each(|(_, bytes)| report::megabytes(*bytes)),
+        first_block_ms: None,
+        errors,
+    }
+}

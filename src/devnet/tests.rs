@@ -1,0 +1,1 @@
+//! Traffic tables and files, without a node.
