@@ -1,9 +1,14 @@
 //! Every argument there is. Help texts are what `--help` prints.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use toml::Value;
+
+/// Longest duration of a run: more is a typing error.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// Highest rate of traffic: far above what one machine can sign.
+const RATE_MAX: f64 = 1_000_000.0;
 
 /// A TimeCoin masternode: a BFT validator and its operator's console in one binary.
 #[derive(Debug, Parser)]
@@ -40,6 +45,10 @@ pub(super) enum Command {
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Run a network of masternodes on this machine, with traffic between their wallets.
+    Devnet(DevnetArguments),
+    /// Send transactions to any node at a steady rate, and report how they fared.
+    Load(LoadArguments),
     /// Print a completion script for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -98,6 +107,9 @@ pub(super) struct RunArguments {
     /// More in the log: -v for debug, -vv for trace.
     #[arg(short = 'v', action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
+    /// Stop in order when standard input ends; a devnet starts its nodes so.
+    #[arg(long, hide = true)]
+    pub(super) die_with_parent: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -255,6 +267,109 @@ pub(super) enum ConfigCommand {
     },
     /// Print a config file with every key, its default and its meaning.
     Default,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct DevnetArguments {
+    #[command(subcommand)]
+    pub(super) command: Option<DevnetCommand>,
+    /// How many masternodes.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(super) nodes: u16,
+    /// Transactions per second among the devnet's wallets; 0 for none.
+    #[arg(long, value_name = "RATE", default_value = "5", value_parser = rate)]
+    pub(super) txs: f64,
+    /// Coins that a transaction spends.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(super) inputs: u8,
+    /// Without the console; so it is too when stdin or stdout is no terminal.
+    #[arg(long)]
+    pub(super) headless: bool,
+    /// Stop after this long, e.g. 30s or 5m; without it, when interrupted.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) duration: Option<Duration>,
+    /// End with the report as one line of JSON; implies --headless.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where the nodes keep their files, and keep them for the next run.
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+    /// Keep the temporary directory.
+    #[arg(long)]
+    pub(super) keep: bool,
+    /// First port; node i listens 2·i above it (peers) and one above that (HTTP). Without it, the first
+    /// free stretch from 24200 on.
+    #[arg(long, value_name = "PORT")]
+    pub(super) base_port: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DevnetCommand {
+    /// Only write the files: genesis, and config, keys and log of each node, and funded wallets.
+    Files {
+        /// How many masternodes.
+        #[arg(long, value_name = "N", default_value_t = 4)]
+        nodes: u16,
+        /// Where to.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// First port [default: 24200, or what DIR has already].
+        #[arg(long, value_name = "PORT")]
+        base_port: Option<u16>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoadArguments {
+    /// The node's HTTP address.
+    #[arg(long, value_name = "URL")]
+    pub(super) rpc: String,
+    /// Wallet file that pays, e.g. wallets/wallet0.key.json of a devnet.
+    #[arg(long, value_name = "FILE")]
+    pub(super) wallet: PathBuf,
+    /// Transactions per second.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(super) rate: f64,
+    /// For how long, e.g. 30s or 5m; without it, until interrupted.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) duration: Option<Duration>,
+    /// Coins that a transaction spends.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(super) inputs: u8,
+    /// End with the report as one line of JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `250ms`, `30s`, `5m`, `2h`; a bare number is seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let ms = match unit {
+        "ms" => 1.0,
+        "s" | "" => 1_000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        _ => return Err(format!("`{unit}` is no unit of time; write 250ms, 30s, 5m or 2h")),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "write a number and a unit, such as 30s".to_owned())?;
+    Duration::try_from_secs_f64(number * ms / 1_000.0)
+        .ok()
+        .filter(|duration| *duration <= DURATION_MAX)
+        .ok_or_else(|| "a duration is between 0 and 30 days".to_owned())
+}
+
+/// `100`, `0.5` or `100/s`.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    number
+        .parse()
+        .ok()
+        .filter(|rate| (0.0..=RATE_MAX).contains(rate))
+        .ok_or_else(|| format!("a rate is a number of transactions per second, from 0 to {RATE_MAX}"))
 }
 
 impl Place {

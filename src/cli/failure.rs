@@ -5,6 +5,7 @@ use std::{fmt, io, path::Path};
 use crate::{
     chain::GenesisError,
     config::ConfigError,
+    devnet::DevnetError,
     rpc::{RpcError, client::ClientError},
     signer::SignerError,
     storage::{lock::LockError, wal::WalError},
@@ -52,6 +53,8 @@ codes! {
     Funds = "0102" => 1,
     /// The transaction was not final in time.
     NotFinal = "0103" => 1,
+    /// A node of the devnet did not come up.
+    DevnetNode = "0104" => 1,
     /// An argument cannot be used.
     Argument = "0201" => 2,
     /// No node answers.
@@ -66,6 +69,8 @@ codes! {
     NotInitialised = "6403" => 64,
     /// `init` found something there.
     AlreadyInitialised = "6404" => 64,
+    /// The directory holds something else than the devnet asked for.
+    DevnetDir = "6405" => 64,
     /// The genesis file is missing or invalid.
     Genesis = "6501" => 65,
     /// The consensus log is damaged.
@@ -217,5 +222,28 @@ impl From<ClientError> for Failure {
             ClientError::Refused { .. } => Code::Refused,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<DevnetError> for Failure {
+    fn from(error: DevnetError) -> Self {
+        let text = error.to_string();
+        let code = match error {
+            DevnetError::Io { .. } => Code::Io,
+            DevnetError::Key(error) => return error.into(),
+            DevnetError::Log(error) => return error.into(),
+            DevnetError::Genesis(error) => return error.into(),
+            DevnetError::Client(error) => return error.into(),
+            DevnetError::NotEmpty { .. } | DevnetError::OtherDevnet { .. } | DevnetError::Damaged { .. } => {
+                Code::DevnetDir
+            }
+            DevnetError::NodeCount { .. } | DevnetError::WalletNetwork { .. } => Code::Argument,
+            DevnetError::PortInUse { .. } | DevnetError::NoPorts { .. } => Code::PortInUse,
+            DevnetError::Spawn { .. } | DevnetError::Exited { .. } | DevnetError::NotReady { .. } => {
+                Code::DevnetNode
+            }
+            DevnetError::NoCoins { .. } | DevnetError::Prepare { .. } => Code::Funds,
+        };
+        Self::new(code, text)
     }
 }

@@ -9,13 +9,16 @@ mod args;
 mod client;
 mod completions;
 mod config;
+mod devnet;
 mod failure;
 mod identity;
 mod init;
 mod keys;
+mod load;
 mod output;
 mod payment;
 mod run;
+mod signals;
 mod status;
 mod tx;
 mod version;
@@ -60,6 +63,8 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Wallet(command)) => wallet::wallet(command),
         Some(Command::Tx(command)) => tx::tx(command),
         Some(Command::Config(command)) => config::config(command),
+        Some(Command::Devnet(arguments)) => devnet::devnet(arguments),
+        Some(Command::Load(arguments)) => load::load(arguments),
         Some(Command::Completions { shell }) => completions::completions(*shell),
         Some(Command::Version { json }) => version::version(*json),
     }

@@ -14,6 +14,7 @@ use crate::{
     chain::Genesis,
     config::{DataDir, Loaded},
     crypto::SecretKey,
+    devnet::parent::stop_with_parent,
     metrics::Metrics,
     signer::{LocalSigner, NODE_KEY_FILE, Signer, SignerError, VALIDATOR_KEY_FILE, read_key_file},
 };
@@ -32,6 +33,11 @@ pub(super) struct Prepared {
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    if arguments.die_with_parent {
+        stop_with_parent().map_err(|error| {
+            Failure::new(Code::Unexpected, format!("no thread: {error}; check `ulimit -u`"))
+        })?;
+    }
     let prepared = prepare(arguments)?;
     output::diagnostic(&format!(
         "{} at {}, {}",

@@ -264,3 +264,41 @@ fn a_wallet_of_another_network_is_refused() {
     WalletFile::create(&lying, &key, "devnet", "timed1other").unwrap();
     assert_eq!(code(super::wallet::open(&lying, None)), Code::KeyUnreadable);
 }
+
+#[test]
+fn durations_and_rates_are_read_with_their_units() {
+    use super::args::{duration, rate};
+    use std::time::Duration;
+    for (text, ms) in [
+        ("250ms", 250),
+        ("30s", 30_000),
+        ("1.5m", 90_000),
+        ("2h", 7_200_000),
+        ("7", 7_000),
+    ] {
+        assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+    }
+    for text in ["", "s", "-1s", "5d", "1e9h", "NaN"] {
+        assert!(duration(text).is_err(), "{text}");
+    }
+    assert_eq!(
+        (rate("500"), rate("0.5"), rate("100/s")),
+        (Ok(500.0), Ok(0.5), Ok(100.0))
+    );
+    for text in ["", "-1", "NaN", "1e12", "5/m"] {
+        assert!(rate(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn devnet_files_is_a_command_of_its_own_and_devnet_has_defaults() {
+    let Some(Command::Devnet(bare)) = parse("timed devnet").command else {
+        panic!("not devnet")
+    };
+    assert_eq!((bare.nodes, bare.txs, bare.command.is_none()), (4, 5.0, true));
+    let line = "timed devnet files --nodes 3 --dir d --base-port 26000";
+    let Some(Command::Devnet(files)) = parse(line).command else {
+        panic!("not devnet")
+    };
+    assert!(files.command.is_some());
+}

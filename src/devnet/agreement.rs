@@ -63,7 +63,14 @@ impl Agreement {
         } else if open.utxo_commitment != block.utxo_commitment {
             self.divergences += 1;
             let found = [block.utxo_commitment, open.utxo_commitment];
-            describe(&mut self.conflicts, node, open.first, block.height, "UTXO commitment", found);
+            describe(
+                &mut self.conflicts,
+                node,
+                open.first,
+                block.height,
+                "UTXO commitment",
+                found,
+            );
         }
         if open.reports >= nodes {
             self.open.remove(&block.height);
@@ -114,7 +121,14 @@ impl Agreement {
     }
 }
 
-fn describe(conflicts: &mut Vec<String>, node: usize, first: usize, height: u64, what: &str, found: [Hash256; 2]) {
+fn describe(
+    conflicts: &mut Vec<String>,
+    node: usize,
+    first: usize,
+    height: u64,
+    what: &str,
+    found: [Hash256; 2],
+) {
     if conflicts.len() < CONFLICTS_MAX {
         conflicts.push(format!(
             "height {height}: node{node} and node{first} differ in {what}: {} and {}",

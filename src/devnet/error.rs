@@ -70,7 +70,9 @@ pub enum DevnetError {
         port: u16,
     },
     /// No stretch of ports is free.
-    #[error("no {count} free ports in a row between {from} and {to}; stop some programs, or give --base-port")]
+    #[error(
+        "no {count} free ports in a row between {from} and {to}; stop some programs, or give --base-port"
+    )]
     NoPorts {
         /// How many are needed.
         count: u16,

@@ -19,12 +19,8 @@ use super::{
     layout::{NODES_MAX, WALLETS},
 };
 use crate::{
-    chain::{
-        Address, Amount, Genesis, GenesisMasternode, GenesisOutput, Network, Params, Tier, TimestampMs,
-    },
-    signer::{
-        NODE_KEY_FILE, VALIDATOR_KEY_FILE, WalletFile, create_key_dir, create_key_file, generate_key,
-    },
+    chain::{Address, Amount, Genesis, GenesisMasternode, GenesisOutput, Network, Params, Tier, TimestampMs},
+    signer::{NODE_KEY_FILE, VALIDATOR_KEY_FILE, WalletFile, create_key_dir, create_key_file, generate_key},
     storage::wal::Wal,
 };
 
@@ -159,9 +155,10 @@ fn write_node(layout: &Layout, node: u16, payout: Address) -> Result<GenesisMast
     let keys = dir.join("keys");
     create_key_dir(&keys)?;
     create_key_file(&keys.join(NODE_KEY_FILE), &generate_key()?)?;
+    // The log first: a key without its log would make the node observe before it signs.
+    Wal::create(&dir.join("consensus"))?;
     let validator = generate_key()?;
     create_key_file(&keys.join(VALIDATOR_KEY_FILE), &validator)?;
-    Wal::create(&dir.join("consensus"))?;
     let config = layout.config(node);
     fs::write(&config, config_text(layout, node)).map_err(io_error(config))?;
     Ok(GenesisMasternode {

@@ -41,7 +41,10 @@ pub struct LoadPlan {
 pub async fn load(plan: LoadPlan, stop: CancellationToken) -> Result<LoadReport, DevnetError> {
     let status = Client::new(&plan.rpc)?.status().await?;
     let network: Network = status.network.parse().map_err(|_| DevnetError::Prepare {
-        reason: format!("the node is on network `{}`, which is unknown here", status.network),
+        reason: format!(
+            "the node is on network `{}`, which is unknown here",
+            status.network
+        ),
     })?;
     let key = funds::read_wallet(&plan.wallet, network)?;
     let target = Target::http(&plan.rpc)?;
@@ -54,7 +57,10 @@ pub async fn load(plan: LoadPlan, stop: CancellationToken) -> Result<LoadReport,
         duration: plan.duration,
         inputs: plan.inputs,
     };
-    let height = target.progress().await.map_or(status.height, |progress| progress.height);
+    let height = target
+        .progress()
+        .await
+        .map_or(status.height, |progress| progress.height);
     let seen = traffic::run(traffic_plan, vec![target], purse, height, stop).await;
     Ok(LoadReport::new(seen))
 }

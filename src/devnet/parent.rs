@@ -6,28 +6,35 @@ use std::{
     thread,
 };
 
+use rustix::process::{Signal, getpid, kill_process};
+
 /// The flag with which a devnet starts its nodes.
 pub const DIE_WITH_PARENT: &str = "--die-with-parent";
 
-/// Calls `gone` once when standard input ends.
+/// From now on, the end of standard input stops this process as SIGTERM does: in order, and within
+/// the same time.
 ///
 /// # Errors
 /// If the system gives no thread to wait on.
-pub fn when_parent_ends(gone: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub fn stop_with_parent() -> io::Result<()> {
     thread::Builder::new()
         .name("parent-watch".to_owned())
-        .spawn(move || {
-            let mut stdin = io::stdin().lock();
-            let mut bytes = [0; 64];
-            loop {
-                match stdin.read(&mut bytes) {
-                    Ok(0) => break,
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(_) => break,
-                }
-            }
-            gone();
+        .spawn(|| {
+            wait_for_the_end_of(io::stdin().lock());
+            // Nothing but a missing process could make it fail, and this one is here.
+            let _ = kill_process(getpid(), Signal::TERM);
         })
         .map(drop)
+}
+
+fn wait_for_the_end_of(mut input: impl Read) {
+    let mut bytes = [0; 64];
+    loop {
+        match input.read(&mut bytes) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
 }

@@ -174,11 +174,7 @@ async fn watch(fleet: &mut Fleet, errors: &mut Vec<String>) -> Infallible {
 }
 
 /// Tells when the traffic's time is up.
-async fn tell_the_end(
-    plan: &RunPlan,
-    stop: &CancellationToken,
-    tell: &impl Fn(Progress),
-) -> Infallible {
+async fn tell_the_end(plan: &RunPlan, stop: &CancellationToken, tell: &impl Fn(Progress)) -> Infallible {
     match plan.traffic.duration {
         Some(duration) => tokio::select! {
             () = tokio::time::sleep(duration) => {}
@@ -265,10 +261,14 @@ fn make_report(
     errors.extend(seen.agreement.conflicts().iter().cloned());
     for (node, height) in heights.iter().enumerate() {
         if *height == before && height_max > before {
-            errors.push(format!("node{node} showed no block, so its chain could not be compared"));
+            errors.push(format!(
+                "node{node} showed no block, so its chain could not be compared"
+            ));
         }
     }
-    let compared = heights.iter().all(|height| *height > before || height_max == before);
+    let compared = heights
+        .iter()
+        .all(|height| *height > before || height_max == before);
     errors.extend(
         seen.counts
             .refused

@@ -33,7 +33,10 @@ const LAYERS: &[(&str, &str)] = &[
         "config",
         "crypto chain consensus mempool sync wire engine metrics storage network signer control telemetry node rpc attach recorder console",
     ),
-    ("devnet", "config node control chain crypto rpc attach signer storage"),
+    (
+        "devnet",
+        "config node control chain crypto rpc attach signer storage",
+    ),
     (
         "cli",
         "crypto chain consensus mempool sync wire engine metrics storage network signer control telemetry node rpc attach recorder console config devnet",

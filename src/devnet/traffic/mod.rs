@@ -180,9 +180,7 @@ impl Traffic {
             self.sweep(now, &mut sweep_at);
             let next = match is_blocked {
                 true => now + BLOCKED,
-                false if plan.rate > 0.0 => {
-                    started + Duration::from_secs_f64((issued + 1.0) / plan.rate)
-                }
+                false if plan.rate > 0.0 => started + Duration::from_secs_f64((issued + 1.0) / plan.rate),
                 false => sweep_at,
             };
             let wake = end.map_or(next, |end| next.min(end)).min(sweep_at);
@@ -321,9 +319,7 @@ impl Traffic {
         *sweep_at = now + SWEEP_EVERY;
         let mut free: Vec<usize> = (0..self.targets.len())
             .filter(|node| self.answers[*node])
-            .flat_map(|node| {
-                std::iter::repeat_n(node, IN_FLIGHT_MAX.saturating_sub(self.in_flight[node]))
-            })
+            .flat_map(|node| std::iter::repeat_n(node, IN_FLIGHT_MAX.saturating_sub(self.in_flight[node])))
             .collect();
         let (again, released) = self.pending.overdue(now, || free.pop());
         for (node, coins) in released {

@@ -259,7 +259,10 @@ impl PendingTable {
     fn refuse(&mut self, txid: TxId, code: String) -> Released {
         let pending = self.by_txid.remove(&txid)?;
         // Of these the coins are as good as before; other refusals say that a coin is not.
-        let keeps = matches!(code.as_str(), "busy" | "pool_full" | "fee_too_low" | "unavailable");
+        let keeps = matches!(
+            code.as_str(),
+            "busy" | "pool_full" | "fee_too_low" | "unavailable"
+        );
         *self.counts.refused.entry(code).or_default() += 1;
         keeps.then_some((pending.node, pending.made.spent))
     }
