@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Most operations in one [`Backend::apply`]. Batches of 4 000 made sled hold 3 to 7 GB after a
-/// million entries, batches up to 1 000 under 200 MB; and a reader waits for one batch at most.
+/// Most operations in one [`Backend::apply`]. An engine may hold a batch in memory and lock readers
+/// out for its length: batches of 4 000 made sled hold 3 to 7 GB after a million entries.
 pub const BATCH_OPS_MAX: usize = 1_000;
 
 /// Most entries in one page.
@@ -181,8 +181,8 @@ pub trait Backend: Send + Sync + 'static {
     /// As [`Backend::get`].
     fn contains(&self, table: Table, key: &[u8]) -> Result<bool, BackendError>;
 
-    /// Applies at most [`BATCH_OPS_MAX`] changes, in order. Readers of one table see all of its
-    /// changes or none. Durable after [`Backend::flush`] only.
+    /// Applies at most [`BATCH_OPS_MAX`] changes, in order. Durable after [`Backend::flush`] only,
+    /// and neither a reader beside it nor a crash need see all of them or none.
     ///
     /// # Errors
     /// Any of [`BackendError`].

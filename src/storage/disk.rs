@@ -34,8 +34,6 @@ pub trait Disk: Send + Sync + 'static {
 
 /// An open file of a [`Disk`].
 pub trait DiskFile: Send {
-    /// Current length in bytes.
-    fn len(&self) -> io::Result<u64>;
     /// The whole content.
     fn read_all(&self) -> io::Result<Vec<u8>>;
     /// Writes all of `bytes` at `offset`, extending the file if needed.
@@ -97,10 +95,6 @@ impl Disk for RealDisk {
 struct RealFile(File);
 
 impl DiskFile for RealFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
     fn read_all(&self) -> io::Result<Vec<u8>> {
         let mut content = vec![0; self.0.metadata()?.len() as usize];
         self.0.read_exact_at(&mut content, 0)?;

@@ -50,6 +50,7 @@ pub(super) fn write(
     for block in window {
         schema::archive_ops(block.hash, &block.block, Some(&block.certificate), &mut archive);
     }
+    sort(&mut archive);
     if !archive.is_empty() {
         apply_chunked(target.backend, &archive)?;
         target.backend.flush()?;
@@ -116,16 +117,13 @@ fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
             ops.push(Op::delete(Table::Undo, schema::height_key(old)));
         }
     }
-    // In key order a tree is walked once, not jumped about in.
-    let mut made: Vec<_> = made.into_iter().collect();
-    made.sort_unstable_by_key(|(outpoint, _)| *outpoint);
-    gone.sort_unstable_by_key(|(outpoint, _)| *outpoint);
     for (outpoint, coin) in &gone {
         schema::spend_ops(outpoint, coin, &mut ops);
     }
     for (outpoint, coin) in &made {
         schema::create_ops(outpoint, coin, &mut ops);
     }
+    sort(&mut ops);
     if let Some(last) = window.last() {
         ops.push(Op::put(
             Table::Meta,
@@ -134,4 +132,9 @@ fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
         ));
     }
     ops
+}
+
+/// In key order a tree is walked once, not jumped about in. No key occurs twice.
+fn sort(ops: &mut [Op]) {
+    ops.sort_unstable_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
 }

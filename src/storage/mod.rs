@@ -5,7 +5,7 @@
 //!
 //! From the top down: [`Store`] and [`StoreReader`] (final blocks in, answers out), the unflushed
 //! blocks over the database (`pending`), one writer thread (`writer`) with its all-or-nothing flush
-//! (`flush`, `redo`), keys and values ([`schema`]), the engine ([`backend`]: [`sled`], [`memory`]).
+//! (`flush`, `redo`), keys and values ([`schema`]), the engine ([`backend`]: [`sled_backend`], [`memory`]).
 //! Beside them [`wal`], which none of these touches.
 
 pub mod atomic_file;
@@ -21,14 +21,14 @@ mod reader;
 mod redo;
 pub mod schema;
 mod shared;
-pub mod sled;
+pub mod sled_backend;
 mod store;
 pub mod wal;
 mod writer;
 
 pub use error::StoreError;
 pub use flush::UNDO_BLOCKS;
-pub use reader::{StoreReader, StoredBlock};
+pub use reader::{CoinPage, StoreReader, StoredBlock};
 pub use redo::REDO_FILE;
 pub use store::{CommitBatch, Store, StoreOptions, StoreStats};
 pub use writer::{FlushOptions, Flushed, StoreEvent};

@@ -24,6 +24,9 @@ use super::{
 /// apart; running out of this takes a database that is slower than its writer.
 const PAGE_ATTEMPTS: usize = 16;
 
+/// Coins with their outpoints, ascending by outpoint.
+pub type CoinPage = Vec<(OutPoint, Coin)>;
+
 /// A final block as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBlock {
@@ -179,9 +182,9 @@ impl StoreReader {
         address: &Address,
         after: Option<OutPoint>,
         limit: usize,
-    ) -> Result<Vec<(OutPoint, Coin)>, StoreError> {
+    ) -> Result<CoinPage, StoreError> {
         let limit = limit.min(PAGE_ENTRIES_MAX);
-        let mut found: Vec<(OutPoint, Coin)> = Vec::new();
+        let mut found: CoinPage = Vec::new();
         let mut after = after;
         while found.len() < limit {
             let (coins, through) = self.coins_between(address, after, limit)?;
@@ -202,7 +205,7 @@ impl StoreReader {
         address: &Address,
         after: Option<OutPoint>,
         limit: usize,
-    ) -> Result<(Vec<(OutPoint, Coin)>, Option<OutPoint>), StoreError> {
+    ) -> Result<(CoinPage, Option<OutPoint>), StoreError> {
         let after_key = after.map(|outpoint| schema::address_key(address, &outpoint));
         let cursor = Cursor {
             prefix: address.as_bytes(),

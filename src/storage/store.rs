@@ -28,7 +28,7 @@ use super::{
     redo::RedoFile,
     schema::{self, StoredHeader, StoredUndo},
     shared::Shared,
-    sled::SledBackend,
+    sled_backend::{CACHE_BYTES, SledBackend},
     writer::{self, FlushOptions, Queue, StoreEvent},
 };
 
@@ -39,6 +39,8 @@ pub struct StoreOptions {
     pub flush: FlushOptions,
     /// Hot coins kept decoded in memory, about 200 bytes each.
     pub cache_coins: usize,
+    /// Page cache of the database in bytes; it takes three to four times this in memory.
+    pub cache_bytes: u64,
 }
 
 impl Default for StoreOptions {
@@ -46,6 +48,7 @@ impl Default for StoreOptions {
         Self {
             flush: FlushOptions::default(),
             cache_coins: 10_000,
+            cache_bytes: CACHE_BYTES,
         }
     }
 }
@@ -120,7 +123,7 @@ impl Store {
         if published.is_some() && !disk.is_dir(&dir) {
             return Err(StoreError::corrupt(&dir, "CURRENT names it, and it is missing"));
         }
-        let backend: Arc<dyn Backend> = Arc::new(SledBackend::open(&dir)?);
+        let backend: Arc<dyn Backend> = Arc::new(SledBackend::open(&dir, options.cache_bytes)?);
         let store = Self::open_on(
             backend,
             Arc::clone(&disk),

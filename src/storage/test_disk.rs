@@ -273,10 +273,6 @@ impl TestFile {
 }
 
 impl DiskFile for TestFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.state().files[&self.id].current.len() as u64)
-    }
-
     fn read_all(&self) -> io::Result<Vec<u8>> {
         Ok(self.disk.state().files[&self.id].current.clone())
     }

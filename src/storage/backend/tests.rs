@@ -1,13 +1,15 @@
 //! The conformance suite: every engine passes the same laws.
 
 use super::*;
-use crate::storage::{memory::MemoryBackend, sled::SledBackend};
+use crate::storage::{memory::MemoryBackend, sled_backend::SledBackend};
+
+const CACHE: u64 = 4 << 20;
 
 /// Runs a law against every engine.
 fn on_every_engine(law: impl Fn(&dyn Backend)) {
     law(&MemoryBackend::default());
     let dir = tempfile::tempdir().unwrap();
-    law(&SledBackend::open(&dir.path().join("db")).unwrap());
+    law(&SledBackend::open(&dir.path().join("db"), CACHE).unwrap());
 }
 
 fn put(key: &[u8], value: &[u8]) -> Op {
@@ -126,11 +128,11 @@ fn large_and_empty_values_come_back() {
 fn sled_reopens_with_what_was_flushed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db");
-    let engine = SledBackend::open(&path).unwrap();
+    let engine = SledBackend::open(&path, CACHE).unwrap();
     engine.apply(&[put(b"a", b"1")]).unwrap();
     engine.flush().unwrap();
     drop(engine);
-    let engine = SledBackend::open(&path).unwrap();
+    let engine = SledBackend::open(&path, CACHE).unwrap();
     assert_eq!(engine.get(Table::Utxos, b"a").unwrap(), Some(b"1".to_vec()));
 }
 
@@ -140,7 +142,7 @@ fn a_damaged_sled_file_is_named_and_left_alone() {
     let path = dir.path().join("db");
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("conf"), b"not a sled configuration").unwrap();
-    match SledBackend::open(&path) {
+    match SledBackend::open(&path, CACHE) {
         Err(error @ BackendError::Corrupt { .. }) => {
             assert!(error.to_string().contains("timed db check"), "{error}");
         }

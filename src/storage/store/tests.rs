@@ -15,7 +15,7 @@ use crate::{
         testing::{GENESIS_UNITS, TestChain, address},
     },
     storage::{
-        backend::{Cursor, Entry, PAGE_ENTRIES_MAX},
+        backend::{BackendError, Cursor, Entry, PAGE_ENTRIES_MAX},
         memory::MemoryBackend,
         test_backend::TestBackend,
         test_disk::{Fault, Survives, TestDisk},
@@ -175,6 +175,7 @@ fn patient() -> StoreOptions {
             ..FlushOptions::default()
         },
         cache_coins: 64,
+        ..StoreOptions::default()
     }
 }
 
@@ -691,8 +692,24 @@ fn measure_flush_of_64_blocks_of_1000_transactions() {
             ..patient().flush
         },
         cache_coins: 10_000,
+        ..StoreOptions::default()
     };
-    let store = Store::open(&blocks, &chain.genesis, options, |_| {}).unwrap();
+    let spent = Arc::new(Mutex::new([(Duration::ZERO, 0); 10]));
+    std::fs::create_dir(&blocks).unwrap();
+    let backend = Timed {
+        inner: SledBackend::open(&blocks.join("state-0"), CACHE_BYTES).unwrap(),
+        spent: Arc::clone(&spent),
+    };
+    let store = Store::open_on(
+        Arc::new(backend),
+        Arc::new(RealDisk),
+        &blocks,
+        0,
+        &chain.genesis,
+        options,
+        |_| {},
+    )
+    .unwrap();
     let mut random = 1u64;
     let mut unspent: Vec<(OutPoint, crate::chain::Coin)> = Vec::new();
     let rounds = 6;
@@ -742,10 +759,15 @@ fn measure_flush_of_64_blocks_of_1000_transactions() {
             store.stats().unwrap().size_bytes >> 20,
         );
     }
+    for (at, (took, count)) in spent.lock().unwrap().iter().enumerate() {
+        let name = Table::ALL.get(at).map_or("flush", |table| table.name());
+        println!("{name}: {count} in {took:?}");
+    }
     let started = std::time::Instant::now();
     store.close().unwrap();
     let closed = started.elapsed();
     let started = std::time::Instant::now();
+    generation::publish(&RealDisk, &blocks, 0).unwrap();
     let store = Store::open(&blocks, &chain.genesis, options, |_| {}).unwrap();
     println!("close {closed:?}, open {:?}", started.elapsed());
     assert_eq!(store.reader().height(), state.tip.height);
@@ -839,5 +861,63 @@ fn synthetic_block(
             fees: Amount::ZERO,
             closed_epoch: None,
         },
+    }
+}
+
+/// Time spent in an engine, by table and for flushes.
+struct Timed {
+    inner: SledBackend,
+    spent: Arc<Mutex<[(Duration, usize); 10]>>,
+}
+
+impl Timed {
+    fn time<T>(&self, at: usize, ops: usize, call: impl FnOnce() -> T) -> T {
+        let started = std::time::Instant::now();
+        let result = call();
+        let mut spent = self.spent.lock().unwrap();
+        spent[at].0 += started.elapsed();
+        spent[at].1 += ops;
+        result
+    }
+}
+
+impl Backend for Timed {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn path(&self) -> &Path {
+        self.inner.path()
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        self.inner.get(table, key)
+    }
+
+    fn contains(&self, table: Table, key: &[u8]) -> Result<bool, BackendError> {
+        self.inner.contains(table, key)
+    }
+
+    fn apply(&self, ops: &[Op]) -> Result<(), BackendError> {
+        for same in ops.chunk_by(|one, other| one.table == other.table) {
+            self.time(same[0].table as usize, same.len(), || self.inner.apply(same))?;
+        }
+        Ok(())
+    }
+
+    fn page(&self, table: Table, cursor: Cursor<'_>, limit: usize) -> Result<Vec<Entry>, BackendError> {
+        self.inner.page(table, cursor, limit)
+    }
+
+    fn last(&self, table: Table) -> Result<Option<Entry>, BackendError> {
+        self.inner.last(table)
+    }
+
+    fn flush(&self) -> Result<(), BackendError> {
+        self.time(9, 1, || self.inner.flush())
+    }
+
+    fn size_bytes(&self) -> Result<u64, BackendError> {
+        self.inner.size_bytes()
     }
 }

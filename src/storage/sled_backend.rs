@@ -1,8 +1,12 @@
 //! The [`Backend`] on sled: the only file that names it.
 //!
-//! What was learnt the hard way is held here: the cache is set (its default is 1 GiB), batches are
-//! bounded by the caller, nothing flushes behind our back, a panic inside sled becomes an error, and
-//! a full disk is told from a damaged file.
+//! What was learnt the hard way is held here: the cache is set (its default is 1 GiB), changes go in
+//! one by one, nothing flushes behind our back, a panic inside sled becomes an error, and a full disk
+//! is told from a damaged file.
+//!
+//! Why one by one: `apply_batch` holds a lock that every reader of the process waits for, starves
+//! sled's garbage collection, and is not atomic across a crash anyway. Measured on 384 000
+//! transactions in sorted keys: 7 to 13 microseconds an operation in batches of 250, 4 to 7 alone.
 
 use std::{
     any::Any,
@@ -15,7 +19,8 @@ use std::{
 
 use super::backend::{Backend, BackendError, Cursor, Entry, Op, PAGE_ENTRIES_MAX, Table, check_batch};
 
-/// Page cache of one database. Larger buys fewer reads of cold coins at the price of memory.
+/// Page cache of one database, unless asked for otherwise. Larger buys faster flushes at the price of
+/// memory, of which sled takes three to four times this.
 pub const CACHE_BYTES: u64 = 64 << 20;
 
 /// One sled database with one tree a table.
@@ -28,15 +33,15 @@ pub struct SledBackend {
 }
 
 impl SledBackend {
-    /// Opens or creates the database at `path`.
+    /// Opens or creates the database at `path` with a page cache of `cache_bytes`.
     ///
     /// # Errors
     /// [`BackendError`]; a damaged database is reported and left as it is.
-    pub fn open(path: &Path) -> Result<Self, BackendError> {
+    pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, BackendError> {
         let opened = catch_unwind(|| -> sled::Result<_> {
             let db = sled::Config::new()
                 .path(path)
-                .cache_capacity(CACHE_BYTES)
+                .cache_capacity(cache_bytes)
                 .flush_every_ms(None)
                 .open()?;
             let trees = Table::ALL
@@ -104,21 +109,16 @@ impl Backend for SledBackend {
 
     fn apply(&self, ops: &[Op]) -> Result<(), BackendError> {
         check_batch(ops)?;
-        for table in Table::ALL {
-            let mut batch = sled::Batch::default();
-            let mut is_empty = true;
-            for op in ops.iter().filter(|op| op.table == table) {
-                is_empty = false;
+        self.call(|| {
+            for op in ops {
+                let tree = self.tree(op.table);
                 match &op.value {
-                    Some(value) => batch.insert(op.key.as_slice(), value.as_slice()),
-                    None => batch.remove(op.key.as_slice()),
-                }
+                    Some(value) => tree.insert(&op.key, value.as_slice())?,
+                    None => tree.remove(&op.key)?,
+                };
             }
-            if !is_empty {
-                self.call(|| self.tree(table).apply_batch(batch))?;
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn page(&self, table: Table, cursor: Cursor<'_>, limit: usize) -> Result<Vec<Entry>, BackendError> {
