@@ -123,7 +123,12 @@ impl Network {
 
     /// All live sessions, ascending by node id.
     pub fn peers(&self) -> Vec<PeerInfo> {
-        let mut peers: Vec<_> = self.core.sessions.iter().map(|session| session.info()).collect();
+        let mut peers: Vec<_> = self
+            .core
+            .all_sessions()
+            .iter()
+            .map(|session| session.info())
+            .collect();
         peers.sort_unstable_by_key(|peer| peer.node_id);
         peers
     }
@@ -154,7 +159,8 @@ impl Network {
     /// own affair.
     pub fn broadcast(&self, message: &Message, choose: impl Fn(&Link) -> bool) -> Result<usize, SendError> {
         let encoded: Outgoing = message.encode(0)?;
-        let chosen = self.core.sessions.iter().filter(|session| choose(&link(session)));
+        let sessions = self.core.all_sessions();
+        let chosen = sessions.iter().filter(|session| choose(&link(session)));
         Ok(chosen
             .filter(|session| session.queue(encoded.clone()).is_ok())
             .count())

@@ -1,6 +1,7 @@
 //! Accepts connections, within limits that hold before any cryptography is done.
 
 use std::{
+    collections::VecDeque,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -9,16 +10,17 @@ use std::{
 use dashmap::DashMap;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{metrics::labels::HandshakeResult, wire::Role};
 
 use super::{NetworkError, connect::connect, core::Core, socket};
 
 /// Incoming handshakes at one time; each may cost a key exchange and a few signatures. Beyond it,
-/// connections are closed before a byte is read.
+/// the oldest is closed for the newest: an honest handshake takes milliseconds and is seldom the
+/// oldest, one that stalls on purpose soon is.
 pub const HANDSHAKES_MAX: usize = 128;
 /// After the system refused a socket (too many open files), wait this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -68,7 +70,7 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, NetworkErro
 
 /// Accepts until the network stops.
 pub(super) async fn listen(core: Arc<Core>, listener: TcpListener) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let mut handshakes = Handshakes::default();
     let origins = Origins::default();
     loop {
         let accepted = tokio::select! {
@@ -77,7 +79,7 @@ pub(super) async fn listen(core: Arc<Core>, listener: TcpListener) {
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => accept(&core, &handshakes, &origins, stream, address),
+            Ok((stream, address)) => accept(&core, &mut handshakes, &origins, stream, address),
             Err(error) => {
                 tracing::debug!(%error, "Connection not accepted");
                 sleep(ACCEPT_PAUSE).await;
@@ -87,36 +89,55 @@ pub(super) async fn listen(core: Arc<Core>, listener: TcpListener) {
     tracing::info!(address = %core.listening, "Network listener shutting down");
 }
 
+/// Handshakes under way, oldest first.
+#[derive(Default)]
+struct Handshakes(VecDeque<CancellationToken>);
+
+impl Handshakes {
+    /// A place for one more, if necessary that of the oldest. The handshake cancels the token when
+    /// it ends, or ends when somebody else does.
+    fn enter(&mut self) -> CancellationToken {
+        while self.0.front().is_some_and(CancellationToken::is_cancelled) {
+            self.0.pop_front();
+        }
+        if self.0.len() >= HANDSHAKES_MAX {
+            self.0.retain(|under_way| !under_way.is_cancelled());
+        }
+        if self.0.len() >= HANDSHAKES_MAX
+            && let Some(oldest) = self.0.pop_front()
+        {
+            oldest.cancel();
+        }
+        let token = CancellationToken::new();
+        self.0.push_back(token.clone());
+        token
+    }
+}
+
 fn accept(
     core: &Arc<Core>,
-    handshakes: &Arc<Semaphore>,
+    handshakes: &mut Handshakes,
     origins: &Origins,
     stream: TcpStream,
     address: SocketAddr,
 ) {
     // An IPv4 peer on an IPv6 socket is the IPv4 peer.
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    let refused = || core.around.metrics.p2p.handshakes.inc(HandshakeResult::Refused);
-    let Ok(permit) = Arc::clone(handshakes).try_acquire_owned() else {
-        return refused();
-    };
     let Some(slot) = Slot::take(origins, address.ip(), core.config.per_ip_max) else {
-        return refused();
+        return core.around.metrics.p2p.handshakes.inc(HandshakeResult::Refused);
     };
     socket::tune(&stream);
-    core.spawn(
-        "handshake",
-        incoming(Arc::clone(core), stream, address, slot, permit),
-    );
-}
-
-async fn incoming(
-    core: Arc<Core>,
-    stream: TcpStream,
-    address: SocketAddr,
-    slot: Slot,
-    _permit: OwnedSemaphorePermit,
-) {
-    // Counted and logged where it is refused.
-    let _ = connect(&core, stream, address, Role::Listener, None, slot).await;
+    let place = handshakes.enter();
+    let core_for_task = Arc::clone(core);
+    core.spawn("handshake", async move {
+        let core = core_for_task;
+        let ended = place.clone().drop_guard();
+        tokio::select! {
+            biased;
+            // Counted and logged where it is refused.
+            _ = connect(&core, stream, address, Role::Listener, None, slot) => {}
+            () = place.cancelled() => core.around.metrics.p2p.handshakes.inc(HandshakeResult::Refused),
+        }
+        drop(ended);
+    });
 }

@@ -78,13 +78,18 @@ impl Outbox {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message.
+    /// Queues a message. A consensus message that waits already is not queued again: resends (R9) are
+    /// byte-identical, and on a slow line they would pile up behind themselves.
     pub(super) fn push(&self, message: Outgoing) -> Result<(), Full> {
         let lane = message.lane();
         let bounds = BOUNDS[lane.index()];
         {
             let mut queues = self.lock();
-            let count = queues.lanes[lane.index()].len();
+            let waiting = &queues.lanes[lane.index()];
+            if lane == Lane::Consensus && waiting.iter().any(|other| other.says_the_same(&message)) {
+                return Ok(());
+            }
+            let count = waiting.len();
             let bytes = queues.bytes[lane.index()] + message.len();
             let messages = if message.len() <= SMALL_BYTES {
                 bounds.messages * 2

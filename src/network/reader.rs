@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     sync::mpsc::{Sender, error::TrySendError},
-    time::{Instant, sleep},
+    time::{Instant, sleep_until},
 };
 
 use crate::{
@@ -51,6 +51,7 @@ pub(super) async fn read<R: AsyncRead + Unpin>(
 ) {
     let mut assembler = Assembler::default();
     let mut door = Door::new(&core, &session);
+    let mut check_at = Instant::now() + PACE_CHECK;
     loop {
         loop {
             let now_ms = millis_since(session.since);
@@ -77,10 +78,13 @@ pub(super) async fn read<R: AsyncRead + Unpin>(
                     session.traffic.rx_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 }
             },
-            () = sleep(PACE_CHECK), if assembler.is_partial() => {
-                if let Err(error) = assembler.check_pace(millis_since(session.since)) {
-                    return session.close(framing(error));
-                }
+            () = sleep_until(check_at), if assembler.is_partial() => {}
+        }
+        // Also while bytes keep coming: a peer that drips must not postpone the check.
+        if Instant::now() >= check_at {
+            check_at = Instant::now() + PACE_CHECK;
+            if let Err(error) = assembler.check_pace(millis_since(session.since)) {
+                return session.close(framing(error));
             }
         }
     }

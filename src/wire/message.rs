@@ -289,14 +289,14 @@ impl Message {
     ///
     /// # Errors
     /// The message itself if it is none.
-    pub fn into_consensus(self) -> Result<(ConsensusMessage, Option<Block>), Self> {
+    pub fn into_consensus(self) -> Result<(ConsensusMessage, Option<Block>), Box<Self>> {
         Ok(match self {
             Self::PrePrepare(Proposal { message, block }) => {
                 (ConsensusMessage::PrePrepare(message), Some(block))
             }
             Self::Prepare(vote) | Self::Commit(vote) => (ConsensusMessage::Vote(vote), None),
             Self::ViewChange(message) => (ConsensusMessage::ViewChange(message), None),
-            other => return Err(other),
+            other => return Err(Box::new(other)),
         })
     }
 }

@@ -161,6 +161,11 @@ impl Outgoing {
         self.body.is_empty()
     }
 
+    /// True if `other` says the same, and neither has begun to leave: sending both would be a waste.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.start == other.start && self.sent == 0 && other.sent == 0 && self.body == other.body
+    }
+
     /// Appends the next packet to `out`; true when it was the last one.
     pub fn write_packet(&mut self, out: &mut BytesMut) -> bool {
         let rest = &self.body[self.sent..];

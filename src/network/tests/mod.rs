@@ -178,7 +178,7 @@ async fn next_down(inboxes: &mut Inboxes) -> super::CloseReason {
 
 fn tx_inv(count: u8) -> Message {
     use crate::wire::{BoundedVec, TxInv};
-    let txids = (0..count).map(|byte| wire_txid(byte)).collect();
+    let txids = (0..count).map(wire_txid).collect();
     Message::TxInv(TxInv {
         txids: BoundedVec::truncated(txids),
     })

@@ -70,8 +70,8 @@ fn bulk_lanes_share_four_to_two_to_one_and_none_starves() {
 #[test]
 fn small_messages_that_wait_together_leave_together() {
     let outbox = Outbox::default();
-    for _ in 0..50 {
-        outbox.push(message(Lane::Consensus, 31, 150)).unwrap();
+    for len in 100..150 {
+        outbox.push(message(Lane::Consensus, 31, len)).unwrap();
     }
     let mut out = BytesMut::new();
     let mut sent = 0;
@@ -81,11 +81,25 @@ fn small_messages_that_wait_together_leave_together() {
 }
 
 #[test]
+fn a_resend_does_not_pile_up_behind_itself() {
+    let outbox = Outbox::default();
+    for _ in 0..100 {
+        outbox.push(message(Lane::Consensus, 30, 4_000_000)).unwrap();
+        outbox.push(message(Lane::Consensus, 31, 150)).unwrap();
+    }
+    assert_eq!(outbox.queued_bytes(), 4_000_150);
+    // One that is on its way already is not the same any more.
+    outbox.fill(&mut BytesMut::new(), &mut |_, _| {});
+    outbox.push(message(Lane::Consensus, 30, 4_000_000)).unwrap();
+    assert_eq!(outbox.queued_bytes(), 8_000_150);
+}
+
+#[test]
 fn every_lane_is_bounded_by_count_and_bytes() {
     let outbox = Outbox::default();
     for lane in Lane::ALL {
         let mut count = 0;
-        while outbox.push(message(lane, 31, 100)).is_ok() {
+        while outbox.push(message(lane, 31, 100 + count)).is_ok() {
             count += 1;
         }
         assert_eq!(count, [16, 1024, 64, 1000, 16][lane.index()]);
