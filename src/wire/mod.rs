@@ -2,7 +2,8 @@
 //!
 //! Bytes become [`Frame`]s in the [`Assembler`], frames become [`Message`]s in [`message`], each
 //! step under limits that are checked before memory is reserved. Nothing here touches a socket or a
-//! clock: room `network` brings both. docs/WIRE.md is the reference of the format.
+//! clock: room `network` brings both. The layout of bytes stands in [`packet`], the table of messages in
+//! [`message`]; `tests/` hold their golden bytes.
 
 mod assembler;
 mod budget;
