@@ -141,6 +141,7 @@ impl From<ConfigError> for Failure {
             | ConfigError::Syntax { .. }
             | ConfigError::UnknownKey { .. }
             | ConfigError::WrongKind { .. }
+            | ConfigError::Value { .. }
             | ConfigError::Invalid(_)
             | ConfigError::NoHome => Code::Config,
         };

@@ -15,7 +15,6 @@ use crate::{
     config::{DataDir, Loaded},
     crypto::SecretKey,
     devnet::parent::stop_with_parent,
-    metrics::Metrics,
     signer::{LocalSigner, NODE_KEY_FILE, Signer, SignerError, VALIDATOR_KEY_FILE, read_key_file},
 };
 
@@ -28,7 +27,6 @@ pub(super) struct Prepared {
     pub(super) node_key: SecretKey,
     /// `None` on a node that only follows.
     pub(super) signer: Option<Arc<dyn Signer>>,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) with_console: bool,
 }
 
@@ -63,7 +61,6 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
     refuse_empty(&dir)?;
     let node_key = read_key_file(&dir.keys().join(NODE_KEY_FILE))?;
     let signer = open_signer(&dir)?;
-    let metrics = Metrics::new(genesis.network.name());
     Ok(Prepared {
         with_console: !arguments.headless && output::has_terminal(),
         loaded,
@@ -71,7 +68,6 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
         genesis,
         node_key,
         signer,
-        metrics,
     })
 }
 

@@ -51,6 +51,12 @@ pub enum ConfigError {
         /// What it is.
         found: String,
     },
+    /// A word that is none of those allowed.
+    #[error("{reason}; see `timed config default`")]
+    Value {
+        /// The key, what it is and what it may be.
+        reason: String,
+    },
     /// Values that are well-formed but cannot work.
     #[error("{}", list(.0))]
     Invalid(Vec<Problem>),

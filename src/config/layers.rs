@@ -236,11 +236,9 @@ impl Layers {
     }
 
     fn finish(self) -> Result<Loaded, ConfigError> {
-        let path = self
-            .file
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("configuration"));
-        let config: Config = self.values.try_into().map_err(|error| syntax(&path, &error))?;
+        let config: Config = self.values.try_into().map_err(|error| ConfigError::Value {
+            reason: one_line(&error),
+        })?;
         validate::check(&config)?;
         Ok(Loaded {
             config,
@@ -356,7 +354,11 @@ fn relative_to(file: &Path, value: Value) -> Value {
 fn syntax(path: &Path, error: &impl fmt::Display) -> ConfigError {
     ConfigError::Syntax {
         path: path.to_owned(),
-        // The parser draws several lines with an arrow; one line serves logs and people alike.
-        reason: error.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+        reason: one_line(error),
     }
+}
+
+/// The parser draws several lines with an arrow; one line serves logs and people alike.
+fn one_line(error: &impl fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -130,12 +130,10 @@ impl Default for MempoolSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsoleSection {
-    /// Name of the colour theme; `auto` asks the terminal.
+    /// `auto` (asks the terminal), `night`, `day`, `ansi` or `mono`.
     pub theme: String,
     /// `auto`, `unicode` or `ascii`.
     pub glyphs: String,
-    /// Take mouse events (then selecting text needs Shift).
-    pub mouse: bool,
 }
 
 impl Default for ConsoleSection {
@@ -143,7 +141,6 @@ impl Default for ConsoleSection {
         Self {
             theme: "auto".to_owned(),
             glyphs: "auto".to_owned(),
-            mouse: false,
         }
     }
 }

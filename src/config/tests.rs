@@ -97,6 +97,20 @@ fn a_value_of_the_wrong_kind_is_named_with_what_it_must_be() {
 }
 
 #[test]
+fn a_word_that_is_none_of_those_allowed_is_told_with_them() {
+    let format = refusal("[telemetry]\nformat = \"yaml\"\n");
+    assert!(
+        format.contains("telemetry.format") && format.contains("json"),
+        "{format}"
+    );
+    let theme = refusal("[console]\ntheme = \"pink\"\n");
+    assert!(
+        theme.contains("`console.theme`") && theme.contains("night"),
+        "{theme}"
+    );
+}
+
+#[test]
 fn broken_toml_names_file_and_place() {
     let error = refusal("[rpc\n");
     assert!(

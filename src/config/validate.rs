@@ -6,6 +6,8 @@ use crate::chain::Network;
 
 use super::{Config, ConfigError, error::Problem, nearest};
 
+/// The colours there are.
+const THEMES: &[&str] = &["auto", "night", "day", "ansi", "mono"];
 /// What the console can draw with.
 const GLYPHS: &[&str] = &["auto", "unicode", "ascii"];
 /// Bounds a name on other people's screens.
@@ -81,11 +83,13 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             problem(key, format!("{value} is not between {least} and {most}"));
         }
     }
-    if !GLYPHS.contains(&config.console.glyphs.as_str()) {
-        problem(
-            "console.glyphs",
-            format!("`{}` is not auto, unicode or ascii", config.console.glyphs),
-        );
+    for (key, value, known) in [
+        ("console.theme", &config.console.theme, THEMES),
+        ("console.glyphs", &config.console.glyphs, GLYPHS),
+    ] {
+        if !known.contains(&value.as_str()) {
+            problem(key, format!("`{value}` is none of {}", known.join(", ")));
+        }
     }
     if config.telemetry.level.trim().is_empty() {
         problem(
