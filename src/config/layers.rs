@@ -240,10 +240,14 @@ impl Layers {
             reason: one_line(&error),
         })?;
         validate::check(&config)?;
+        let mut warnings = self.warnings;
+        if config.network.discovery {
+            warnings.push("network.discovery: this version dials only network.peers".to_owned());
+        }
         Ok(Loaded {
             config,
             origins: self.origins,
-            warnings: self.warnings,
+            warnings,
             file: self.file,
         })
     }

@@ -1,7 +1,12 @@
 //! From what the operator wrote to what each room takes.
 
 use super::Config;
-use crate::{mempool::PoolLimits, rpc, storage::StoreOptions};
+use crate::{
+    mempool::PoolLimits,
+    network::{NetworkConfig, PeerAddress},
+    rpc,
+    storage::StoreOptions,
+};
 
 /// Bytes in the unit that operators count memory in.
 pub(super) const MEGABYTE: usize = 1_000_000;
@@ -24,6 +29,17 @@ impl Config {
             cache_coins: self.storage.cache_coins,
             ..StoreOptions::default()
         }
+    }
+
+    /// How peers are met; `None` only if a text is no address, which validation refuses.
+    pub fn network_config(&self) -> Option<NetworkConfig> {
+        let peers: Result<Vec<PeerAddress>, _> = self.network.peers.iter().map(|peer| peer.parse()).collect();
+        Some(NetworkConfig {
+            peers: peers.ok()?,
+            inbound_max: self.network.inbound_max,
+            per_ip_max: self.network.per_ip_max,
+            ..NetworkConfig::new(self.p2p_listen()?)
+        })
     }
 
     /// Where and for whom HTTP answers; `None` only if the text is no address, which validation

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::rooms::{HOUR_MS, MEGABYTE};
-use crate::{mempool::PoolLimits, storage::StoreOptions, telemetry};
+use crate::{console, mempool::PoolLimits, storage::StoreOptions, telemetry};
 
 /// Everything an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Config {
     /// What may wait.
     pub mempool: MempoolSection,
     /// The screen.
-    pub console: ConsoleSection,
+    pub console: console::Config,
     /// The logs.
     pub telemetry: telemetry::Config,
     /// The end.
@@ -51,14 +51,14 @@ pub struct NetworkSection {
     pub genesis: PathBuf,
     /// Where peers may connect; empty: all addresses, the network's port.
     pub listen: String,
-    /// `host:port` of peers that are always dialed.
+    /// Peers that are always dialed: `host:port`, or `node_id@host:port` to accept only that node.
     pub peers: Vec<String>,
-    /// Learn of and dial other peers too.
+    /// Learn of and dial other peers too. This version dials configured peers only, and says so.
     pub discovery: bool,
     /// Most incoming sessions, beside those of masternodes.
-    pub inbound_max: u32,
+    pub inbound_max: usize,
     /// Most sessions from one IP address; loopback is exempt.
-    pub per_ip_max: u32,
+    pub per_ip_max: usize,
 }
 
 impl Default for NetworkSection {
@@ -68,7 +68,7 @@ impl Default for NetworkSection {
             genesis: PathBuf::new(),
             listen: String::new(),
             peers: Vec::new(),
-            discovery: true,
+            discovery: false,
             inbound_max: 184,
             per_ip_max: 2,
         }
@@ -122,25 +122,6 @@ impl Default for MempoolSection {
             txs_max: limits.txs_max,
             memory_max_mb: limits.heap_bytes_max / MEGABYTE,
             expiry_h: limits.expiry_ms / HOUR_MS,
-        }
-    }
-}
-
-/// The screen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ConsoleSection {
-    /// `auto` (asks the terminal), `night`, `day`, `ansi` or `mono`.
-    pub theme: String,
-    /// `auto`, `unicode` or `ascii`.
-    pub glyphs: String,
-}
-
-impl Default for ConsoleSection {
-    fn default() -> Self {
-        Self {
-            theme: "auto".to_owned(),
-            glyphs: "auto".to_owned(),
         }
     }
 }

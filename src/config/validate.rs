@@ -2,19 +2,15 @@
 
 use std::net::SocketAddr;
 
-use crate::chain::Network;
+use crate::{
+    chain::Network,
+    network::{DIALLED_PEERS_MAX, PeerAddress},
+};
 
 use super::{Config, ConfigError, error::Problem, nearest};
 
-/// The colours there are.
-const THEMES: &[&str] = &["auto", "night", "day", "ansi", "mono"];
-/// What the console can draw with.
-const GLYPHS: &[&str] = &["auto", "unicode", "ascii"];
 /// Bounds a name on other people's screens.
 const MONIKER_CHARS_MAX: usize = 32;
-/// Longer lists of peers to dial are a mistake in the file.
-const PEERS_MAX: usize = 256;
-
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let mut problems = Vec::new();
     let mut problem = |key: &'static str, reason: String| problems.push(Problem { key, reason });
@@ -35,17 +31,19 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             );
         }
     }
-    if config.network.peers.len() > PEERS_MAX {
+    if config.network.peers.len() > DIALLED_PEERS_MAX {
         problem(
             "network.peers",
-            format!("{} peers, at most {PEERS_MAX}", config.network.peers.len()),
+            format!(
+                "{} peers, at most {DIALLED_PEERS_MAX}",
+                config.network.peers.len()
+            ),
         );
     }
-    for peer in config.network.peers.iter().filter(|peer| !is_host_port(peer)) {
-        problem(
-            "network.peers",
-            format!("`{peer}` is not host:port, such as 203.0.113.7:24100"),
-        );
+    for peer in &config.network.peers {
+        if let Err(error) = peer.parse::<PeerAddress>() {
+            problem("network.peers", error.to_string());
+        }
     }
     let moniker = &config.node.moniker;
     if moniker.chars().count() > MONIKER_CHARS_MAX || moniker.chars().any(|c| c.is_control()) {
@@ -63,11 +61,11 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ),
         (
             "network.inbound_max",
-            config.network.inbound_max.into(),
+            config.network.inbound_max as u64,
             0,
             10_000,
         ),
-        ("network.per_ip_max", config.network.per_ip_max.into(), 1, 10_000),
+        ("network.per_ip_max", config.network.per_ip_max as u64, 1, 10_000),
         ("mempool.txs_max", config.mempool.txs_max as u64, 10, 1_000_000),
         (
             "mempool.memory_max_mb",
@@ -81,14 +79,6 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     ] {
         if !(least..=most).contains(&value) {
             problem(key, format!("{value} is not between {least} and {most}"));
-        }
-    }
-    for (key, value, known) in [
-        ("console.theme", &config.console.theme, THEMES),
-        ("console.glyphs", &config.console.glyphs, GLYPHS),
-    ] {
-        if !known.contains(&value.as_str()) {
-            problem(key, format!("`{value}` is none of {}", known.join(", ")));
         }
     }
     if config.telemetry.level.trim().is_empty() {
@@ -110,26 +100,4 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         });
     }
     Ok(())
-}
-
-/// `host:port`, `1.2.3.4:port` or `[v6]:port` with a port that is not 0.
-fn is_host_port(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    let bracketed = host.starts_with('[') && host.ends_with(']');
-    let host_fits = if bracketed {
-        text.parse::<SocketAddr>().is_ok()
-    } else {
-        is_host_name(host)
-    };
-    host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
-fn is_host_name(host: &str) -> bool {
-    !host.is_empty()
-        && host.len() <= 253
-        && host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
