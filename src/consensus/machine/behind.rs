@@ -114,10 +114,9 @@ impl Machine {
         }
         let mut heights: Vec<Height> = self.seen_at.values().copied().collect();
         heights.sort_unstable_by(|a, b| b.cmp(a));
-        if let Some(certain) = heights.get(self.current.quorum().f()).copied() {
-            if certain > self.current.height.next() {
-                self.report_behind(certain);
-            }
+        let certain = heights.get(self.current.quorum().f()).copied();
+        if let Some(certain) = certain.filter(|certain| *certain > self.current.height.next()) {
+            self.report_behind(certain);
         }
     }
 

@@ -57,10 +57,11 @@ impl Machine {
             self.report_behind(height);
         } else if height == self.current.height {
             self.on_certificate(context, certificate, block);
-        } else if height == self.tip.height && certificate.block_hash != self.tip.hash {
-            if let Some(ours) = self.tip.certificate.clone() {
-                self.halt(ours, certificate);
-            }
+        } else if height == self.tip.height
+            && certificate.block_hash != self.tip.hash
+            && let Some(ours) = self.tip.certificate.clone()
+        {
+            self.halt(ours, certificate);
         }
     }
 
@@ -71,12 +72,10 @@ impl Machine {
         block: Option<Verified<Block>>,
     ) {
         let digest = certificate.block_hash;
-        if let Some(ours) = self.current.deciding.as_ref().or(self.current.decided.as_ref()) {
-            if ours.block_hash != digest {
-                let ours = ours.clone();
-                self.halt(ours, certificate);
-                return;
-            }
+        let ours = self.current.deciding.as_ref().or(self.current.decided.as_ref());
+        if let Some(ours) = ours.filter(|ours| ours.block_hash != digest).cloned() {
+            self.halt(ours, certificate);
+            return;
         }
         if self.current.decided.is_some() {
             return;

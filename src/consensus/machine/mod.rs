@@ -290,14 +290,10 @@ impl Machine {
             return None;
         }
         let quorum = current.quorum();
-        if let Some(certificate) = current.deciding.as_ref().or(current.decided.as_ref()) {
-            if current
-                .commits
-                .reached_against(quorum, certificate.block_hash)
-                .is_some()
-            {
-                return Some(Rule::Fork);
-            }
+        let certificate = current.deciding.as_ref().or(current.decided.as_ref());
+        let against = certificate.and_then(|ours| current.commits.reached_against(quorum, ours.block_hash));
+        if against.is_some() {
+            return Some(Rule::Fork);
         }
         if current.round.phase == Phase::Finalized {
             return None;

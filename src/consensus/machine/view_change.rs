@@ -203,10 +203,14 @@ impl Machine {
         }
         match self.current.view_changes.insert(view_change, context.now.mono) {
             Noted::New => {
+                self.current.lead_tried = None;
                 self.check_amnesia_of_view_change(&header);
                 true
             }
-            Noted::Completed => true,
+            Noted::Completed => {
+                self.current.lead_tried = None;
+                true
+            }
             Noted::Duplicate | Noted::Stranger => false,
             Noted::Old => {
                 self.drop_because("view change lower than one before");

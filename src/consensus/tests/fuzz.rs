@@ -1,1 +1,44 @@
-//! fuzz
+//! Thousands of random schedules, and the proof that a seed names one of them.
+
+use super::schedule::{Draws, run};
+
+fn schedules(from: u64, count: u64, sizes: &[u64]) {
+    for seed in from..from + count {
+        if let Err(broken) = run(seed, sizes, |_| {}) {
+            panic!("{broken}");
+        }
+    }
+}
+
+#[test]
+fn random_schedules_of_four() {
+    schedules(0, 1_200, &[4]);
+}
+
+#[test]
+fn random_schedules_of_other_sizes() {
+    schedules(1_000_000, 600, &[1, 2, 3, 5, 6, 7]);
+}
+
+#[test]
+fn a22_one_seed_one_trace() {
+    for seed in 0..40 {
+        let trace = || {
+            let world = run(seed, &[4, 5, 7], |world| world.trace = Some(Vec::new())).unwrap();
+            (world.trace_hash(), world.messages, world.now)
+        };
+        assert_eq!(trace(), trace(), "seed {seed}");
+    }
+    assert_ne!(Draws::new(1).next(), Draws::new(2).next());
+}
+
+/// Replays the schedule that `SEED` names, with its trace.
+#[test]
+#[ignore = "a tool: SEED=n cargo test --lib replay_a_seed -- --ignored --nocapture"]
+fn replay_a_seed() {
+    let seed = option_env!("SEED")
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(0);
+    let result = run(seed, &[4], |world| world.trace = Some(Vec::new()));
+    println!("{:?}", result.map(|world| world.trace));
+}

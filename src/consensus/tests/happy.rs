@@ -70,3 +70,26 @@ fn many_heights_in_a_row() {
         .collect();
     assert_eq!(proposers.len(), 4, "everybody leads in turn");
 }
+
+/// A node without a key follows: it accepts, counts and decides, and never says a word.
+#[test]
+fn a_follower_decides_in_silence() {
+    let mut world = World::new(4);
+    world.nodes[2].only_follows = true;
+    world.start();
+    assert!(world.run_to_height(8, 10_000));
+    assert!(world.nodes[2].sent.is_empty());
+    let view = world.nodes[2].machine.as_ref().unwrap().view();
+    assert_eq!((view.me, view.may_sign), (None, false));
+    world.laws.check();
+}
+
+/// A set of nobody makes no blocks, arms nothing and does not fall over.
+#[test]
+fn an_empty_set_stands_still() {
+    let mut world = World::new(1);
+    world.validators = crate::consensus::ValidatorSet::new(Vec::new());
+    world.start();
+    world.run_ms(10_000);
+    assert!(world.nodes[0].sent.is_empty() && world.nodes[0].chain.is_empty());
+}

@@ -78,11 +78,10 @@ impl Laws {
         for other in sent.iter() {
             if let (ConsensusMessage::Vote(vote), ConsensusMessage::ViewChange(change))
             | (ConsensusMessage::ViewChange(change), ConsensusMessage::Vote(vote)) = (other, message)
+                && is_amnesia(vote, &change.header)
             {
-                if is_amnesia(vote, &change.header) {
-                    self.broken
-                        .push(format!("O3: node {node} forgot its COMMIT at {position:?}"));
-                }
+                self.broken
+                    .push(format!("O3: node {node} forgot its COMMIT at {position:?}"));
             }
             if position.round < other.round() && !matches!(message, ConsensusMessage::ViewChange(_)) {
                 self.broken

@@ -13,6 +13,7 @@ mod happy;
 mod laws;
 mod pp_ok;
 mod recovery;
+mod round;
 mod schedule;
 mod timeouts;
 mod toy_ledger;

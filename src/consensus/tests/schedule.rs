@@ -1,1 +1,170 @@
-//! schedule
+//! A schedule: everything that can go wrong, drawn from a seed. It makes things happen and judges
+//! nothing; what must hold stands in `laws`.
+
+use std::{cell::RefCell, rc::Rc};
+
+use super::world::{Envelope, Item, World, millis};
+
+/// SplitMix64: small, and equal on every machine.
+#[derive(Debug, Clone)]
+pub(super) struct Draws(u64);
+
+impl Draws {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform below `bound`.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(super) fn pick(&mut self, from: &[u64]) -> u64 {
+        from[self.below(from.len() as u64) as usize]
+    }
+}
+
+/// What may go wrong, and how much of it.
+#[derive(Debug, Clone)]
+pub(super) struct Faults {
+    pub(super) n: usize,
+    pub(super) loss_percent: u64,
+    pub(super) duplicates_percent: u64,
+    pub(super) delay_max_us: u64,
+    /// Nodes are cut into two halves that change every so often.
+    pub(super) partition_every_ms: Option<u64>,
+    pub(super) one_way: bool,
+    pub(super) crashes: u64,
+    pub(super) signs_slowly: bool,
+    pub(super) forwards: bool,
+    pub(super) clocks_differ: bool,
+    /// From here on the network is good, and everybody is up.
+    pub(super) heals_at_ms: u64,
+}
+
+impl Faults {
+    pub(super) fn draw(draws: &mut Draws, sizes: &[u64]) -> Self {
+        Self {
+            n: draws.pick(sizes) as usize,
+            loss_percent: draws.pick(&[0, 0, 5, 20, 40]),
+            duplicates_percent: draws.pick(&[0, 0, 10]),
+            delay_max_us: millis(draws.pick(&[2, 50, 300, 700, 2_500])),
+            partition_every_ms: draws.chance(30).then(|| 200 + draws.below(3_000)),
+            one_way: draws.chance(50),
+            crashes: draws.pick(&[0, 0, 1, 3, 8]),
+            signs_slowly: draws.chance(25),
+            forwards: draws.chance(30),
+            clocks_differ: draws.chance(20),
+            heals_at_ms: 500 + draws.below(4_000),
+        }
+    }
+}
+
+/// Heights that there is work for while faults happen: few, so that each gets its share of them.
+const HEIGHTS_WITH_FAULTS: u64 = 3;
+/// Heights that have to be decided after the network has healed.
+const HEIGHTS_AFTER_HEALING: u64 = 2;
+/// How long that may take, in virtual time.
+const HEALED_WITHIN_MS: u64 = 30_000;
+
+/// Runs one schedule to its end.
+///
+/// # Errors
+/// The laws that were broken, or that it hangs.
+pub(super) fn run(seed: u64, sizes: &[u64], prepare: impl FnOnce(&mut World)) -> Result<World, String> {
+    let mut draws = Draws::new(seed);
+    let faults = Faults::draw(&mut draws, sizes);
+    let mut world = World::new(faults.n);
+    prepare(&mut world);
+    world.work_below = HEIGHTS_WITH_FAULTS;
+    world.forwards = faults.forwards;
+    world.restart_after_us = millis(50 + draws.below(1_500));
+    if faults.signs_slowly {
+        world.sign_delay_us = Some(|draw| draw.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 46);
+    }
+    if faults.clocks_differ {
+        for node in &mut world.nodes {
+            node.clock_offset_ms = draws.below(12_000);
+        }
+    }
+    let heals_at = millis(faults.heals_at_ms);
+    let shared = Rc::new(RefCell::new(draws.clone()));
+    let network = faults.clone();
+    let for_network = shared.clone();
+    world.network =
+        Box::new(move |envelope| deliver(&network, &mut for_network.borrow_mut(), heals_at, envelope));
+    world.start();
+    for _ in 0..faults.crashes {
+        let node = draws.below(faults.n as u64) as usize;
+        if draws.chance(60) {
+            // At a persist or a send: where it hurts.
+            let at = millis(draws.below(faults.heals_at_ms));
+            world.run_until(at.max(world.now));
+            world.nodes[node].crash_after = Some(1 + draws.below(12));
+        } else {
+            let after = millis(draws.below(faults.heals_at_ms)).saturating_sub(world.now);
+            world.push(after, Item::Crash { node });
+        }
+    }
+    world.run_until(heals_at.max(world.now));
+    for node in &mut world.nodes {
+        node.crash_after = None;
+    }
+    world.work_below = u64::MAX;
+    for node in 0..faults.n {
+        world.tell_work(node);
+    }
+    world.run_ms(100);
+    let goal = world
+        .nodes
+        .iter()
+        .map(|node| node.chain.len() as u64)
+        .max()
+        .unwrap_or(0)
+        + HEIGHTS_AFTER_HEALING;
+    let is_live = world.run_to_height(goal, HEALED_WITHIN_MS);
+    if !world.laws.broken.is_empty() {
+        return Err(format!("seed {seed} {faults:?}: {:#?}", world.laws.broken));
+    }
+    if !is_live {
+        let heights: Vec<usize> = world.nodes.iter().map(|node| node.chain.len()).collect();
+        return Err(format!(
+            "seed {seed} {faults:?}: hangs at {heights:?}, goal {goal}"
+        ));
+    }
+    Ok(world)
+}
+
+fn deliver(faults: &Faults, draws: &mut Draws, heals_at: u64, envelope: &Envelope<'_>) -> Vec<u64> {
+    if envelope.at >= heals_at {
+        return vec![1_000];
+    }
+    if let Some(every) = faults.partition_every_ms {
+        let cut = Draws::new(envelope.at / millis(every)).next();
+        let side = |node: usize| (cut >> node) & 1;
+        let is_cut = side(envelope.from) != side(envelope.to);
+        if is_cut && !(faults.one_way && side(envelope.from) == 0) {
+            return Vec::new();
+        }
+    }
+    if draws.chance(faults.loss_percent) {
+        return Vec::new();
+    }
+    let mut arrivals = vec![500 + draws.below(faults.delay_max_us)];
+    if draws.chance(faults.duplicates_percent) {
+        arrivals.push(500 + draws.below(2 * faults.delay_max_us));
+    }
+    arrivals
+}

@@ -92,6 +92,8 @@ pub(super) struct Node {
     /// Crash after so many more persists and sends.
     pub(super) crash_after: Option<u64>,
     pub(super) is_byzantine: bool,
+    /// Runs without a consensus key.
+    pub(super) only_follows: bool,
     pub(super) clock_offset_ms: u64,
 }
 
@@ -105,7 +107,8 @@ pub(super) struct World {
     sequence: u64,
     pub(super) network: Network,
     pub(super) laws: Laws,
-    pub(super) has_work: bool,
+    /// Work waits for every height below this; above, only the block interval makes blocks.
+    pub(super) work_below: u64,
     pub(super) forwards: bool,
     pub(super) answers: bool,
     pub(super) sign_delay_us: Option<fn(u64) -> u64>,
@@ -152,6 +155,7 @@ impl World {
                 behind: Vec::new(),
                 crash_after: None,
                 is_byzantine: false,
+                only_follows: false,
                 clock_offset_ms: 0,
             })
             .collect();
@@ -168,7 +172,7 @@ impl World {
             sequence: 0,
             network: Box::new(|_| vec![1_000]),
             laws: Laws::default(),
-            has_work: true,
+            work_below: u64::MAX,
             forwards: false,
             answers: true,
             sign_delay_us: None,
@@ -179,6 +183,16 @@ impl World {
             bodies: HashMap::new(),
             trace: None,
         }
+    }
+
+    /// `n` validators of whom only `node` lives; the test speaks for the others.
+    pub(super) fn alone(n: usize, node: usize) -> Self {
+        let mut world = Self::new(n);
+        for other in (0..n).filter(|other| *other != node) {
+            world.nodes[other].is_byzantine = true;
+        }
+        world.start();
+        world
     }
 
     /// Starts every node that is not Byzantine.
@@ -194,7 +208,7 @@ impl World {
         MachineConfig {
             chain_id: self.chain_id,
             timing: TIMING,
-            me: Some(self.nodes[node].key.public_key()),
+            me: (!self.nodes[node].only_follows).then(|| self.nodes[node].key.public_key()),
             drift_ms: 10_000,
             resend_ms: 500,
             leader_grace_ms: 500,
@@ -215,6 +229,7 @@ impl World {
         let mut bodies: BTreeMap<BlockHash, Block> = BTreeMap::new();
         one.ledger = ToyLedger {
             salt: one.ledger.salt,
+            can_build: one.ledger.can_build,
             ..ToyLedger::new(one.key.public_key(), validators, chain_id)
         };
         one.chain.clear();
@@ -254,11 +269,30 @@ impl World {
         let effects = one.machine.as_mut().unwrap().start(now, &mut one.ledger);
         self.perform(node, effects);
         self.tell_work(node);
+        self.tell_links(node, true);
+    }
+
+    /// Sessions come up and go down with the processes.
+    fn tell_links(&mut self, node: usize, is_up: bool) {
+        let key = self.nodes[node].key.public_key();
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            if self.nodes[other].machine.is_some() {
+                let event = if is_up {
+                    Event::ValidatorUp(key)
+                } else {
+                    Event::ValidatorDown(key)
+                };
+                self.step(other, event);
+                let key = self.nodes[other].key.public_key();
+                self.step(node, Event::ValidatorUp(key));
+            }
+        }
     }
 
     pub(super) fn crash(&mut self, node: usize) {
         self.nodes[node].machine = None;
         self.nodes[node].timers.clear();
+        self.tell_links(node, false);
         self.push(self.restart_after_us, Item::Restart { node });
     }
 
@@ -280,8 +314,9 @@ impl World {
         self.queue.insert((self.now + after_us, self.sequence), item);
     }
 
-    fn tell_work(&mut self, node: usize) {
-        if self.has_work && self.nodes[node].machine.is_some() {
+    pub(super) fn tell_work(&mut self, node: usize) {
+        let has_work = (self.nodes[node].chain.len() as u64) < self.work_below;
+        if has_work && self.nodes[node].machine.is_some() {
             let since = Mono::from_micros(self.now);
             self.step(node, Event::Work(Some(since)));
         }
@@ -406,7 +441,7 @@ impl World {
                 };
                 let machine = one.machine.as_mut().unwrap();
                 todo.extend(machine.advance(now, tip, validators, &mut one.ledger));
-                if self.has_work {
+                if (one.chain.len() as u64) < self.work_below {
                     let event = Event::Work(Some(now.mono));
                     todo.extend(machine.step(now, event, &mut one.ledger));
                 }
@@ -483,10 +518,10 @@ impl World {
     /// Checks a message's signatures once, however often it is sent.
     pub(super) fn check(&mut self, message: ConsensusMessage) -> Verified<ConsensusMessage> {
         let signature = *message.signature();
-        if let Some(known) = self.checked.get(&signature) {
-            if **known == message {
-                return known.clone();
-            }
+        if let Some(known) = self.checked.get(&signature)
+            && **known == message
+        {
+            return known.clone();
         }
         let context = MessageContext {
             domain: &self.domain,
