@@ -6,9 +6,11 @@ use crate::{
     chain::GenesisError,
     config::ConfigError,
     devnet::DevnetError,
+    network::NetworkError,
+    node::NodeError,
     rpc::{RpcError, client::ClientError},
     signer::SignerError,
-    storage::{lock::LockError, wal::WalError},
+    storage::{StoreError, lock::LockError, wal::WalError},
     telemetry::TelemetryError,
 };
 
@@ -75,6 +77,10 @@ codes! {
     Genesis = "6501" => 65,
     /// The consensus log is damaged.
     ConsensusLog = "6502" => 65,
+    /// The chain database is damaged.
+    Database = "6503" => 65,
+    /// The chain database belongs to another network.
+    OtherChain = "6504" => 65,
     /// Another process uses the data directory.
     Locked = "6601" => 66,
     /// A key is missing.
@@ -146,6 +152,35 @@ impl From<ConfigError> for Failure {
             | ConfigError::NoHome => Code::Config,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        let text = error.to_string();
+        match error {
+            NodeError::Lock(error) => error.into(),
+            NodeError::Wal(error) => error.into(),
+            NodeError::Record { .. } => Self::new(Code::ConsensusLog, text),
+            NodeError::Replay { .. } => Self::new(Code::Database, text),
+            NodeError::Store(error) => Self::new(
+                match error {
+                    StoreError::Newer { .. } => Code::Newer,
+                    StoreError::OtherChain { .. } => Code::OtherChain,
+                    StoreError::Corrupt { .. } => Code::Database,
+                    _ => Code::Io,
+                },
+                text,
+            ),
+            NodeError::Network(error) => Self::new(
+                match error {
+                    NetworkError::AddressInUse { .. } => Code::PortInUse,
+                    _ => Code::Config,
+                },
+                text,
+            ),
+            NodeError::Thread { .. } => Self::new(Code::Unexpected, text),
+        }
     }
 }
 

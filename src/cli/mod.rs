@@ -19,6 +19,7 @@ mod output;
 mod payment;
 mod run;
 mod signals;
+mod service;
 mod status;
 mod tx;
 mod version;

@@ -9,6 +9,7 @@ use super::{
     failure::{Code, Failure},
     init::genesis_of,
     output,
+    service::Service,
 };
 use crate::{
     chain::Genesis,
@@ -41,16 +42,24 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         "{} at {}, {}",
         prepared.genesis.network,
         prepared.dir.root().display(),
-        if prepared.with_console {
-            "with console"
-        } else {
-            "headless"
-        }
+        if prepared.with_console { "with console" } else { "headless" }
     ));
-    Err(Failure::new(
-        Code::Unexpected,
-        "the node room is not wired in yet",
-    ))
+    Service::start(prepared)?.run()
+}
+
+impl Prepared {
+    /// The name that people see: from the configuration, from genesis, else the short key.
+    pub(super) fn name(&self) -> String {
+        let configured = Some(self.loaded.config.node.moniker.clone()).filter(|name| !name.is_empty());
+        let key = self.signer.as_ref().map(|signer| signer.public_key());
+        let in_genesis = || {
+            let mut masternodes = self.genesis.masternodes.iter();
+            masternodes.find(|node| Some(node.validator_key) == key).map(|node| node.name.clone())
+        };
+        configured
+            .or_else(in_genesis)
+            .unwrap_or_else(|| self.node_key.public_key().short())
+    }
 }
 
 /// Reads and checks everything, and changes nothing.

@@ -1,0 +1,228 @@
+//! A node with its faces: started in order, run until it shall stop, stopped in order.
+//!
+//! `timed run` is one of these; `timed devnet` runs its first node as one, so that both meet the same
+//! signals, the same console and the same stop.
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use super::{
+    failure::{Code, Failure},
+    run::Prepared,
+};
+use crate::{
+    control::{LogRing, NodeHandle},
+    mempool::PoolLimits,
+    network::{NetworkConfig, PeerAddress},
+    node::{self, Node, NodeOptions},
+    rpc,
+    storage::StoreOptions,
+    telemetry::{self, Telemetry},
+};
+
+/// Workers of the node's runtime: sessions and tasks, none of which computes for long.
+const WORKERS: usize = 2;
+/// How long the console has to give the terminal back.
+const CONSOLE_PATIENCE: Duration = Duration::from_secs(2);
+/// What a shell shows for a process that SIGTERM ended.
+const EXIT_FORCED: u8 = 143;
+
+/// Everything that runs.
+pub(super) struct Service {
+    node: Node,
+    rpc: Option<rpc::Server>,
+    runtime: Runtime,
+    telemetry: Telemetry,
+    stop_budget: Duration,
+}
+
+fn bad_address(key: &str) -> Failure {
+    Failure::new(Code::Config, format!("{key} is no address; write ip:port"))
+}
+
+fn peer_addresses(peers: &[String]) -> Result<Vec<PeerAddress>, Failure> {
+    peers
+        .iter()
+        .map(|text| text.parse().map_err(|error| Failure::new(Code::Config, format!("network.peers: {error}"))))
+        .collect()
+}
+
+/// Why a node shall stop.
+enum End {
+    /// In order, for this reason.
+    Stop(String),
+    /// At once.
+    Now,
+}
+
+impl Service {
+    /// Starts logging, the node and HTTP.
+    pub(super) fn start(prepared: Prepared) -> Result<Self, Failure> {
+        let config = &prepared.loaded.config;
+        let logs = Arc::new(LogRing::new());
+        let telemetry = telemetry::init(telemetry::Options {
+            config: config.telemetry.clone(),
+            directory: Some(prepared.dir.logs()),
+            stderr: !prepared.with_console,
+            ring: Arc::clone(&logs),
+        })?;
+        for warning in &prepared.loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_name("node")
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(Code::Unexpected, format!("no runtime: {error}; check `ulimit -u`")))?;
+        let mut network = NetworkConfig::new(config.p2p_listen().ok_or_else(|| bad_address("network.listen"))?);
+        network.peers = peer_addresses(&config.network.peers)?;
+        network.inbound_max = config.network.inbound_max as usize;
+        network.per_ip_max = config.network.per_ip_max as usize;
+        let rpc_listen = config.rpc_listen().ok_or_else(|| bad_address("rpc.listen"))?;
+        let stop_budget = Duration::from_secs(config.shutdown.timeout_s);
+        let options = NodeOptions {
+            name: prepared.name(),
+            data_dir: prepared.dir.root().to_owned(),
+            node_key: prepared.node_key,
+            signer: prepared.signer,
+            observer: config.node.observer,
+            skip_doppelganger: false,
+            network,
+            pool: PoolLimits {
+                txs_max: config.mempool.txs_max,
+                heap_bytes_max: config.mempool.memory_max_mb.saturating_mul(1_000_000),
+                expiry_ms: config.mempool.expiry_h.saturating_mul(3_600_000),
+            },
+            store: StoreOptions { cache_coins: config.storage.cache_coins, ..StoreOptions::default() },
+            rpc_listen: Some(rpc_listen.to_string()),
+            log_file: telemetry.log_file().map(Into::into),
+            logs,
+            log_filter: telemetry.filter(),
+            stop_budget,
+            genesis: prepared.genesis,
+        };
+        let genesis_network = options.genesis.network;
+        let node = runtime.block_on(node::start(options, runtime.handle().clone()))?;
+        let rpc = rpc::Server::start(
+            rpc::Config {
+                listen: rpc_listen,
+                allowed_hosts: config.rpc.allowed_hosts.clone(),
+                network: genesis_network,
+            },
+            node.handle().clone(),
+            Arc::clone(node.metrics()),
+        );
+        let rpc = match rpc {
+            Ok(rpc) => rpc,
+            Err(error) => {
+                runtime.block_on(node.stop("HTTP could not be started"));
+                return Err(error.into());
+            }
+        };
+        Ok(Self {
+            node,
+            rpc: Some(rpc),
+            runtime,
+            telemetry,
+            stop_budget,
+        })
+    }
+
+    /// What faces hold of the node.
+    pub(super) fn handle(&self) -> &NodeHandle {
+        self.node.handle()
+    }
+
+    /// The runtime that the node's tasks run on.
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Runs until a signal, a command or the console ends it; then stops in order.
+    pub(super) fn run(mut self) -> Result<ExitCode, Failure> {
+        let end = self.runtime.block_on(self.until_end())?;
+        let End::Stop(reason) = end else {
+            return Ok(ExitCode::from(EXIT_FORCED));
+        };
+        tracing::info!(reason, "Shutdown signal received");
+        if let Some(rpc) = self.rpc.take() {
+            rpc.stop();
+        }
+        let Self { node, runtime, telemetry, stop_budget, .. } = self;
+        let clean = runtime.block_on(async {
+            let stop = tokio::time::timeout(stop_budget, node.stop(&reason));
+            tokio::select! {
+                stopped = stop => stopped.unwrap_or(false).then_some(ExitCode::SUCCESS),
+                forced = force_asked() => Some(forced),
+            }
+        });
+        runtime.shutdown_timeout(Duration::from_millis(200));
+        drop(telemetry);
+        Ok(clean.unwrap_or(ExitCode::FAILURE))
+    }
+
+    async fn until_end(&self) -> Result<End, Failure> {
+        let mut signals = Signals::listen()?;
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Received::Stop(name) => return Ok(End::Stop(name.to_owned())),
+                    Received::HangUp => tracing::info!("SIGHUP: nothing to reload; node running"),
+                },
+                reason = self.node.stop_requested() => return Ok(End::Stop(reason)),
+            }
+        }
+    }
+}
+
+/// A second signal.
+async fn force_asked() -> ExitCode {
+    let Ok(mut signals) = Signals::listen() else { return std::future::pending().await };
+    loop {
+        if matches!(signals.next().await, Received::Stop(_)) {
+            return ExitCode::from(EXIT_FORCED);
+        }
+    }
+}
+
+/// What a process manager or a terminal can say.
+enum Received {
+    Stop(&'static str),
+    HangUp,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::new(Code::Unexpected, format!("signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Received {
+        tokio::select! {
+            _ = self.interrupt.recv() => Received::Stop("SIGINT"),
+            _ = self.terminate.recv() => Received::Stop("SIGTERM"),
+            _ = self.hang_up.recv() => Received::HangUp,
+        }
+    }
+}

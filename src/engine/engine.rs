@@ -1,0 +1,265 @@
+//! The engine's one match: which handler an event wakes.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use crate::{
+    chain::{Height, Params},
+    consensus::{self, Machine, MachineConfig, Now, Recovered, Timer, Timing, ValidatorSet},
+    crypto::{Hash256, PublicKey},
+    mempool::Mempool,
+    sync::CatchUp,
+};
+
+use super::{Effect, Event, Happening, SigningHold, ledger::{DRIFT_MS, Ledger}, peers::Peers};
+
+/// R9: own messages of the height are sent again this often.
+const RESEND_MS: u64 = 500;
+/// R8: a leader's link may be down this long before the round is left.
+const LEADER_GRACE_MS: u64 = 500;
+
+/// What a node is told once.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Genesis hash.
+    pub chain_id: Hash256,
+    /// Genesis parameters.
+    pub params: Params,
+    /// Our consensus key; `None` for a node that only follows.
+    pub me: Option<PublicKey>,
+    /// Reasons to sign nothing that hold from the start.
+    pub holds: BTreeSet<SigningHold>,
+    /// How long to listen before signing, in ms; 0 where the log never held a signature.
+    pub listen_ms: u64,
+}
+
+/// What recovery found.
+#[derive(Debug)]
+pub struct Start {
+    /// The tip, with everything decided in the log connected already.
+    pub tip: consensus::Tip,
+    /// What the log says of the height above it.
+    pub recovered: Recovered,
+}
+
+/// The validator.
+pub struct Engine {
+    pub(super) config: EngineConfig,
+    pub(super) machine: Machine,
+    pub(super) ledger: Ledger,
+    pub(super) sync: CatchUp,
+    pub(super) peers: Peers,
+    pub(super) holds: BTreeSet<SigningHold>,
+    listening_until: Option<consensus::Mono>,
+    pub(super) syncing: bool,
+    activated: bool,
+    pub(super) out: Vec<Effect>,
+    /// Effects of the machine that wait to be translated; a decision adds to them.
+    pending: VecDeque<consensus::Effect>,
+    /// The last heights as they were when they were decided, newest first.
+    pub(super) past: VecDeque<Arc<consensus::View>>,
+}
+
+impl Engine {
+    /// An engine on `start`, with the ledger it stands on and an empty pool.
+    pub fn new(config: EngineConfig, start: Start, ledger: Ledger) -> Self {
+        let machine = Machine::new(
+            MachineConfig {
+                chain_id: config.chain_id,
+                timing: Timing::from_params(&config.params),
+                me: config.me,
+                drift_ms: DRIFT_MS,
+                resend_ms: RESEND_MS,
+                leader_grace_ms: LEADER_GRACE_MS,
+                next_height_bytes_max: usize::try_from(config.params.max_block_bytes * 2)
+                    .unwrap_or(usize::MAX),
+            },
+            start.tip,
+            ledger.validators().clone(),
+            start.recovered,
+        );
+        Self {
+            holds: config.holds.clone(),
+            listening_until: None,
+            config,
+            machine,
+            ledger,
+            sync: CatchUp::default(),
+            peers: Peers::default(),
+            syncing: false,
+            activated: false,
+            out: Vec::new(),
+            pending: VecDeque::new(),
+            past: VecDeque::new(),
+        }
+    }
+
+    /// Begins: arms what recovery left armed. Call once, before the first [`Engine::step`].
+    pub fn start(&mut self, now: Now) -> Vec<Effect> {
+        if self.config.listen_ms > 0 {
+            self.holds.insert(SigningHold::Listening);
+            self.listening_until = Some(now.mono.plus_ms(self.config.listen_ms));
+        }
+        let minimum = usize::try_from(self.config.params.min_masternodes).unwrap_or(usize::MAX);
+        if self.ledger.validators().len() < minimum {
+            self.holds.insert(SigningHold::TooFewMasternodes);
+        }
+        if !self.holds.is_empty() {
+            self.consensus(now, consensus::Event::SigningAllowed(false));
+        }
+        let effects = self.machine.start(now, &mut self.ledger);
+        self.pending.extend(effects);
+        self.translate(now);
+        self.check_activation();
+        std::mem::take(&mut self.out)
+    }
+
+    /// Advances by one event.
+    pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Consensus { from, message, body } => {
+                self.on_message(now, from, message, body);
+            }
+            Event::OffHeight { from, height } => self.on_off_height(now, from, height),
+            Event::Decided { from, certificate, block } => self.on_decided(now, from, certificate, block),
+            Event::Fetched(block) => self.consensus(now, consensus::Event::Fetched(block)),
+            Event::Blocks { peer, blocks, certificate } => self.on_blocks(now, peer, blocks, certificate),
+            Event::BlocksFailed { peer } => {
+                self.sync.on_failure(&peer, now.mono);
+                self.ask_for_blocks(now);
+            }
+            Event::Transactions(arrivals) => self.on_transactions(now, arrivals),
+            Event::Timer(timer) => self.on_timer(now, timer),
+            Event::Signed { request, signature } => self.consensus(
+                now,
+                match signature {
+                    Some(signature) => consensus::Event::Signed { request, signature },
+                    None => consensus::Event::SignFailed { request },
+                },
+            ),
+            Event::PeerUp { peer, validator, height } => self.on_peer_up(now, peer, validator, height),
+            Event::PeerHeight { peer, height } => self.sync.on_claim(peer, height, now.mono),
+            Event::PeerDown { peer } => self.on_peer_down(now, peer),
+            Event::Committed(height) => self.ledger.on_committed(height),
+            Event::Tick => self.on_tick(now),
+            Event::Signing(hold, holds) => self.set_hold(now, hold, holds),
+            Event::Stop => self.set_hold(now, SigningHold::Stopping, true),
+        }
+        self.translate(now);
+        std::mem::take(&mut self.out)
+    }
+
+    /// The validators of the height being decided, and the one above the tip.
+    pub fn validators(&self) -> &ValidatorSet {
+        self.ledger.validators()
+    }
+
+    /// Height of the tip.
+    pub fn tip(&self) -> Height {
+        self.ledger.tip()
+    }
+
+    /// The pool, for figures and for saving it at the end.
+    pub fn pool(&self) -> &Mempool {
+        self.ledger.pool()
+    }
+
+    /// Feeds the machine and translates what it asks for.
+    pub(super) fn consensus(&mut self, now: Now, event: consensus::Event) {
+        let effects = self.machine.step(now, event, &mut self.ledger);
+        self.pending.extend(effects);
+        self.translate(now);
+    }
+
+    /// Passes the machine on to the height above the ledger's tip.
+    pub(super) fn advance(&mut self, now: Now, tip: consensus::Tip) {
+        let validators = self.ledger.validators().clone();
+        let effects = self.machine.advance(now, tip, validators, &mut self.ledger);
+        self.pending.extend(effects);
+    }
+
+    /// Turns the machine's effects into the engine's, performing decisions on the way.
+    pub(super) fn translate(&mut self, now: Now) {
+        while let Some(effect) = self.pending.pop_front() {
+            match effect {
+                consensus::Effect::Sign { request, position, bytes } => {
+                    self.out.push(Effect::Sign { request, position, bytes });
+                }
+                consensus::Effect::Persist(record) => self.out.push(Effect::Persist(record)),
+                consensus::Effect::Broadcast { message, block } => {
+                    self.out.push(Effect::Broadcast { message, block });
+                }
+                consensus::Effect::Forward { from, message, block } => {
+                    self.out.push(Effect::Forward { from, message, block });
+                }
+                consensus::Effect::SetTimer { timer, at } => self.out.push(Effect::SetTimer { timer, at }),
+                consensus::Effect::FetchBody { height, digest } => {
+                    self.out.push(Effect::FetchBody { height, digest });
+                }
+                consensus::Effect::Decide { block, certificate } => self.decide(now, block, certificate),
+                consensus::Effect::PeerBehind { peer, height } => self.help(now, peer, height),
+                consensus::Effect::Behind { height } => self.on_behind(now, height),
+                consensus::Effect::Evidence(evidence) => self.out.push(Effect::Evidence(evidence)),
+                consensus::Effect::Doppelganger(_) => self.set_hold(now, SigningHold::Doppelganger, true),
+                consensus::Effect::SafetyViolation { ours, theirs } => {
+                    let height = ours.height;
+                    self.out.push(Effect::SafetyViolation { height, ours, theirs });
+                    self.set_hold(now, SigningHold::SafetyViolation, true);
+                }
+                consensus::Effect::Note(note) => self.out.push(Effect::Note(note)),
+            }
+        }
+    }
+
+    fn on_timer(&mut self, now: Now, timer: Timer) {
+        if let Timer::Work { height } = timer {
+            self.offer_overdue(height);
+        }
+        self.consensus(now, consensus::Event::Timer(timer));
+    }
+
+    fn on_tick(&mut self, now: Now) {
+        if self.listening_until.is_some_and(|until| now.mono >= until) {
+            self.listening_until = None;
+            self.set_hold(now, SigningHold::Listening, false);
+        }
+        self.expire(now);
+        self.ask_for_blocks(now);
+    }
+
+    /// Adds or lifts a reason to sign nothing; the machine hears when the first comes or the last goes.
+    pub(super) fn set_hold(&mut self, now: Now, hold: SigningHold, holds: bool) {
+        let was_free = self.holds.is_empty();
+        let changed = if holds { self.holds.insert(hold) } else { self.holds.remove(&hold) };
+        if changed && holds {
+            self.out.push(Effect::Held(hold));
+        }
+        if was_free != self.holds.is_empty() {
+            let allowed = self.holds.is_empty();
+            let effects = self.machine.step(now, consensus::Event::SigningAllowed(allowed), &mut self.ledger);
+            self.pending.extend(effects);
+            self.translate(now);
+        }
+    }
+
+    /// Says once that the set is large enough and a quorum of it is connected.
+    pub(super) fn check_activation(&mut self) {
+        if self.activated {
+            return;
+        }
+        let set = self.ledger.validators();
+        let minimum = usize::try_from(self.config.params.min_masternodes).unwrap_or(usize::MAX);
+        let connected = self.peers.connected_validators(set, self.config.me.as_ref());
+        if set.len() >= minimum && !set.is_empty() && set.quorum().is_reached(connected) {
+            self.activated = true;
+            self.out.push(Effect::Happened(Happening::ConsensusActivated { connected, n: set.len() }));
+        }
+    }
+
+    /// True once [`Happening::ConsensusActivated`] was said.
+    pub fn is_activated(&self) -> bool {
+        self.activated
+    }
+}

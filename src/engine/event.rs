@@ -1,0 +1,180 @@
+//! Everything that can happen to the validator, on one screen.
+
+use crate::{
+    chain::{Block, CommitCertificate, Height, SharedTransaction},
+    consensus::{Body, ConsensusMessage, Timer},
+    crypto::{NodeId, PublicKey, Signature, Verified},
+};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A consensus message whose signer and signatures were checked.
+    Consensus {
+        /// The session it came over.
+        from: NodeId,
+        /// The message.
+        message: Verified<ConsensusMessage>,
+        /// The proposed block, with a PRE-PREPARE only.
+        body: Option<Body>,
+    },
+    /// A consensus message of a height so low or so high that nobody checked its signature.
+    OffHeight {
+        /// The session it came over.
+        from: NodeId,
+        /// The height it speaks of.
+        height: Height,
+    },
+    /// A peer says that this height is decided (R5). The certificate is not checked yet.
+    Decided {
+        /// The session it came over.
+        from: NodeId,
+        /// The certificate.
+        certificate: CommitCertificate,
+        /// The block, if it came along.
+        block: Option<Verified<Block>>,
+    },
+    /// A body we asked for came.
+    Fetched(Verified<Block>),
+    /// A peer answered a range request with consecutive blocks, ascending, possibly none.
+    Blocks {
+        /// Who.
+        peer: NodeId,
+        /// The blocks; every transaction signature holds.
+        blocks: Vec<Verified<Block>>,
+        /// Certificate of the last one; the others' stand in their children.
+        certificate: Option<CommitCertificate>,
+    },
+    /// A peer did not answer a range request, or what it sent does not hold.
+    BlocksFailed {
+        /// Who.
+        peer: NodeId,
+    },
+    /// Transactions whose signatures hold, in order of arrival.
+    Transactions(Vec<Arrival>),
+    /// A timer fired.
+    Timer(Timer),
+    /// The signature asked for by [`Effect::Sign`](super::Effect::Sign).
+    Signed {
+        /// Number of the request.
+        request: u64,
+        /// The signature; `None` if the signer refused or did not answer in time.
+        signature: Option<Signature>,
+    },
+    /// A session came up.
+    PeerUp {
+        /// Who.
+        peer: NodeId,
+        /// The consensus key it proved, if any.
+        validator: Option<PublicKey>,
+        /// The height it claims.
+        height: Height,
+    },
+    /// A peer claims a height (keep-alive).
+    PeerHeight {
+        /// Who.
+        peer: NodeId,
+        /// The claim.
+        height: Height,
+    },
+    /// A session went down.
+    PeerDown {
+        /// Who.
+        peer: NodeId,
+    },
+    /// This block is durable in the log and visible in storage; the overlay may forget it.
+    Committed(Height),
+    /// Time passes: ranges are asked for, transactions expire. Several times a second.
+    Tick,
+    /// A reason to sign nothing arises or goes.
+    Signing(SigningHold, bool),
+    /// The node stops: sign nothing more.
+    Stop,
+}
+
+/// A transaction and where it came from.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The transaction, signatures checked.
+    pub transaction: Verified<SharedTransaction>,
+    /// Who brought it.
+    pub source: Source,
+}
+
+/// Where a transaction came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A peer.
+    Peer(NodeId),
+    /// Our own operator or an RPC client, who waits under this number for the verdict.
+    Local(u64),
+    /// Our own file of pooled transactions, read again at start.
+    Restored,
+}
+
+/// Why a validator holds its signature back. Several may hold at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SigningHold {
+    /// Started as an observer by its operator.
+    Observer,
+    /// The consensus log is missing or older than what the chain shows.
+    LogMissing,
+    /// Just started: listening for a second node with our key.
+    Listening,
+    /// A second node signs with our key.
+    Doppelganger,
+    /// The log could not be made durable.
+    LogFailed,
+    /// The disk is almost full.
+    DiskFloor,
+    /// A certified block executes to another state than its header says.
+    ExecutionMismatch,
+    /// Two certificates for different blocks at one height.
+    SafetyViolation,
+    /// The validator set is smaller than the network's minimum.
+    TooFewMasternodes,
+    /// The node is stopping.
+    Stopping,
+}
+
+impl SigningHold {
+    /// What an operator reads.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Observer => "observer mode: this node was told to sign nothing",
+            Self::LogMissing => {
+                "consensus log is missing or older than the chain: observer mode until the network has moved on"
+            }
+            Self::Listening => "just started: listening for another node with this key",
+            Self::Doppelganger => {
+                "another node signs with this key: stop one of the two, then restart this one"
+            }
+            Self::LogFailed => "the consensus log could not be written: check the disk, then restart",
+            Self::DiskFloor => "disk almost full: free space on the data volume",
+            Self::ExecutionMismatch => {
+                "a certified block gives another state here than its header says: keep the data and report it"
+            }
+            Self::SafetyViolation => {
+                "SAFETY VIOLATION: two certificates at one height; keep the data, do not restart"
+            }
+            Self::TooFewMasternodes => "too few masternodes active for this network",
+            Self::Stopping => "the node is stopping",
+        }
+    }
+
+    /// True where only a human can help; `/health` is 503 then.
+    pub const fn is_safety_stop(self) -> bool {
+        match self {
+            Self::Doppelganger
+            | Self::LogFailed
+            | Self::DiskFloor
+            | Self::ExecutionMismatch
+            | Self::SafetyViolation => true,
+            Self::Observer
+            | Self::LogMissing
+            | Self::Listening
+            | Self::TooFewMasternodes
+            | Self::Stopping => false,
+        }
+    }
+}

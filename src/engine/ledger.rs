@@ -1,0 +1,258 @@
+//! The ledger as consensus sees it: state and coins at the tip, the pool, and blocks judged already.
+//!
+//! Coins of blocks that are decided but not yet durable in storage lie in an overlay, so that the
+//! engine never waits for a disk. A block that was judged or built is kept with its result, so that
+//! deciding it costs nothing again.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+};
+
+use crate::{
+    chain::{
+        Block, BlockHash, ChainState, CommitCertificate, ConnectError, Connected, Draft, Height, Overlay,
+        Params, SharedTransaction, TimestampMs, TxId, UtxoView, assemble, connect,
+    },
+    consensus::{
+        Application, CertificateContext, Now, Round, SigningDomain, ValidatorSet, Verdict,
+    },
+    crypto::{Hash256, PublicKey, Verified},
+    mempool::{Context, Mempool, PoolLimits, Refusal},
+};
+
+use super::CommittedBlock;
+
+/// How far ahead of our clock a fresh block's timestamp may be, in ms (docs/CONSENSUS.md §3).
+pub const DRIFT_MS: u64 = 10_000;
+/// Judged blocks kept: one per leader of the rounds that a height can plausibly see.
+const JUDGED_MAX: usize = 8;
+/// A block that our own store could not answer for is judged again after this long.
+const RETRY_MS: u64 = 1_000;
+/// Tips whose certificates are kept to compare with what peers show.
+const RECENT_MAX: usize = 64;
+
+/// Coins that storage answers for.
+pub type SharedView = Arc<dyn UtxoView + Send + Sync>;
+
+/// State, coins and pool of one node.
+pub struct Ledger {
+    chain_id: Hash256,
+    params: Params,
+    me: Option<PublicKey>,
+    view: Overlay<SharedView>,
+    state: ChainState,
+    validators: ValidatorSet,
+    pool: Mempool,
+    judged: VecDeque<Connected>,
+    recent: VecDeque<(CommitCertificate, ValidatorSet)>,
+    /// Transactions that turned out invalid while building; the engine reports them.
+    dropped: Vec<TxId>,
+}
+
+impl Ledger {
+    /// A ledger at `state`, whose coins `view` has, with an empty pool.
+    pub fn new(
+        chain_id: Hash256,
+        params: Params,
+        me: Option<PublicKey>,
+        state: ChainState,
+        view: SharedView,
+        limits: PoolLimits,
+    ) -> Self {
+        let validators = ValidatorSet::new(state.validators());
+        Self {
+            chain_id,
+            params,
+            me,
+            view: Overlay::new(view),
+            state,
+            validators,
+            pool: Mempool::new(limits),
+            judged: VecDeque::new(),
+            recent: VecDeque::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    /// Height of the tip.
+    pub fn tip(&self) -> Height {
+        self.state.tip.height
+    }
+
+    /// The state after the tip.
+    pub fn state(&self) -> &ChainState {
+        &self.state
+    }
+
+    /// Validators of the height above the tip: a function of finalized state alone.
+    pub fn validators(&self) -> &ValidatorSet {
+        &self.validators
+    }
+
+    /// The transactions that wait longest, at most `count`, parents first.
+    pub(super) fn oldest(&self, count: usize) -> Vec<SharedTransaction> {
+        self.pool.transactions().take(count).map(|transaction| (**transaction).clone()).collect()
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> &Mempool {
+        &self.pool
+    }
+
+    /// Admits a transaction into the pool.
+    ///
+    /// # Errors
+    /// The pool's [`Refusal`].
+    pub(super) fn admit(
+        &mut self,
+        transaction: Verified<SharedTransaction>,
+        now: TimestampMs,
+    ) -> Result<Vec<TxId>, Refusal> {
+        let context = Context { view: &self.view, next_height: self.state.tip.height.next(), now };
+        self.pool.admit(transaction, context).map(|admitted| admitted.evicted)
+    }
+
+    /// Takes out what is too old.
+    pub(super) fn expire(&mut self, now: TimestampMs) -> Vec<TxId> {
+        self.pool.expire(now, self.state.tip.height.next())
+    }
+
+    /// What building blocks found invalid since the last call.
+    pub(super) fn take_dropped(&mut self) -> Vec<TxId> {
+        std::mem::take(&mut self.dropped)
+    }
+
+    fn judged(&self, hash: BlockHash) -> Option<&Connected> {
+        self.judged.iter().find(|connected| connected.hash == hash)
+    }
+
+    fn keep(&mut self, connected: Connected) {
+        if self.judged.len() == JUDGED_MAX {
+            self.judged.pop_front();
+        }
+        self.judged.push_back(connected);
+    }
+
+    /// Connects a certified block on the tip, without changing anything yet.
+    ///
+    /// # Errors
+    /// What differs from what the block claims, as a sentence.
+    pub(super) fn connect(&mut self, block: &Verified<Block>) -> Result<Connected, String> {
+        if let Some(connected) = self.judged(block.hash()) {
+            return Ok(connected.clone());
+        }
+        connect(block, &self.state, &self.view, &self.params).map_err(|error| error.to_string())
+    }
+
+    /// Moves the tip to a connected block. Gives the transactions that left the pool; with a reason
+    /// where a block spent their inputs otherwise.
+    pub(super) fn apply(
+        &mut self,
+        committed: &CommittedBlock,
+        now: Now,
+    ) -> Vec<(TxId, Option<&'static str>)> {
+        let height = committed.block.height();
+        self.recent.push_back((committed.certificate.clone(), self.validators.clone()));
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.view.apply(height, &committed.connected.delta);
+        self.state = committed.connected.state.clone();
+        self.validators = ValidatorSet::new(self.state.validators());
+        self.judged.clear();
+        let left = self.pool.on_commit(&committed.block);
+        let expired = self.pool.expire(now.wall, height.next());
+        let included = left.included.into_iter().map(|txid| (txid, None));
+        let conflicting = left.conflicting.into_iter().map(|txid| (txid, Some("double_spend")));
+        let expired = expired.into_iter().map(|txid| (txid, Some("expired")));
+        included.chain(conflicting).chain(expired).collect()
+    }
+
+    /// Storage answers for everything up to `height` now.
+    pub(super) fn on_committed(&mut self, height: Height) {
+        self.view.forget_through(height);
+    }
+
+    /// The certificate we hold of a recent height, and the set it was made under.
+    pub(super) fn recent_certificate(&self, height: Height) -> Option<(CommitCertificate, ValidatorSet)> {
+        self.recent.iter().find(|(certificate, _)| certificate.height == height).cloned()
+    }
+
+    /// Remembers the tip's certificate after a start.
+    pub fn remember_tip(&mut self, certificate: CommitCertificate) {
+        let validators = self.validators.clone();
+        self.recent.push_back((certificate, validators));
+    }
+
+    /// `prev_commit` of a block may be any valid certificate of the parent: nodes hold different
+    /// quorums of signatures, and the proposer's choice counts.
+    fn check_prev_commit(&self, block: &Block) -> Result<(), String> {
+        let Some(certificate) = &block.prev_commit else { return Ok(()) };
+        let known = self.recent.back().filter(|(recent, _)| recent == certificate);
+        if known.is_some() {
+            return Ok(());
+        }
+        let validators = self.recent.back().map_or(&self.validators, |(_, validators)| validators);
+        let domain = SigningDomain { chain_id: self.chain_id, vset_hash: validators.hash() };
+        Verified::check(certificate.clone(), CertificateContext { domain: &domain, validators })
+            .map(|_| ())
+            .map_err(|error| format!("certificate of the parent: {error}"))
+    }
+
+    fn judge(&mut self, block: &Verified<Block>, now: TimestampMs) -> Verdict {
+        if self.judged(block.hash()).is_some() {
+            return Verdict::Valid;
+        }
+        if let Err(reason) = self.check_prev_commit(block) {
+            return Verdict::Invalid(reason);
+        }
+        match connect(block, &self.state, &self.view, &self.params) {
+            Ok(connected) => {
+                self.keep(connected);
+                Verdict::Valid
+            }
+            Err(ConnectError::Invalid(error)) => Verdict::Invalid(error.to_string()),
+            // Our store failed: no verdict on the leader, and no vote. Judged again a second later.
+            Err(ConnectError::View(_)) => Verdict::EarlyUntil(now.saturating_add(RETRY_MS)),
+        }
+    }
+}
+
+impl Application for Ledger {
+    fn validate_fresh(&mut self, block: &Verified<Block>, now: TimestampMs) -> Verdict {
+        let timestamp = block.header.timestamp_ms;
+        if timestamp > now.saturating_add(DRIFT_MS) {
+            return Verdict::EarlyUntil(TimestampMs::new(timestamp.get().saturating_sub(DRIFT_MS)));
+        }
+        self.judge(block, now)
+    }
+
+    fn validate_reproposal(&mut self, block: &Verified<Block>) -> Verdict {
+        self.judge(block, TimestampMs::default())
+    }
+
+    fn build(
+        &mut self,
+        round: Round,
+        now: TimestampMs,
+        prev_commit: Option<CommitCertificate>,
+    ) -> Option<Verified<Block>> {
+        let bytes_max = usize::try_from(self.params.max_block_bytes).unwrap_or(usize::MAX);
+        let count_max = usize::try_from(self.params.max_block_txs).unwrap_or(usize::MAX);
+        let draft = Draft {
+            proposer: self.me?,
+            created_round: round.get(),
+            timestamp_ms: now,
+            prev_commit,
+            evidence: Vec::new(),
+            transactions: self.pool.select(bytes_max, count_max),
+        };
+        let assembled = assemble(draft, &self.state, &self.view, &self.params).ok()?;
+        for (txid, _) in &assembled.refused {
+            self.dropped.extend(self.pool.drop_invalid(txid));
+        }
+        self.keep(assembled.connected);
+        Some(assembled.block)
+    }
+}

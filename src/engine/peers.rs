@@ -1,0 +1,149 @@
+//! Sessions as the engine sees them: who proved which consensus key, who is behind, who is ahead.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    chain::Height,
+    consensus::{self, Body, ConsensusMessage, Mono, Now, ValidatorSet},
+    crypto::{NodeId, PublicKey, Verified},
+};
+
+use super::{Effect, Engine};
+
+/// Answers per peer and second to messages of heights that are decided (R10).
+const HELP_EVERY_MS: u64 = 1_000;
+/// Answers per height to one peer (R10): after that it must ask for ranges.
+const HELP_PER_HEIGHT: u32 = 16;
+/// Transactions offered to a validator that just connected or that leads and lacks them.
+pub(super) const OFFER_MAX: usize = 1_000;
+
+/// Sessions that are up.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    sessions: BTreeMap<NodeId, Option<PublicKey>>,
+    helped: BTreeMap<NodeId, Help>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Help {
+    at: Mono,
+    height: Height,
+    times: u32,
+}
+
+impl Peers {
+    /// Validators of `set` that are connected with proof, counting ourselves.
+    pub(super) fn connected_validators(&self, set: &ValidatorSet, me: Option<&PublicKey>) -> usize {
+        self.connected_keys(me).iter().filter(|key| set.signer_of(key).is_some()).count()
+    }
+
+    /// Keys that live sessions proved, and our own.
+    pub(super) fn connected_keys(&self, me: Option<&PublicKey>) -> BTreeSet<PublicKey> {
+        self.sessions.values().flatten().chain(me).copied().collect()
+    }
+
+    /// A session that proved `validator`.
+    pub(super) fn session_of(&self, validator: &PublicKey) -> Option<NodeId> {
+        self.sessions.iter().find(|(_, key)| key.as_ref() == Some(validator)).map(|(peer, _)| *peer)
+    }
+
+    fn may_help(&mut self, peer: NodeId, height: Height, now: Mono) -> bool {
+        let help = self.helped.entry(peer).or_insert(Help { at: Mono::default(), height, times: 0 });
+        if help.times > 0 && now.ms_since(help.at) < HELP_EVERY_MS {
+            return false;
+        }
+        if help.height != height {
+            help.height = height;
+            help.times = 0;
+        }
+        if help.times >= HELP_PER_HEIGHT {
+            return false;
+        }
+        help.times += 1;
+        help.at = now;
+        true
+    }
+}
+
+impl Engine {
+    pub(super) fn on_peer_up(
+        &mut self,
+        now: Now,
+        peer: NodeId,
+        validator: Option<PublicKey>,
+        height: Height,
+    ) {
+        self.peers.sessions.insert(peer, validator);
+        self.sync.on_claim(peer, height, now.mono);
+        if let Some(validator) = validator {
+            let pool = self.ledger.oldest(OFFER_MAX);
+            if !pool.is_empty() {
+                self.out.push(Effect::Offer { peer, transactions: pool });
+            }
+            self.check_activation();
+            self.consensus(now, consensus::Event::ValidatorUp(validator));
+        }
+        self.ask_for_blocks(now);
+    }
+
+    pub(super) fn on_peer_down(&mut self, now: Now, peer: NodeId) {
+        let validator = self.peers.sessions.remove(&peer).flatten();
+        self.peers.helped.remove(&peer);
+        self.sync.on_peer_gone(&peer);
+        if let Some(validator) = validator
+            && self.peers.session_of(&validator).is_none()
+        {
+            self.consensus(now, consensus::Event::ValidatorDown(validator));
+        }
+        self.ask_for_blocks(now);
+    }
+
+    pub(super) fn on_message(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        message: Verified<ConsensusMessage>,
+        body: Option<Body>,
+    ) {
+        self.consensus(now, consensus::Event::Message { from: Some(from), message, body });
+    }
+
+    /// A message of a height outside the window: its sender is behind, or perhaps we are.
+    pub(super) fn on_off_height(&mut self, now: Now, from: NodeId, height: Height) {
+        if height <= self.ledger.tip() {
+            self.help(now, from, height);
+        } else {
+            // The height before the one it works on is decided, or so it says: ask, don't believe.
+            self.sync.on_claim(from, height.saturating_sub(1), now.mono);
+            self.ask_for_blocks(now);
+        }
+    }
+
+    /// R10: answers a peer that works at a decided height, within limits.
+    pub(super) fn help(&mut self, now: Now, peer: NodeId, height: Height) {
+        if self.peers.may_help(peer, height, now.mono) {
+            self.out.push(Effect::SendDecided { peer, height });
+        }
+    }
+
+    /// The machine saw signers far ahead: every peer is asked.
+    pub(super) fn on_behind(&mut self, now: Now, height: Height) {
+        let peers: Vec<NodeId> = self.peers.sessions.keys().copied().collect();
+        for peer in peers {
+            self.sync.on_claim(peer, height.saturating_sub(1), now.mono);
+        }
+        self.ask_for_blocks(now);
+    }
+
+    /// R0: a transaction is overdue and we do not lead: make sure that the leader has it.
+    pub(super) fn offer_overdue(&mut self, height: Height) {
+        let set = self.ledger.validators();
+        let leader = set.proposer_key(height, consensus::Round::ZERO);
+        let Some(leader) = leader.filter(|leader| Some(**leader) != self.config.me) else { return };
+        let Some(peer) = self.peers.session_of(leader) else { return };
+        let transactions = self.ledger.oldest(OFFER_MAX);
+        if !transactions.is_empty() {
+            self.out.push(Effect::Offer { peer, transactions });
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Transactions: into the pool, out of it, on to those who propose.
+
+use crate::{
+    chain::{SharedTransaction, TxId},
+    consensus::{self, Now},
+    mempool::Refusal,
+};
+
+use super::{Arrival, Effect, Engine, Source, blame};
+
+impl Engine {
+    /// Judges arrivals in order; what the pool takes is relayed, what it refuses is answered.
+    pub(super) fn on_transactions(&mut self, now: Now, arrivals: Vec<Arrival>) {
+        let was_empty = self.ledger.pool().is_empty();
+        let mut pooled = Vec::new();
+        let mut ours: Vec<SharedTransaction> = Vec::new();
+        let mut theirs: std::collections::BTreeMap<crate::crypto::NodeId, Vec<SharedTransaction>> =
+            std::collections::BTreeMap::new();
+        let mut gone: Vec<(TxId, Option<&'static str>)> = Vec::new();
+        let mut replies = Vec::new();
+        for Arrival { transaction, source } in arrivals {
+            let shared: SharedTransaction = (*transaction).clone();
+            match self.ledger.admit(transaction, now.wall) {
+                Ok(evicted) => {
+                    gone.extend(evicted.into_iter().map(|txid| (txid, Some("evicted"))));
+                    pooled.push(shared.clone());
+                    match source {
+                        Source::Local(ticket) => {
+                            replies.push(Effect::Reply { ticket, verdict: Ok(shared.txid()) });
+                            ours.push(shared);
+                        }
+                        Source::Restored => ours.push(shared),
+                        Source::Peer(peer) => theirs.entry(peer).or_default().push(shared),
+                    }
+                }
+                Err(refusal) => {
+                    match source {
+                        Source::Local(ticket) => {
+                            replies.push(Effect::Reply { ticket, verdict: Err(refusal.clone()) });
+                        }
+                        Source::Peer(peer) => {
+                            if let Some(fault) = blame::fault_of_refusal(&refusal) {
+                                self.out.push(Effect::Blame { peer, fault });
+                            }
+                        }
+                        Source::Restored => {}
+                    }
+                    if !matches!(refusal, Refusal::Duplicate { .. }) {
+                        gone.push((shared.txid(), Some(refusal.code())));
+                    }
+                }
+            }
+        }
+        if !gone.is_empty() {
+            self.out.push(Effect::Unpooled(gone));
+        }
+        if !pooled.is_empty() {
+            self.out.push(Effect::Pooled(pooled));
+        }
+        self.out.extend(replies);
+        if !ours.is_empty() {
+            self.out.push(Effect::Relay { transactions: ours, except: None });
+        }
+        for (peer, transactions) in theirs {
+            self.out.push(Effect::Relay { transactions, except: Some(peer) });
+        }
+        if was_empty {
+            self.report_work(now);
+        }
+    }
+
+    /// Tells the machine since when something waits (R0). The pool stamps by wall clock; the age
+    /// carries over to the clock that deadlines live on.
+    pub(super) fn report_work(&mut self, now: Now) {
+        let since = self.ledger.pool().oldest_ms().map(|oldest| {
+            let age_us = now.wall.ms_since(oldest).saturating_mul(1_000);
+            consensus::Mono::from_micros(now.mono.micros().saturating_sub(age_us))
+        });
+        self.consensus(now, consensus::Event::Work(since));
+        let dropped = self.ledger.take_dropped();
+        if !dropped.is_empty() {
+            let gone = dropped.into_iter().map(|txid| (txid, Some("invalid"))).collect();
+            self.out.push(Effect::Unpooled(gone));
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Now) {
+        let expired = self.ledger.expire(now.wall);
+        if !expired.is_empty() {
+            let gone = expired.into_iter().map(|txid| (txid, Some("expired"))).collect();
+            self.out.push(Effect::Unpooled(gone));
+            self.report_work(now);
+        }
+    }
+}

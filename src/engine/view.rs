@@ -1,0 +1,72 @@
+//! What people see of the engine: plain data, made on request, a few times a second.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::{
+    chain::Height,
+    consensus::{self, Mono, Now, ValidatorSet},
+    mempool::PoolStats,
+    sync::Request,
+};
+
+use super::{Engine, SigningHold};
+
+/// One look at the engine.
+#[derive(Debug, Clone)]
+pub struct EngineView {
+    /// When.
+    pub at: Mono,
+    /// Height of the tip. Decided, but perhaps not durable yet: what is shown as final comes from
+    /// whoever performed the commit.
+    pub tip: Height,
+    /// The consensus machine.
+    pub machine: consensus::View,
+    /// The last heights as they were when they were decided, newest first.
+    pub past: Vec<Arc<consensus::View>>,
+    /// Validators of the height being decided.
+    pub validators: ValidatorSet,
+    /// Consensus keys with a live session that proved them, ourselves included.
+    pub connected: BTreeSet<crate::crypto::PublicKey>,
+    /// The pool.
+    pub pool: PoolStats,
+    /// Catching up.
+    pub sync: SyncView,
+    /// Why nothing is signed; empty while signing is allowed.
+    pub holds: BTreeSet<SigningHold>,
+    /// Whether "Consensus activated" was said.
+    pub activated: bool,
+}
+
+/// Catching up, as seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncView {
+    /// More than two certified heights behind: no votes.
+    pub active: bool,
+    /// The best height that anybody speaks of.
+    pub target: Height,
+    /// The range in flight.
+    pub in_flight: Option<Request>,
+}
+
+impl Engine {
+    /// A look at the engine.
+    pub fn view(&self, now: Now) -> EngineView {
+        EngineView {
+            at: now.mono,
+            tip: self.ledger.tip(),
+            machine: self.machine.view(),
+            past: self.past.iter().cloned().collect(),
+            validators: self.ledger.validators().clone(),
+            connected: self.peers.connected_keys(self.config.me.as_ref()),
+            pool: self.ledger.pool().stats(now.wall),
+            sync: SyncView {
+                active: self.syncing,
+                target: self.sync_target(),
+                in_flight: self.sync.in_flight(),
+            },
+            holds: self.holds.clone(),
+            activated: self.is_activated(),
+        }
+    }
+}

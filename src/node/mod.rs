@@ -1,0 +1,38 @@
+//! Starts the rooms and joins them: drives the engine, performs its effects, stops in order.
+//!
+//! How data travels, in one picture:
+//!
+//! ```text
+//! network ─consensus─▶ verify-votes ─votes──▶ ┌────────┐ ─work─▶ performer ─▶ log, storage, network
+//!         ─gossip────▶ verify-txs ───bulk───▶ │ engine │            │
+//!         ─serve─────▶ serve ─▶ storage       └────────┘ ◀──votes───┘ (Committed, failures)
+//!         ─peers─────▶ peers ────votes──────▶      │
+//! faces ─commands────▶ operator ─bulk───────▶      └─view──▶ status ─▶ faces
+//! ```
+//!
+//! Every queue is bounded, and its constant says what happens when it is full. The engine, the
+//! performer and the two verifiers have threads of their own; everything else is a task.
+
+mod bodies;
+mod clock;
+mod codec;
+mod driver;
+mod error;
+mod evidence;
+mod facts;
+mod gossip;
+mod names;
+mod open;
+mod people;
+mod performer;
+mod query;
+mod requests;
+mod serve;
+mod spawner;
+mod start;
+mod tickets;
+mod timers;
+mod verifier;
+
+pub use error::NodeError;
+pub use start::{Node, NodeOptions, start};

@@ -1,0 +1,205 @@
+//! Opening a node: lock, log, database, and what the log knows that the database does not yet.
+//!
+//! The order is the recovery of docs/CONSENSUS.md §8: the log is the truth about what we signed and
+//! about what is final; the database follows it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use crossbeam_channel::Sender;
+
+use crate::{
+    chain::{Block, BlockContext, BlockHash, Genesis, Height, connect},
+    consensus::{self, Record, Recovered, Step, ValidatorSet},
+    crypto::{PublicKey, Verified},
+    engine::SigningHold,
+    storage::{
+        CommitBatch, Store, StoreEvent, StoreOptions, StoreReader,
+        lock::DataDirLock,
+        wal::{self, Wal, WalError},
+    },
+};
+
+use super::{NodeError, codec, performer::Work};
+
+/// Blocks looked back for our own signatures, to see whether the log is an old copy.
+const LOOK_BACK_BLOCKS: u64 = 100;
+
+/// What opening gives.
+pub(super) struct Opened {
+    pub(super) lock: DataDirLock,
+    pub(super) wal: Option<Wal>,
+    /// The record of the highest position signed.
+    pub(super) mark: Option<wal::Record>,
+    pub(super) store: Store,
+    pub(super) recovered: Recovered,
+    pub(super) tip: consensus::Tip,
+    pub(super) holds: BTreeSet<SigningHold>,
+    /// True if the log holds a signature: then another node could be using this key.
+    pub(super) has_signed: bool,
+}
+
+/// Opens everything in `data_dir`.
+///
+/// # Errors
+/// [`NodeError`]; nothing is changed but a torn tail of the log and an interrupted flush.
+pub(super) fn open(
+    data_dir: &Path,
+    genesis: &Genesis,
+    me: Option<PublicKey>,
+    options: StoreOptions,
+    work: Sender<Work>,
+) -> Result<Opened, NodeError> {
+    let lock = DataDirLock::acquire(data_dir)?;
+    let mut holds = BTreeSet::new();
+    let log_dir = data_dir.join("consensus");
+    let (wal, entries) = match Wal::open(&log_dir) {
+        Ok((wal, recovered)) => {
+            if let Some(torn) = &recovered.torn_tail {
+                tracing::info!(?torn, "consensus log: the last write was not finished and is cut off");
+            }
+            (Some(wal), recovered.records)
+        }
+        Err(error @ (WalError::DirectoryMissing { .. } | WalError::Empty { .. })) => {
+            if me.is_some() {
+                tracing::warn!(%error, "observer mode");
+                holds.insert(SigningHold::LogMissing);
+            }
+            (None, Vec::new())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut records = Vec::with_capacity(entries.len());
+    let mut mark: Option<(consensus::Position, wal::Record)> = None;
+    for entry in entries {
+        let record = codec::from_log(&entry).map_err(|reason| NodeError::Record {
+            dir: log_dir.clone(),
+            height: entry.height,
+            reason: reason.to_string(),
+        })?;
+        let position = match &record {
+            Record::Signed(message) => Some(message.position()),
+            Record::RaisedTo(height) => Some(consensus::Position {
+                height: *height,
+                round: consensus::Round::MAX,
+                step: Step::Commit,
+            }),
+            Record::Body(_) | Record::Lock(_) | Record::Decided(_) => None,
+        };
+        if let Some(position) = position
+            && mark.as_ref().is_none_or(|(highest, _)| *highest <= position)
+        {
+            mark = Some((position, entry));
+        }
+        records.push(record);
+    }
+    let blocks_dir = data_dir.join("blocks");
+    let store = Store::open(&blocks_dir, genesis, options, move |event| match event {
+        StoreEvent::Flushed(flushed) => {
+            // Full: the next flush says the same and more.
+            let _ = work.try_send(Work::Flushed(flushed.height));
+        }
+        StoreEvent::Failed(error) => {
+            tracing::error!(%error, "the chain database takes no more blocks; final blocks stay in the consensus log");
+            let _ = work.try_send(Work::StoreFailed);
+        }
+    })?;
+    replay(&store, &records, genesis, &blocks_dir)?;
+    let reader = store.reader();
+    let state = reader.state();
+    let certificate = reader.header(state.tip.height)?.and_then(|header| header.certificate);
+    let signed_on_chain = me.map_or(Ok(None), |me| last_signed_on_chain(&reader, &me))?;
+    let highest = mark.as_ref().map(|(position, _)| position.height);
+    if signed_on_chain.is_some() && signed_on_chain > highest {
+        tracing::warn!(
+            on_chain = signed_on_chain.map(Height::get),
+            in_log = highest.map(Height::get),
+            "the consensus log is older than what the chain shows of our signatures: observer mode"
+        );
+        holds.insert(SigningHold::LogMissing);
+    }
+    let tip = consensus::Tip {
+        height: state.tip.height,
+        hash: state.tip.hash,
+        timestamp: state.tip.timestamp_ms,
+        certificate,
+        decided_at: None,
+    };
+    let recovered = Recovered::from_records(records, tip.height, checked_before);
+    Ok(Opened {
+        lock,
+        wal,
+        has_signed: mark.is_some(),
+        mark: mark.map(|(_, entry)| entry),
+        store,
+        recovered,
+        tip,
+        holds,
+    })
+}
+
+/// A body in our log was checked before we voted for it, and the log's checksums hold.
+fn checked_before(block: Block) -> Option<Verified<Block>> {
+    let chain_id = crate::crypto::Hash256::ZERO;
+    Verified::check(block, BlockContext { chain_id: &chain_id, known: &|_| true }).ok()
+}
+
+/// Connects what the log knows as final above the database's tip.
+fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> Result<(), NodeError> {
+    let mut bodies: BTreeMap<BlockHash, &Block> = BTreeMap::new();
+    let mut decided = BTreeMap::new();
+    for record in records {
+        match record {
+            Record::Body(block) => {
+                bodies.insert(block.hash(), block);
+            }
+            Record::Decided(certificate) => {
+                decided.insert(certificate.height, certificate);
+            }
+            Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) => {}
+        }
+    }
+    let reader = store.reader();
+    let from = reader.height();
+    for (height, certificate) in decided {
+        if height != reader.height().next() {
+            continue;
+        }
+        let fault = |reason: String| NodeError::Replay { dir: dir.to_owned(), height, reason };
+        let block = bodies
+            .get(&certificate.block_hash)
+            .and_then(|block| checked_before((*block).clone()))
+            .ok_or_else(|| fault("its body is not in the log".to_owned()))?;
+        let connected = connect(&block, &reader.state(), &reader, &genesis.params)
+            .map_err(|error| fault(error.to_string()))?;
+        let batch =
+            CommitBatch { block: block.into_inner(), certificate: certificate.clone(), connected };
+        store.commit(batch)?;
+    }
+    if reader.height() > from {
+        tracing::info!(
+            from = from.get(),
+            to = reader.height().get(),
+            "replayed final blocks from the consensus log"
+        );
+    }
+    Ok(())
+}
+
+/// The highest of the last blocks whose certificate holds our signature.
+fn last_signed_on_chain(reader: &StoreReader, me: &PublicKey) -> Result<Option<Height>, NodeError> {
+    let state = reader.state();
+    let Some(signer) = ValidatorSet::new(state.validators()).signer_of(me) else { return Ok(None) };
+    let tip = state.tip.height;
+    let mut height = tip;
+    while height > Height::GENESIS && tip.blocks_since(height) < LOOK_BACK_BLOCKS {
+        let certificate = reader.header(height)?.and_then(|header| header.certificate);
+        if certificate.is_some_and(|certificate| certificate.signers().any(|found| found == signer)) {
+            return Ok(Some(height));
+        }
+        height = height.saturating_sub(1);
+    }
+    Ok(None)
+}

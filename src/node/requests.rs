@@ -1,0 +1,165 @@
+//! Questions to peers: each is a task of its own, bounded in number and time; what comes back is
+//! verified on a blocking thread and handed to the engine.
+
+use std::{sync::Arc, time::Duration};
+
+use crossbeam_channel::Sender;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::{
+    chain::{Block, BlockHash, CommitCertificate, Height, TxId},
+    crypto::{NodeId, Verified},
+    engine::Event,
+    network::Network,
+    storage::StoreReader,
+    sync::Request,
+    wire::{BoundedVec, Decided, Fault, GetBlockByHash, GetBlocks, GetTxs, Message, limits},
+};
+
+use super::{gossip::Ask, spawner::Tasks, verifier::Verifier};
+
+/// Questions under way at once.
+const IN_FLIGHT_MAX: usize = 64;
+/// A peer that has not answered by then is given up on.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// A body that consensus waits for is asked of the next peer after this long.
+const BODY_DEADLINE: Duration = Duration::from_millis(500);
+/// Below this distance a peer is helped block by block; above it only learns how far we are.
+const HELP_DISTANCE: u64 = 2;
+/// A block above this size is not pushed with its certificate; the peer asks for it.
+const PUSH_BYTES_MAX: usize = 1 << 20;
+
+/// Answers questions until the queue closes.
+#[derive(Clone)]
+pub(super) struct Requests {
+    pub(super) network: Network,
+    pub(super) reader: StoreReader,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) votes: Sender<Event>,
+    pub(super) tasks: Arc<Tasks>,
+}
+
+impl Requests {
+    pub(super) async fn run(self, mut asks: mpsc::Receiver<Ask>) {
+        let slots = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        while let Some(ask) = asks.recv().await {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            let this = self.clone();
+            self.tasks.start("request", async move {
+                this.answer(ask).await;
+                drop(slot);
+            });
+        }
+    }
+
+    async fn answer(&self, ask: Ask) {
+        match ask {
+            Ask::Body { height, digest } => self.body(height, digest).await,
+            Ask::Blocks(request) => self.blocks(request).await,
+            Ask::Transactions { peer, txids } => self.transactions(peer, txids).await,
+            Ask::TellDecided { peer, height } => self.tell_decided(peer, height).await,
+        }
+    }
+
+    /// Asks one peer after the other until one has the block.
+    async fn body(&self, height: Height, digest: BlockHash) {
+        let question = Message::GetBlockByHash(GetBlockByHash { height, hash: digest });
+        for peer in self.network.peers() {
+            let Ok(answer) = self.network.request(&peer.node_id, &question, BODY_DEADLINE).await else {
+                continue;
+            };
+            let Message::BlockByHash(found) = answer.message else { continue };
+            if found.block.hash() != digest {
+                self.network.blame(&peer.node_id, Fault::InvalidBlock, "another block than asked for");
+                continue;
+            }
+            let verifier = Arc::clone(&self.verifier);
+            let verified = self.tasks.blocking(move || verifier.verified_block(found.block).ok()).await;
+            if let Some(block) = verified.flatten() {
+                let _ = self.votes.try_send(Event::Fetched(block));
+                return;
+            }
+        }
+    }
+
+    async fn blocks(&self, request: Request) {
+        let Request { peer, start, count } = request;
+        let question = Message::GetBlocks(GetBlocks {
+            start,
+            count: u16::try_from(count).unwrap_or(u16::MAX).min(limits::BLOCKS_PER_REQUEST_MAX as u16),
+            max_bytes: limits::BLOCKS_BYTES_MAX,
+        });
+        let answer = self.network.request(&peer, &question, DEADLINE).await;
+        let event = match answer.map(|inbound| inbound.message) {
+            Ok(Message::Blocks(answer)) => {
+                self.verified_range(peer, start, answer.blocks.into_vec(), answer.certificate).await
+            }
+            Ok(_) | Err(_) => Event::BlocksFailed { peer },
+        };
+        // The vote queue: a lost answer would cost two seconds.
+        let votes = self.votes.clone();
+        let _ = self.tasks.blocking(move || votes.send(event)).await;
+    }
+
+    async fn verified_range(
+        &self,
+        peer: NodeId,
+        start: Height,
+        blocks: Vec<Block>,
+        certificate: Option<CommitCertificate>,
+    ) -> Event {
+        let consecutive =
+            blocks.iter().zip(start.get()..).all(|(block, height)| block.height().get() == height);
+        if !consecutive {
+            self.network.blame(&peer, Fault::InvalidBlock, "blocks not in order");
+            return Event::BlocksFailed { peer };
+        }
+        let verifier = Arc::clone(&self.verifier);
+        let verified = self
+            .tasks
+            .blocking(move || {
+                blocks
+                    .into_iter()
+                    .map(|block| verifier.verified_block(block))
+                    .collect::<Result<Vec<Verified<Block>>, Block>>()
+            })
+            .await;
+        match verified {
+            Some(Ok(blocks)) => Event::Blocks { peer, blocks, certificate },
+            Some(Err(_)) => {
+                self.network.blame(&peer, Fault::InvalidBlock, "a transaction signature does not hold");
+                Event::BlocksFailed { peer }
+            }
+            None => Event::BlocksFailed { peer },
+        }
+    }
+
+    async fn transactions(&self, peer: NodeId, txids: Vec<TxId>) {
+        let Ok(txids) = BoundedVec::new(txids) else { return };
+        let question = Message::GetTxs(GetTxs { txids });
+        let Ok(answer) = self.network.request(&peer, &question, DEADLINE).await else { return };
+        let Message::Txs(found) = answer.message else { return };
+        let arrived = found.transactions.into_vec().into_iter().map(|tx| (peer, tx)).collect();
+        let verifier = Arc::clone(&self.verifier);
+        let _ = self.tasks.blocking(move || verifier.admit(arrived)).await;
+    }
+
+    /// R10: a peer works at a height that is decided. One block behind: the block and its proof.
+    /// Further behind: the tip's certificate, which proves how far it has to go.
+    async fn tell_decided(&self, peer: NodeId, height: Height) {
+        let reader = self.reader.clone();
+        let found = self
+            .tasks
+            .blocking(move || {
+                let tip = reader.height();
+                let far = tip.get().saturating_sub(height.get()) > HELP_DISTANCE;
+                reader.block(if far { tip } else { height }).ok().flatten().map(|stored| (stored, far))
+            })
+            .await
+            .flatten();
+        let Some((stored, far)) = found else { return };
+        let Some(certificate) = stored.certificate else { return };
+        let block = (!far && stored.block.body_bytes() <= PUSH_BYTES_MAX).then_some(stored.block);
+        let _ = self.network.send(&peer, &Message::Decided(Decided { certificate, block }));
+    }
+}

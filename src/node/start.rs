@@ -1,0 +1,498 @@
+//! Starting and stopping: who is started after whom, and who is stopped before whom.
+//!
+//! Up: lock, log and database, performer, network, verifier, engine, then those who serve people.
+//! Down, the other way round: the engine signs nothing more and ends, what it asked for is
+//! performed, the log and the database are flushed, sessions say goodbye, tasks end. Each step is
+//! timed, logged and shown.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::AtomicU64,
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::Sender;
+use tokio::runtime::Handle;
+
+use crate::{
+    chain::Genesis,
+    consensus::ValidatorSet,
+    control::{ChainStatus, EventRing, LogFilter, LogRing, Mode, NodeHandle, NodeStatus, StopStatus},
+    crypto::SecretKey,
+    engine::{Engine, EngineConfig, Event, Ledger, SharedView, SigningHold, Start},
+    mempool::PoolLimits,
+    metrics::Metrics,
+    network::{self, Network, NetworkConfig, PeerEvent, Surroundings},
+    signer::Signer,
+    storage::{Store, StoreOptions, lock::DataDirLock},
+    wire::{ChainIdentity, LocalTip, MasternodeProof},
+};
+
+use super::{
+    NodeError,
+    bodies::Bodies,
+    clock::NodeClock,
+    codec,
+    driver::{Driver, Shared, Window},
+    evidence::{EVIDENCE_MAX, EvidenceBook},
+    facts::Facts,
+    gossip::{ASKS_MAX, Gossip},
+    names::Names,
+    open::{self, Opened},
+    people::{self, People, PeopleParts},
+    performer::{Performer, WORK_QUEUE_MAX, Work},
+    requests::Requests,
+    serve::Serve,
+    spawner::Tasks,
+    tickets::Tickets,
+    timers::Timers,
+    verifier::Verifier,
+};
+
+/// Consensus events waiting for the engine. When full, a vote is dropped and counted: R9 repeats it.
+const VOTES_MAX: usize = 8_192;
+/// Batches of transactions and hints waiting for the engine. When full, the batch is dropped and
+/// counted; a submission is answered with "busy".
+const BULK_MAX: usize = 1_024;
+/// How long a node listens for a second holder of its key before it signs: 2 × T0 within these.
+const LISTEN_MS: std::ops::RangeInclusive<u64> = 1_000..=10_000;
+/// How often peers' claimed heights are passed on to the engine.
+const HEIGHTS_EVERY: Duration = Duration::from_millis(500);
+/// How long tasks have to end once everything else did.
+const TASKS_BUDGET: Duration = Duration::from_secs(3);
+
+/// What a node is started with.
+pub struct NodeOptions {
+    /// Name people see.
+    pub name: String,
+    /// The chain.
+    pub genesis: Genesis,
+    /// Holds `keys/`, `consensus/`, `blocks/`, `peers/`.
+    pub data_dir: PathBuf,
+    /// Network identity.
+    pub node_key: SecretKey,
+    /// The consensus key, if this node has one.
+    pub signer: Option<Arc<dyn Signer>>,
+    /// Sign nothing, whatever the key.
+    pub observer: bool,
+    /// Do not listen for a second holder of the key before signing.
+    pub skip_doppelganger: bool,
+    /// Whom to talk to.
+    pub network: NetworkConfig,
+    /// Caps of the pool.
+    pub pool: PoolLimits,
+    /// Flush and cache sizes.
+    pub store: StoreOptions,
+    /// The address of HTTP, for display.
+    pub rpc_listen: Option<String>,
+    /// The log file, for display.
+    pub log_file: Option<PathBuf>,
+    /// What the Logs screen reads.
+    pub logs: Arc<LogRing>,
+    /// The live filter.
+    pub log_filter: Arc<dyn LogFilter>,
+    /// How long a graceful stop may take.
+    pub stop_budget: Duration,
+}
+
+/// A running node.
+pub struct Node {
+    handle: NodeHandle,
+    metrics: Arc<Metrics>,
+    people: People,
+    votes: Sender<Event>,
+    work: Sender<Work>,
+    engine: Option<JoinHandle<()>>,
+    performer: Option<JoinHandle<()>>,
+    verifiers: Vec<JoinHandle<()>>,
+    store: Arc<Store>,
+    network: Network,
+    tasks: Arc<Tasks>,
+    clock: NodeClock,
+    lock: DataDirLock,
+}
+
+fn thread(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, NodeError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|source| NodeError::Thread { name, source })
+}
+
+/// Starts a node on `runtime`. Returns once its sockets are bound and its log has been replayed.
+///
+/// # Errors
+/// [`NodeError`], with everything that was started ended again.
+pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeError> {
+    let clock = NodeClock::start();
+    let genesis = &options.genesis;
+    let chain_id = genesis.chain_id();
+    let me = options.signer.as_ref().map(|signer| signer.public_key());
+    let metrics = Metrics::new(genesis.network.name());
+    let events = Arc::new(EventRing::new());
+    let tasks = Arc::new(Tasks::new(runtime.clone()));
+    let (work, work_in) = crossbeam_channel::bounded(WORK_QUEUE_MAX);
+    let (votes, votes_in) = crossbeam_channel::bounded(VOTES_MAX);
+    let (bulk, bulk_in) = crossbeam_channel::bounded(BULK_MAX);
+
+    let opening = (options.data_dir.clone(), genesis.clone(), options.store, work.clone());
+    let opened = runtime
+        .spawn_blocking(move || {
+            let (data_dir, genesis, store, work) = opening;
+            open::open(&data_dir, &genesis, me, store, work)
+        })
+        .await
+        .map_err(|error| NodeError::Thread { name: "open", source: std::io::Error::other(error) })??;
+    let Opened { lock, wal, mark, store, recovered, tip, mut holds, has_signed } = opened;
+    if options.observer {
+        holds.insert(SigningHold::Observer);
+    }
+    let store = Arc::new(store);
+    let reader = store.reader();
+    let state = reader.state();
+    let names = Names::of_state(&state);
+    let validators = ValidatorSet::new(state.validators());
+
+    let facts = Arc::new(Facts::new(
+        clock,
+        names.clone(),
+        me,
+        Arc::clone(&metrics),
+        Arc::clone(&events),
+        ChainStatus {
+            height: state.tip.height.get(),
+            hash: *state.tip.hash.as_hash(),
+            utxo_commitment: state.commitment.digest(),
+            timestamp_ms: state.tip.timestamp_ms.get(),
+            utxos: Some(state.totals.utxo_count),
+            ..ChainStatus::default()
+        },
+    ));
+    let local_tip = Arc::new(ArcSwap::from_pointee(LocalTip {
+        height: state.tip.height.get(),
+        hash: *state.tip.hash.as_hash(),
+        finalized_height: state.tip.height.get(),
+        pruned_below: 0,
+    }));
+    let (outboxes, inboxes) = network::queues();
+    let prover = options.signer.clone();
+    let may_prove = !options.observer;
+    let members = validators.clone();
+    let around = Surroundings {
+        node_key: options.node_key.clone(),
+        chain: ChainIdentity::new(genesis.network, chain_id),
+        tip: Arc::clone(&local_tip),
+        prove: Arc::new(move |request| {
+            let signer = prover.as_ref().filter(|_| may_prove)?;
+            let signature = signer.sign_session(&request.signing_bytes()).ok()?;
+            Some(MasternodeProof { key: signer.public_key(), signature })
+        }),
+        is_member: Arc::new(move |key| members.signer_of(key).is_some()),
+        metrics: Arc::clone(&metrics),
+        spawner: tasks.clone(),
+    };
+    let network = Network::start(options.network.clone(), around, outboxes).await?;
+
+    let (asks, asks_in) = tokio::sync::mpsc::channel(ASKS_MAX);
+    let gossip = Arc::new(Gossip::new(network.clone(), asks));
+    let bodies = Arc::new(Bodies::new());
+    let remembered = reader.evidence(None, EVIDENCE_MAX)?;
+    let remembered =
+        remembered.iter().filter_map(|(_, _, bytes)| codec::evidence_from(bytes).ok()).collect();
+    let evidence = Arc::new(EvidenceBook::new(remembered, work.clone()));
+    let tickets = Arc::new(Tickets::default());
+
+    let view: SharedView = Arc::new(reader.clone());
+    let mut ledger = Ledger::new(chain_id, genesis.params, me, (*state).clone(), view, options.pool);
+    if let Some(certificate) = tip.certificate.clone() {
+        ledger.remember_tip(certificate);
+    }
+    let listen_ms = if has_signed && !options.skip_doppelganger {
+        (2 * genesis.params.proposal_timeout_ms).clamp(*LISTEN_MS.start(), *LISTEN_MS.end())
+    } else {
+        0
+    };
+    let config = EngineConfig { chain_id, params: genesis.params, me, holds, listen_ms };
+    let engine = Engine::new(config, Start { tip, recovered }, ledger);
+    let shared = Arc::new(Shared {
+        view: ArcSwap::from_pointee(engine.view(clock.now())),
+        window: ArcSwap::from_pointee(Window {
+            tip: engine.tip(),
+            before: validators.clone(),
+            current: validators,
+        }),
+        ticked: AtomicU64::new(clock.mono().micros()),
+        performed: Arc::new(AtomicU64::new(clock.mono().micros())),
+        late_ms: AtomicU64::new(0),
+    });
+    let verifier = Arc::new(Verifier {
+        chain_id,
+        params: genesis.params,
+        clock,
+        shared: Arc::clone(&shared),
+        bodies: Arc::clone(&bodies),
+        gossip: Arc::clone(&gossip),
+        evidence: Arc::clone(&evidence),
+        votes: votes.clone(),
+        bulk: bulk.clone(),
+    });
+    let performer = Performer {
+        wal,
+        mark,
+        store: Arc::clone(&store),
+        tip: local_tip,
+        gossip: Arc::clone(&gossip),
+        bodies: Arc::clone(&bodies),
+        evidence: Arc::clone(&evidence),
+        tickets: Arc::clone(&tickets),
+        facts: Arc::clone(&facts),
+        metrics: Arc::clone(&metrics),
+        clock,
+        work: work_in,
+        engine: votes.clone(),
+        failed: false,
+        ticked: Arc::clone(&shared.performed),
+    };
+    let driver = Driver {
+        engine,
+        signer: options.signer.clone(),
+        clock,
+        votes: votes_in,
+        bulk: bulk_in,
+        work: work.clone(),
+        shared: Arc::clone(&shared),
+        metrics: Arc::clone(&metrics),
+        timers: Timers::default(),
+        view_at: Default::default(),
+        view_is_old: true,
+        tick_at: Default::default(),
+        stopping: false,
+    };
+
+    let serve = Serve {
+        network: network.clone(),
+        reader: reader.clone(),
+        bodies: Arc::clone(&bodies),
+        tasks: Arc::clone(&tasks),
+    };
+    tasks.start("serve", serve.run(inboxes.serve));
+    let requests = Requests {
+        network: network.clone(),
+        reader: reader.clone(),
+        verifier: Arc::clone(&verifier),
+        votes: votes.clone(),
+        tasks: Arc::clone(&tasks),
+    };
+    tasks.start("requests", requests.run(asks_in));
+    tasks.start(
+        "peers",
+        watch_peers(inboxes.peers, votes.clone(), Arc::clone(&facts), Arc::clone(&tasks)),
+    );
+    tasks.start("heights", pass_heights_on(network.clone(), bulk.clone()));
+
+    let identity = NodeStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        network: genesis.network.name().to_owned(),
+        chain_id,
+        node_id: Some(network.node_id()),
+        validator_id: me,
+        name: options.name.clone(),
+        address: None,
+        mode: Mode::Full,
+        started: clock.faces().now(),
+        warnings: Vec::new(),
+        pid: std::process::id(),
+        data_dir: options.data_dir.clone(),
+        log_file: options.log_file.clone(),
+        log_filter: options.log_filter.current(),
+        p2p_listen: network.listening().to_string(),
+        rpc_listen: options.rpc_listen.clone(),
+    };
+    let (people, handle) = people::start(PeopleParts {
+        identity,
+        clock,
+        facts,
+        shared,
+        network: network.clone(),
+        bodies,
+        evidence,
+        tickets,
+        verifier: Arc::clone(&verifier),
+        store: Arc::clone(&store),
+        bulk,
+        metrics: Arc::clone(&metrics),
+        events,
+        logs: options.logs,
+        log_filter: options.log_filter,
+        tasks: Arc::clone(&tasks),
+        names,
+        stop_budget: options.stop_budget,
+    });
+
+    let consensus_verifier = Arc::clone(&verifier);
+    let verifiers = vec![
+        thread("verify-votes", move || consensus_verifier.run_consensus(inboxes.consensus))?,
+        thread("verify-txs", move || verifier.run_gossip(inboxes.gossip))?,
+    ];
+    let performer = thread("performer", move || performer.run())?;
+    let engine = thread("engine", move || driver.run())?;
+    Ok(Node {
+        handle,
+        metrics,
+        people,
+        votes,
+        work,
+        engine: Some(engine),
+        performer: Some(performer),
+        verifiers,
+        store,
+        network,
+        tasks,
+        clock,
+        lock,
+    })
+}
+
+/// Sessions that come and go are told to the engine and to people. None of these is ever lost.
+async fn watch_peers(
+    mut events: tokio::sync::mpsc::Receiver<PeerEvent>,
+    votes: Sender<Event>,
+    facts: Arc<Facts>,
+    tasks: Arc<Tasks>,
+) {
+    while let Some(event) = events.recv().await {
+        let told = match event {
+            PeerEvent::Up { node_id, info, validator, .. } => {
+                facts.peer_up(&info);
+                let height = crate::chain::Height::new(info.height);
+                Event::PeerUp { peer: node_id, validator, height }
+            }
+            PeerEvent::Down { node_id, reason, .. } => {
+                facts.peer_down(&node_id, &reason.to_string());
+                Event::PeerDown { peer: node_id }
+            }
+        };
+        if let Err(crossbeam_channel::TrySendError::Full(told)) = votes.try_send(told) {
+            let votes = votes.clone();
+            let _ = tasks.blocking(move || votes.send(told)).await;
+        }
+    }
+}
+
+/// Keep-alives carry heights; the engine asks for blocks when somebody claims more than it has.
+async fn pass_heights_on(network: Network, bulk: Sender<Event>) {
+    let mut every = tokio::time::interval(HEIGHTS_EVERY);
+    loop {
+        every.tick().await;
+        for peer in network.peers() {
+            let height = crate::chain::Height::new(peer.height);
+            let _ = bulk.try_send(Event::PeerHeight { peer: peer.node_id, height });
+        }
+    }
+}
+
+impl Node {
+    /// What faces hold of it.
+    pub fn handle(&self) -> &NodeHandle {
+        &self.handle
+    }
+
+    /// The node's counters.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Resolves with the reason once a command asked for a stop.
+    pub async fn stop_requested(&self) -> String {
+        self.people.stop_requested().await
+    }
+
+    /// Stops in order. Gives false if a step had to be left behind or a flush failed.
+    pub async fn stop(mut self, reason: &str) -> bool {
+        tracing::info!(reason, "shutting down");
+        let mut steps = Steps::new(&self.people, reason);
+        let mut clean = true;
+        let _ = self.votes.try_send(Event::Stop);
+        clean &= steps.run("leave consensus", join(self.engine.take(), &self.tasks)).await;
+        let work = self.work.clone();
+        let _ = self.tasks.blocking(move || work.send(Work::Stop)).await;
+        clean &= steps.run("finish the consensus log", join(self.performer.take(), &self.tasks)).await;
+        let store = Arc::clone(&self.store);
+        let flush = async {
+            let flushed = self.tasks.blocking(move || store.flush()).await;
+            match flushed {
+                Some(Ok(())) => true,
+                Some(Err(error)) => {
+                    tracing::error!(%error, "the chain database was not flushed; the consensus log has the rest");
+                    false
+                }
+                None => false,
+            }
+        };
+        clean &= steps.run("flush storage", flush).await;
+        let network = self.network.clone();
+        let close = async {
+            network.shutdown().await;
+            true
+        };
+        clean &= steps.run("close sessions", close).await;
+        let tasks = Arc::clone(&self.tasks);
+        clean &= steps.run("end tasks", async { tasks.stop(TASKS_BUDGET).await }).await;
+        for verifier in self.verifiers.drain(..) {
+            clean &= join(Some(verifier), &self.tasks).await;
+        }
+        tracing::info!(took_ms = steps.took_ms(), clean, "All tasks shut down gracefully");
+        drop(self.lock);
+        clean
+    }
+
+    /// Milliseconds since the node began.
+    pub fn uptime_ms(&self) -> u64 {
+        self.clock.faces().now().mono_ms
+    }
+}
+
+async fn join(thread: Option<JoinHandle<()>>, tasks: &Tasks) -> bool {
+    let Some(thread) = thread else { return true };
+    let name = thread.thread().name().unwrap_or("thread").to_owned();
+    match tasks.blocking(move || thread.join().is_ok()).await {
+        Some(true) => true,
+        _ => {
+            tracing::error!(name, "thread ended by a panic; see the log above it");
+            false
+        }
+    }
+}
+
+/// The steps of a stop, as logged and shown.
+struct Steps<'a> {
+    people: &'a People,
+    began: Instant,
+    status: StopStatus,
+}
+
+impl<'a> Steps<'a> {
+    fn new(people: &'a People, reason: &str) -> Self {
+        let status = people.begin_stop(reason);
+        Self { people, began: Instant::now(), status }
+    }
+
+    async fn run(&mut self, step: &str, work: impl Future<Output = bool>) -> bool {
+        let started = Instant::now();
+        self.people.step_began(&mut self.status, step);
+        let ok = work.await;
+        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(step, took_ms, ok, "stop step done");
+        self.people.step_ended(&mut self.status, step, took_ms, ok);
+        ok
+    }
+
+    fn took_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,268 @@
+//! Signatures of what peers send, checked before the engine sees it: once per node and message.
+//!
+//! Two threads, one for consensus and one for everything else, so that a flood of transactions
+//! never delays a vote; large batches are spread over the cores. What fails is counted and blamed on
+//! the peer, never logged above debug: peers must not write our logs.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
+
+use crossbeam_channel::Sender;
+use rayon::prelude::*;
+use tokio::sync::mpsc;
+
+use crate::{
+    chain::{
+        self, Block, BlockContext, CommitCertificate, Height, SharedTransaction, VerifiedTransactions,
+        WitnessTxId, check_block_alone,
+    },
+    consensus::{Body, ConsensusMessage, Evidence, MessageContext, SigningDomain, Step, ValidatorSet},
+    crypto::{Hash256, NodeId, Verified},
+    engine::{Arrival, Event, Source},
+    network::Inbound,
+    wire::{Decided, Fault, Message, Status},
+};
+
+use super::{bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, gossip::Gossip};
+
+/// Transactions checked as one batch on one core.
+const CHUNK: usize = 128;
+/// Transactions taken from the queue before a batch is checked: bounds the wait of the first one.
+const GATHER_MAX: usize = 1_024;
+
+/// What the verifying threads share.
+pub(super) struct Verifier {
+    pub(super) chain_id: Hash256,
+    pub(super) params: chain::Params,
+    pub(super) clock: NodeClock,
+    pub(super) shared: Arc<Shared>,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) gossip: Arc<Gossip>,
+    pub(super) evidence: Arc<EvidenceBook>,
+    pub(super) votes: Sender<Event>,
+    pub(super) bulk: Sender<Event>,
+}
+
+impl Verifier {
+    /// The consensus thread: runs until the network closes its queue.
+    pub(super) fn run_consensus(&self, mut inbox: mpsc::Receiver<Inbound>) {
+        while let Some(inbound) = inbox.blocking_recv() {
+            let Inbound { peer, message, permit, .. } = inbound;
+            let event = match message {
+                Message::Decided(Decided { certificate, block }) => self.decided(peer, certificate, block),
+                Message::Evidence(evidence) => {
+                    self.on_evidence(peer, evidence);
+                    None
+                }
+                other => match other.into_consensus() {
+                    Ok((message, block)) => self.consensus(peer, message, block),
+                    Err(_) => None,
+                },
+            };
+            if let Some(event) = event
+                && self.votes.try_send(event).is_err()
+            {
+                // R9 brings it back; the engine is busy or stopping.
+                self.gossip.counters.engine_full.fetch_add(1, Ordering::Relaxed);
+            }
+            drop(permit);
+        }
+    }
+
+    fn domain(&self, set: &ValidatorSet) -> SigningDomain {
+        SigningDomain { chain_id: self.chain_id, vset_hash: set.hash() }
+    }
+
+    fn consensus(&self, from: NodeId, message: ConsensusMessage, block: Option<Block>) -> Option<Event> {
+        let window = self.shared.window.load();
+        let height = message.height();
+        let next = window.tip.next();
+        let set = if height == next || height == next.next() {
+            &window.current
+        } else if height == window.tip && message.step() == Step::Commit {
+            &window.before
+        } else {
+            return Some(Event::OffHeight { from, height });
+        };
+        let domain = self.domain(set);
+        let context = MessageContext { domain: &domain, validators: set };
+        let message = match Verified::check(message, context) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::debug!(peer = %from.short(), %error, "consensus message refused");
+                self.gossip.blame(from, Fault::InvalidConsensus);
+                return None;
+            }
+        };
+        let body = match (&*message, block) {
+            (ConsensusMessage::PrePrepare(proposal), Some(block)) => {
+                Some(self.body(proposal.digest == block.hash(), block))
+            }
+            _ => None,
+        };
+        Some(Event::Consensus { from, message, body })
+    }
+
+    /// Judges a proposal's body: is it the one that was signed, and do its signatures hold?
+    fn body(&self, is_the_digest: bool, block: Block) -> Body {
+        if !is_the_digest {
+            return Body::Mismatch;
+        }
+        match check_block_alone(&block, &self.params) {
+            Ok(()) => {}
+            // The header commits to these roots: a body that gives others is not the leader's.
+            Err(chain::BlockError::Root { .. } | chain::BlockError::Certificate) => return Body::Mismatch,
+            Err(_) => return Body::Invalid(block),
+        }
+        match self.verified_block(block) {
+            Ok(block) => Body::Valid(block),
+            Err(block) => Body::Invalid(block),
+        }
+    }
+
+    /// Checks every transaction signature of a block that this node has not checked yet, spread over
+    /// the cores. Gives the block back if one does not hold.
+    pub(super) fn verified_block(&self, block: Block) -> Result<Verified<Block>, Block> {
+        let unknown: Vec<SharedTransaction> = block
+            .transactions
+            .iter()
+            .filter(|transaction| !transaction.is_reward() && !self.bodies.is_verified(transaction))
+            .cloned()
+            .collect();
+        let (_, culprits) = self.verify_transactions(unknown);
+        if !culprits.is_empty() {
+            return Err(block);
+        }
+        let fresh: HashSet<WitnessTxId> = block.transactions.iter().map(SharedTransaction::wtxid).collect();
+        let context = BlockContext { chain_id: &self.chain_id, known: &|id| fresh.contains(id) };
+        Verified::check(block.clone(), context).map_err(|_| block)
+    }
+
+    fn verify_transactions(
+        &self,
+        transactions: Vec<SharedTransaction>,
+    ) -> (VerifiedTransactions, Vec<SharedTransaction>) {
+        if transactions.len() <= CHUNK {
+            let (held, culprits) = chain::verify_batch(transactions, &self.chain_id);
+            return (held, culprits.into_iter().map(|(culprit, _)| culprit).collect());
+        }
+        let parts: Vec<_> = transactions
+            .par_chunks(CHUNK)
+            .map(|chunk| chain::verify_batch(chunk.to_vec(), &self.chain_id))
+            .collect();
+        let (mut held, mut culprits) = (Vec::with_capacity(transactions.len()), Vec::new());
+        for (part, bad) in parts {
+            held.extend(part);
+            culprits.extend(bad.into_iter().map(|(culprit, _)| culprit));
+        }
+        (held, culprits)
+    }
+
+    fn decided(&self, from: NodeId, certificate: CommitCertificate, block: Option<Block>) -> Option<Event> {
+        let tip = self.shared.window.load().tip;
+        let useful = certificate.height == tip.next();
+        let block = block
+            .filter(|block| useful && block.hash() == certificate.block_hash)
+            .and_then(|block| self.verified_block(block).ok());
+        Some(Event::Decided { from, certificate, block })
+    }
+
+    fn on_evidence(&self, from: NodeId, evidence: Evidence) {
+        let window = self.shared.window.load();
+        let far = evidence.height > window.tip.saturating_add(2);
+        let Some(set) = (!far).then_some(&window.current).filter(|set| set.hash() == evidence.vset_hash)
+        else {
+            return;
+        };
+        let domain = self.domain(set);
+        match evidence.verify(MessageContext { domain: &domain, validators: set }) {
+            Ok(()) => self.evidence.add(evidence, Some(from)),
+            Err(error) => {
+                tracing::debug!(peer = %from.short(), %error, "evidence refused");
+                self.gossip.blame(from, Fault::InvalidConsensus);
+            }
+        }
+    }
+
+    /// The thread for everything else: transactions, announcements, status.
+    pub(super) fn run_gossip(&self, mut inbox: mpsc::Receiver<Inbound>) {
+        while let Some(first) = inbox.blocking_recv() {
+            let mut arrived: Vec<(NodeId, SharedTransaction)> = Vec::new();
+            let mut permits = Vec::new();
+            let mut next = Some(first);
+            while let Some(inbound) = next.take() {
+                let Inbound { peer, message, permit, .. } = inbound;
+                permits.extend(permit);
+                match message {
+                    Message::Txs(txs) => {
+                        arrived.extend(txs.transactions.into_vec().into_iter().map(|tx| (peer, tx)));
+                    }
+                    Message::TxInv(inv) => {
+                        let unknown = inv.txids.into_vec().into_iter();
+                        let now = self.clock.mono();
+                        let unknown: Vec<_> = unknown.filter(|id| self.bodies.should_ask(id, now)).collect();
+                        self.gossip.fetch_transactions(peer, unknown);
+                    }
+                    Message::Status(Status { height, .. }) => self.claim(peer, height),
+                    _ => {}
+                }
+                if arrived.len() < GATHER_MAX {
+                    next = inbox.try_recv().ok();
+                }
+            }
+            self.admit(arrived);
+        }
+    }
+
+    fn claim(&self, peer: NodeId, height: Height) {
+        let _ = self.bulk.try_send(Event::PeerHeight { peer, height });
+    }
+
+    /// Checks transactions and hands those that hold to the engine.
+    pub(super) fn admit(&self, arrived: Vec<(NodeId, SharedTransaction)>) {
+        let mut seen = HashSet::new();
+        let fresh: Vec<(NodeId, SharedTransaction)> = arrived
+            .into_iter()
+            .filter(|(_, tx)| seen.insert(tx.wtxid()) && !self.bodies.contains(&tx.txid()))
+            .collect();
+        if fresh.is_empty() {
+            return;
+        }
+        let from: std::collections::HashMap<WitnessTxId, NodeId> =
+            fresh.iter().map(|(peer, tx)| (tx.wtxid(), *peer)).collect();
+        let (held, culprits) = self.verify_transactions(fresh.into_iter().map(|(_, tx)| tx).collect());
+        for culprit in culprits {
+            if let Some(peer) = from.get(&culprit.wtxid()) {
+                self.gossip.blame(*peer, Fault::InvalidSignature);
+            }
+        }
+        let arrivals: Vec<Arrival> = held
+            .into_iter()
+            .filter_map(|transaction| {
+                let source = Source::Peer(*from.get(&transaction.wtxid())?);
+                Some(Arrival { transaction, source })
+            })
+            .collect();
+        if !arrivals.is_empty() && self.bulk.try_send(Event::Transactions(arrivals)).is_err() {
+            self.gossip.counters.engine_full.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Checks one transaction that our own operator or an RPC client brought.
+    ///
+    /// # Errors
+    /// The reason, if a signature does not hold.
+    pub(super) fn verify_local(
+        &self,
+        transaction: SharedTransaction,
+    ) -> Result<Verified<SharedTransaction>, chain::TransactionError> {
+        let (mut held, culprits) = chain::verify_batch(vec![transaction], &self.chain_id);
+        match (held.pop(), culprits.into_iter().next()) {
+            (Some(transaction), _) => Ok(transaction),
+            (None, Some((_, error))) => Err(error),
+            (None, None) => Err(chain::TransactionError::Signature { input: 0 }),
+        }
+    }
+}
