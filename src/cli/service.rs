@@ -19,6 +19,8 @@ use super::{
     run::Prepared,
 };
 use crate::{
+    config::Environment,
+    console::{self, ConsoleHandle, Outcome},
     control::{LogRing, NodeHandle},
     mempool::PoolLimits,
     network::{NetworkConfig, PeerAddress},
@@ -41,6 +43,8 @@ pub(super) struct Service {
     rpc: Option<rpc::Server>,
     runtime: Runtime,
     telemetry: Telemetry,
+    with_console: bool,
+    console: console::Config,
     stop_budget: Duration,
 }
 
@@ -132,6 +136,8 @@ impl Service {
             node,
             rpc: Some(rpc),
             runtime,
+            with_console: prepared.with_console,
+            console: config.console.clone(),
             telemetry,
             stop_budget,
         })
@@ -149,8 +155,10 @@ impl Service {
 
     /// Runs until a signal, a command or the console ends it; then stops in order.
     pub(super) fn run(mut self) -> Result<ExitCode, Failure> {
-        let end = self.runtime.block_on(self.until_end())?;
+        let mut console = self.open_console();
+        let end = self.runtime.block_on(self.until_end(&mut console))?;
         let End::Stop(reason) = end else {
+            restore(console);
             return Ok(ExitCode::from(EXIT_FORCED));
         };
         tracing::info!(reason, "Shutdown signal received");
@@ -162,35 +170,94 @@ impl Service {
             let stop = tokio::time::timeout(stop_budget, node.stop(&reason));
             tokio::select! {
                 stopped = stop => stopped.unwrap_or(false).then_some(ExitCode::SUCCESS),
-                forced = force_asked() => Some(forced),
+                forced = force_asked(&mut console) => Some(forced),
             }
         });
+        restore(console);
         runtime.shutdown_timeout(Duration::from_millis(200));
         drop(telemetry);
         Ok(clean.unwrap_or(ExitCode::FAILURE))
     }
 
-    async fn until_end(&self) -> Result<End, Failure> {
+    fn open_console(&self) -> Option<ConsoleHandle> {
+        if !self.with_console {
+            return None;
+        }
+        let source = console::Source::in_process(self.node.handle().clone());
+        match console::spawn(source, self.console.clone()) {
+            Ok(console) => Some(console),
+            Err(error) => {
+                self.telemetry.stderr_gate().set(true);
+                tracing::info!(%error, "no console: running headless");
+                None
+            }
+        }
+    }
+
+    async fn until_end(&self, console: &mut Option<ConsoleHandle>) -> Result<End, Failure> {
         let mut signals = Signals::listen()?;
         loop {
+            let console_ended = async {
+                match console.as_ref() {
+                    Some(console) => console.ended().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 signal = signals.next() => match signal {
                     Received::Stop(name) => return Ok(End::Stop(name.to_owned())),
-                    Received::HangUp => tracing::info!("SIGHUP: nothing to reload; node running"),
+                    Received::HangUp => {
+                        // The terminal is gone, or a manager asks for a reload: the validator goes on.
+                        match console.take() {
+                            Some(console) => {
+                                console.join(CONSOLE_PATIENCE);
+                                tracing::warn!("SIGHUP: terminal lost, console closed, node running");
+                            }
+                            None => tracing::info!("SIGHUP: nothing to reload; node running"),
+                        }
+                    }
                 },
                 reason = self.node.stop_requested() => return Ok(End::Stop(reason)),
+                outcome = console_ended => match outcome {
+                    Outcome::ForceExit => return Ok(End::Now),
+                    Outcome::Detached | Outcome::TerminalLost | Outcome::Panicked | Outcome::Closed => {
+                        *console = None;
+                        self.telemetry.stderr_gate().set(outcome != Outcome::TerminalLost);
+                    }
+                    Outcome::StopRequested => return Ok(End::Stop("operator at the console".to_owned())),
+                },
             }
         }
     }
 }
 
-/// A second signal.
-async fn force_asked() -> ExitCode {
+/// A second signal, or an operator who would not wait.
+async fn force_asked(console: &mut Option<ConsoleHandle>) -> ExitCode {
     let Ok(mut signals) = Signals::listen() else { return std::future::pending().await };
     loop {
-        if matches!(signals.next().await, Received::Stop(_)) {
-            return ExitCode::from(EXIT_FORCED);
+        let forced = async {
+            match console.as_ref() {
+                Some(console) => console.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = signals.next() => if matches!(signal, Received::Stop(_)) {
+                return ExitCode::from(EXIT_FORCED);
+            },
+            outcome = forced => {
+                if outcome == Outcome::ForceExit {
+                    return ExitCode::from(EXIT_FORCED);
+                }
+                *console = None;
+            }
         }
+    }
+}
+
+fn restore(console: Option<ConsoleHandle>) {
+    if let Some(console) = console {
+        console.join(CONSOLE_PATIENCE);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::network;
@@ -24,9 +24,11 @@ impl Tasks {
     pub(super) fn start(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let stopping = self.stopping.clone();
         let task = async move {
+            // The task first: one that watches for the stop itself gets to say goodbye.
             tokio::select! {
-                () = stopping.cancelled() => tracing::trace!(name, "task stopped"),
+                biased;
                 () = task => {}
+                () = stopping.cancelled() => tracing::trace!(name, "task stopped"),
             }
         };
         self.tracker.spawn_on(task, &self.runtime);
@@ -38,6 +40,18 @@ impl Tasks {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         self.runtime.spawn_blocking(work).await.ok()
+    }
+
+    /// The next item of a queue, for a thread of its own; `None` once the queue closes or the node
+    /// stops.
+    pub(super) fn next<T>(&self, inbox: &mut mpsc::Receiver<T>) -> Option<T> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => None,
+                item = inbox.recv() => item,
+            }
+        })
     }
 
     /// Resolves once the node stops.

@@ -240,6 +240,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         evidence: Arc::clone(&evidence),
         votes: votes.clone(),
         bulk: bulk.clone(),
+        tasks: Arc::clone(&tasks),
     });
     let performer = Performer {
         wal,
@@ -293,7 +294,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         "peers",
         watch_peers(inboxes.peers, votes.clone(), Arc::clone(&facts), Arc::clone(&tasks)),
     );
-    tasks.start("heights", pass_heights_on(network.clone(), bulk.clone()));
+    tasks.start("heartbeat", heartbeat(network.clone(), bulk.clone(), Arc::clone(&tasks)));
 
     let identity = NodeStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -385,10 +386,17 @@ async fn watch_peers(
 }
 
 /// Keep-alives carry heights; the engine asks for blocks when somebody claims more than it has.
-async fn pass_heights_on(network: Network, bulk: Sender<Event>) {
+async fn heartbeat(network: Network, bulk: Sender<Event>, tasks: Arc<Tasks>) {
     let mut every = tokio::time::interval(HEIGHTS_EVERY);
     loop {
-        every.tick().await;
+        tokio::select! {
+            biased;
+            () = tasks.stopped() => {
+                tracing::info!("Heartbeat task shutting down gracefully");
+                return;
+            }
+            _ = every.tick() => {}
+        }
         for peer in network.peers() {
             let height = crate::chain::Height::new(peer.height);
             let _ = bulk.try_send(Event::PeerHeight { peer: peer.node_id, height });

@@ -25,7 +25,7 @@ use crate::{
     wire::{Decided, Fault, Message, Status},
 };
 
-use super::{bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, gossip::Gossip};
+use super::{bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, gossip::Gossip, spawner::Tasks};
 
 /// Transactions checked as one batch on one core.
 const CHUNK: usize = 128;
@@ -43,12 +43,13 @@ pub(super) struct Verifier {
     pub(super) evidence: Arc<EvidenceBook>,
     pub(super) votes: Sender<Event>,
     pub(super) bulk: Sender<Event>,
+    pub(super) tasks: Arc<Tasks>,
 }
 
 impl Verifier {
     /// The consensus thread: runs until the network closes its queue.
     pub(super) fn run_consensus(&self, mut inbox: mpsc::Receiver<Inbound>) {
-        while let Some(inbound) = inbox.blocking_recv() {
+        while let Some(inbound) = self.tasks.next(&mut inbox) {
             let Inbound { peer, message, permit, .. } = inbound;
             let event = match message {
                 Message::Decided(Decided { certificate, block }) => self.decided(peer, certificate, block),
@@ -188,7 +189,7 @@ impl Verifier {
 
     /// The thread for everything else: transactions, announcements, status.
     pub(super) fn run_gossip(&self, mut inbox: mpsc::Receiver<Inbound>) {
-        while let Some(first) = inbox.blocking_recv() {
+        while let Some(first) = self.tasks.next(&mut inbox) {
             let mut arrived: Vec<(NodeId, SharedTransaction)> = Vec::new();
             let mut permits = Vec::new();
             let mut next = Some(first);
