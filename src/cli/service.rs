@@ -19,7 +19,7 @@ use super::{
     run::Prepared,
 };
 use crate::{
-    config::Environment,
+    config::{ConsoleSection, Environment},
     console::{self, ConsoleHandle, Outcome},
     control::{LogRing, NodeHandle},
     mempool::PoolLimits,
@@ -44,7 +44,7 @@ pub(super) struct Service {
     runtime: Runtime,
     telemetry: Telemetry,
     with_console: bool,
-    console: console::Config,
+    console: ConsoleSection,
     stop_budget: Duration,
 }
 
@@ -183,8 +183,16 @@ impl Service {
         if !self.with_console {
             return None;
         }
-        let source = console::Source::in_process(self.node.handle().clone());
-        match console::spawn(source, self.console.clone()) {
+        let gate = self.telemetry.stderr_gate();
+        let options = console::Options {
+            config: console_config(&self.console),
+            environment: console::Environment::read(Environment::variable),
+            on_terminal: Some(Box::new(move |taken| gate.set(!taken))),
+            panic_on_key: None,
+        };
+        let drawn = console::can_draw(&options.environment)
+            .and_then(|()| console::spawn(console::Source::Node(self.node.handle().clone()), options));
+        match drawn {
             Ok(console) => Some(console),
             Err(error) => {
                 self.telemetry.stderr_gate().set(true);
@@ -229,6 +237,12 @@ impl Service {
             }
         }
     }
+}
+
+/// The console's own settings; validation has refused what is none.
+fn console_config(section: &ConsoleSection) -> console::Config {
+    let values = serde_json::json!({ "theme": section.theme, "glyphs": section.glyphs });
+    serde_json::from_value(values).unwrap_or_default()
 }
 
 /// A second signal, or an operator who would not wait.
