@@ -16,9 +16,6 @@ mod peers;
 mod transactions;
 mod view;
 
-#[cfg(test)]
-mod tests;
-
 pub use blame::fault_of_refusal;
 pub use effect::{CommittedBlock, Effect, Happening};
 pub use engine::{Engine, EngineConfig, Start};
