@@ -42,7 +42,11 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         "{} at {}, {}",
         prepared.genesis.network,
         prepared.dir.root().display(),
-        if prepared.with_console { "with console" } else { "headless" }
+        if prepared.with_console {
+            "with console"
+        } else {
+            "headless"
+        }
     ));
     Service::start(prepared)?.run()
 }
@@ -54,7 +58,9 @@ impl Prepared {
         let key = self.signer.as_ref().map(|signer| signer.public_key());
         let in_genesis = || {
             let mut masternodes = self.genesis.masternodes.iter();
-            masternodes.find(|node| Some(node.validator_key) == key).map(|node| node.name.clone())
+            masternodes
+                .find(|node| Some(node.validator_key) == key)
+                .map(|node| node.name.clone())
         };
         configured
             .or_else(in_genesis)

@@ -3,11 +3,7 @@
 //! `timed run` is one of these; `timed devnet` runs its first node as one, so that both meet the same
 //! signals, the same console and the same stop.
 
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::{Builder, Runtime},
@@ -55,7 +51,10 @@ fn bad_address(key: &str) -> Failure {
 fn peer_addresses(peers: &[String]) -> Result<Vec<PeerAddress>, Failure> {
     peers
         .iter()
-        .map(|text| text.parse().map_err(|error| Failure::new(Code::Config, format!("network.peers: {error}"))))
+        .map(|text| {
+            text.parse()
+                .map_err(|error| Failure::new(Code::Config, format!("network.peers: {error}")))
+        })
         .collect()
 }
 
@@ -86,8 +85,14 @@ impl Service {
             .thread_name("node")
             .enable_all()
             .build()
-            .map_err(|error| Failure::new(Code::Unexpected, format!("no runtime: {error}; check `ulimit -u`")))?;
-        let mut network = NetworkConfig::new(config.p2p_listen().ok_or_else(|| bad_address("network.listen"))?);
+            .map_err(|error| {
+                Failure::new(
+                    Code::Unexpected,
+                    format!("no runtime: {error}; check `ulimit -u`"),
+                )
+            })?;
+        let mut network =
+            NetworkConfig::new(config.p2p_listen().ok_or_else(|| bad_address("network.listen"))?);
         network.peers = peer_addresses(&config.network.peers)?;
         network.inbound_max = config.network.inbound_max as usize;
         network.per_ip_max = config.network.per_ip_max as usize;
@@ -106,7 +111,10 @@ impl Service {
                 heap_bytes_max: config.mempool.memory_max_mb.saturating_mul(1_000_000),
                 expiry_ms: config.mempool.expiry_h.saturating_mul(3_600_000),
             },
-            store: StoreOptions { cache_coins: config.storage.cache_coins, ..StoreOptions::default() },
+            store: StoreOptions {
+                cache_coins: config.storage.cache_coins,
+                ..StoreOptions::default()
+            },
             rpc_listen: Some(rpc_listen.to_string()),
             log_file: telemetry.log_file().map(Into::into),
             logs,
@@ -165,7 +173,13 @@ impl Service {
         if let Some(rpc) = self.rpc.take() {
             rpc.stop();
         }
-        let Self { node, runtime, telemetry, stop_budget, .. } = self;
+        let Self {
+            node,
+            runtime,
+            telemetry,
+            stop_budget,
+            ..
+        } = self;
         let clean = runtime.block_on(async {
             let stop = tokio::time::timeout(stop_budget, node.stop(&reason));
             tokio::select! {
@@ -247,7 +261,9 @@ fn console_config(section: &ConsoleSection) -> console::Config {
 
 /// A second signal, or an operator who would not wait.
 async fn force_asked(console: &mut Option<ConsoleHandle>) -> ExitCode {
-    let Ok(mut signals) = Signals::listen() else { return std::future::pending().await };
+    let Ok(mut signals) = Signals::listen() else {
+        return std::future::pending().await;
+    };
     loop {
         let forced = async {
             match console.as_ref() {
@@ -289,9 +305,8 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Failure::new(Code::Unexpected, format!("signals: {error}")))
-        };
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::new(Code::Unexpected, format!("signals: {error}")));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

@@ -20,8 +20,17 @@ impl Engine {
         certificate: CommitCertificate,
         validators: &ValidatorSet,
     ) -> Result<Verified<CommitCertificate>, consensus::CertificateError> {
-        let domain = SigningDomain { chain_id: self.config.chain_id, vset_hash: validators.hash() };
-        Verified::check(certificate, CertificateContext { domain: &domain, validators })
+        let domain = SigningDomain {
+            chain_id: self.config.chain_id,
+            vset_hash: validators.hash(),
+        };
+        Verified::check(
+            certificate,
+            CertificateContext {
+                domain: &domain,
+                validators,
+            },
+        )
     }
 
     /// The machine decided the height above the tip; its record is on its way to the log.
@@ -46,7 +55,8 @@ impl Engine {
             Ok(connected) => connected,
             Err(reason) => {
                 let height = block.height();
-                self.out.push(Effect::Happened(Happening::ExecutionMismatch { height, reason }));
+                self.out
+                    .push(Effect::Happened(Happening::ExecutionMismatch { height, reason }));
                 self.set_hold(now, SigningHold::ExecutionMismatch, true);
                 return false;
             }
@@ -121,19 +131,28 @@ impl Engine {
                 self.sync.on_claim(from, height, now.mono);
                 self.ask_for_blocks(now);
             }
-            Err(_) => self.out.push(Effect::Blame { peer: from, fault: Fault::InvalidCertificate }),
+            Err(_) => self.out.push(Effect::Blame {
+                peer: from,
+                fault: Fault::InvalidCertificate,
+            }),
         }
     }
 
     /// A certificate for a height we hold: a different digest under a valid certificate is the end of
     /// automatic decisions (§7).
     fn compare_with_ours(&mut self, now: Now, theirs: CommitCertificate) {
-        let Some((ours, validators)) = self.ledger.recent_certificate(theirs.height) else { return };
+        let Some((ours, validators)) = self.ledger.recent_certificate(theirs.height) else {
+            return;
+        };
         if ours.block_hash == theirs.block_hash {
             return;
         }
         if self.checked(theirs.clone(), &validators).is_ok() {
-            self.out.push(Effect::SafetyViolation { height: theirs.height, ours, theirs });
+            self.out.push(Effect::SafetyViolation {
+                height: theirs.height,
+                ours,
+                theirs,
+            });
             self.set_hold(now, SigningHold::SafetyViolation, true);
         }
     }
@@ -162,13 +181,18 @@ impl Engine {
             let certificate = match self.checked(certificate, &validators) {
                 Ok(certificate) if fits => certificate.into_inner(),
                 _ => {
-                    self.out.push(Effect::Blame { peer, fault: Fault::InvalidCertificate });
+                    self.out.push(Effect::Blame {
+                        peer,
+                        fault: Fault::InvalidCertificate,
+                    });
                     break;
                 }
             };
             self.sync.on_certified(block.height());
-            self.out.push(Effect::Persist(consensus::Record::Body((**block).clone())));
-            self.out.push(Effect::Persist(consensus::Record::Decided(certificate.clone())));
+            self.out
+                .push(Effect::Persist(consensus::Record::Body((**block).clone())));
+            self.out
+                .push(Effect::Persist(consensus::Record::Decided(certificate.clone())));
             if !self.connect(now, block, certificate, None) {
                 break;
             }
@@ -190,14 +214,20 @@ impl Engine {
         if syncing != self.syncing {
             self.syncing = syncing;
             let target = self.sync.best_known(tip);
-            self.out.push(Effect::Happened(Happening::Syncing { active: syncing, target }));
+            self.out.push(Effect::Happened(Happening::Syncing {
+                active: syncing,
+                target,
+            }));
             self.consensus(now, consensus::Event::Syncing(syncing));
         }
     }
 
     /// How many blocks we are behind what is certified.
     pub fn blocks_behind(&self) -> u64 {
-        self.sync.best_known(self.ledger.tip()).get().saturating_sub(self.ledger.tip().get())
+        self.sync
+            .best_known(self.ledger.tip())
+            .get()
+            .saturating_sub(self.ledger.tip().get())
     }
 
     /// The height that catching up goes to.

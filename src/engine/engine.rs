@@ -13,7 +13,11 @@ use crate::{
     sync::CatchUp,
 };
 
-use super::{Effect, Event, Happening, SigningHold, ledger::{DRIFT_MS, Ledger}, peers::Peers};
+use super::{
+    Effect, Event, Happening, SigningHold,
+    ledger::{DRIFT_MS, Ledger},
+    peers::Peers,
+};
 
 /// R9: own messages of the height are sent again this often.
 const RESEND_MS: u64 = 500;
@@ -123,9 +127,17 @@ impl Engine {
                 self.on_message(now, from, message, body);
             }
             Event::OffHeight { from, height } => self.on_off_height(now, from, height),
-            Event::Decided { from, certificate, block } => self.on_decided(now, from, certificate, block),
+            Event::Decided {
+                from,
+                certificate,
+                block,
+            } => self.on_decided(now, from, certificate, block),
             Event::Fetched(block) => self.consensus(now, consensus::Event::Fetched(block)),
-            Event::Blocks { peer, blocks, certificate } => self.on_blocks(now, peer, blocks, certificate),
+            Event::Blocks {
+                peer,
+                blocks,
+                certificate,
+            } => self.on_blocks(now, peer, blocks, certificate),
             Event::BlocksFailed { peer } => {
                 self.sync.on_failure(&peer, now.mono);
                 self.ask_for_blocks(now);
@@ -139,7 +151,11 @@ impl Engine {
                     None => consensus::Event::SignFailed { request },
                 },
             ),
-            Event::PeerUp { peer, validator, height } => self.on_peer_up(now, peer, validator, height),
+            Event::PeerUp {
+                peer,
+                validator,
+                height,
+            } => self.on_peer_up(now, peer, validator, height),
             Event::PeerHeight { peer, height } => self.sync.on_claim(peer, height, now.mono),
             Event::PeerDown { peer } => self.on_peer_down(now, peer),
             Event::Committed(height) => self.ledger.on_committed(height),
@@ -184,8 +200,16 @@ impl Engine {
     pub(super) fn translate(&mut self, now: Now) {
         while let Some(effect) = self.pending.pop_front() {
             match effect {
-                consensus::Effect::Sign { request, position, bytes } => {
-                    self.out.push(Effect::Sign { request, position, bytes });
+                consensus::Effect::Sign {
+                    request,
+                    position,
+                    bytes,
+                } => {
+                    self.out.push(Effect::Sign {
+                        request,
+                        position,
+                        bytes,
+                    });
                 }
                 consensus::Effect::Persist(record) => self.out.push(Effect::Persist(record)),
                 consensus::Effect::Broadcast { message, block } => {
@@ -232,13 +256,19 @@ impl Engine {
     /// Adds or lifts a reason to sign nothing; the machine hears when the first comes or the last goes.
     pub(super) fn set_hold(&mut self, now: Now, hold: SigningHold, holds: bool) {
         let was_free = self.holds.is_empty();
-        let changed = if holds { self.holds.insert(hold) } else { self.holds.remove(&hold) };
+        let changed = if holds {
+            self.holds.insert(hold)
+        } else {
+            self.holds.remove(&hold)
+        };
         if changed && holds {
             self.out.push(Effect::Held(hold));
         }
         if was_free != self.holds.is_empty() {
             let allowed = self.holds.is_empty();
-            let effects = self.machine.step(now, consensus::Event::SigningAllowed(allowed), &mut self.ledger);
+            let effects = self
+                .machine
+                .step(now, consensus::Event::SigningAllowed(allowed), &mut self.ledger);
             self.pending.extend(effects);
             self.translate(now);
         }
@@ -254,7 +284,10 @@ impl Engine {
         let connected = self.peers.connected_validators(set, self.config.me.as_ref());
         if set.len() >= minimum && !set.is_empty() && set.quorum().is_reached(connected) {
             self.activated = true;
-            self.out.push(Effect::Happened(Happening::ConsensusActivated { connected, n: set.len() }));
+            self.out.push(Effect::Happened(Happening::ConsensusActivated {
+                connected,
+                n: set.len(),
+            }));
         }
     }
 

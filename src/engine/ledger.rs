@@ -4,19 +4,14 @@
 //! engine never waits for a disk. A block that was judged or built is kept with its result, so that
 //! deciding it costs nothing again.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     chain::{
         Block, BlockHash, ChainState, CommitCertificate, ConnectError, Connected, Draft, Height, Overlay,
         Params, SharedTransaction, TimestampMs, TxId, UtxoView, assemble, connect,
     },
-    consensus::{
-        Application, CertificateContext, Now, Round, SigningDomain, ValidatorSet, Verdict,
-    },
+    consensus::{Application, CertificateContext, Now, Round, SigningDomain, ValidatorSet, Verdict},
     crypto::{Hash256, PublicKey, Verified},
     mempool::{Context, Mempool, PoolLimits, Refusal},
 };
@@ -92,7 +87,11 @@ impl Ledger {
 
     /// The transactions that wait longest, at most `count`, parents first.
     pub(super) fn oldest(&self, count: usize) -> Vec<SharedTransaction> {
-        self.pool.transactions().take(count).map(|transaction| (**transaction).clone()).collect()
+        self.pool
+            .transactions()
+            .take(count)
+            .map(|transaction| (**transaction).clone())
+            .collect()
     }
 
     /// The pool.
@@ -109,8 +108,14 @@ impl Ledger {
         transaction: Verified<SharedTransaction>,
         now: TimestampMs,
     ) -> Result<Vec<TxId>, Refusal> {
-        let context = Context { view: &self.view, next_height: self.state.tip.height.next(), now };
-        self.pool.admit(transaction, context).map(|admitted| admitted.evicted)
+        let context = Context {
+            view: &self.view,
+            next_height: self.state.tip.height.next(),
+            now,
+        };
+        self.pool
+            .admit(transaction, context)
+            .map(|admitted| admitted.evicted)
     }
 
     /// Takes out what is too old.
@@ -153,7 +158,8 @@ impl Ledger {
         now: Now,
     ) -> Vec<(TxId, Option<&'static str>)> {
         let height = committed.block.height();
-        self.recent.push_back((committed.certificate.clone(), self.validators.clone()));
+        self.recent
+            .push_back((committed.certificate.clone(), self.validators.clone()));
         if self.recent.len() > RECENT_MAX {
             self.recent.pop_front();
         }
@@ -164,7 +170,10 @@ impl Ledger {
         let left = self.pool.on_commit(&committed.block);
         let expired = self.pool.expire(now.wall, height.next());
         let included = left.included.into_iter().map(|txid| (txid, None));
-        let conflicting = left.conflicting.into_iter().map(|txid| (txid, Some("double_spend")));
+        let conflicting = left
+            .conflicting
+            .into_iter()
+            .map(|txid| (txid, Some("double_spend")));
         let expired = expired.into_iter().map(|txid| (txid, Some("expired")));
         included.chain(conflicting).chain(expired).collect()
     }
@@ -176,7 +185,10 @@ impl Ledger {
 
     /// The certificate we hold of a recent height, and the set it was made under.
     pub(super) fn recent_certificate(&self, height: Height) -> Option<(CommitCertificate, ValidatorSet)> {
-        self.recent.iter().find(|(certificate, _)| certificate.height == height).cloned()
+        self.recent
+            .iter()
+            .find(|(certificate, _)| certificate.height == height)
+            .cloned()
     }
 
     /// Remembers the tip's certificate after a start.
@@ -188,16 +200,30 @@ impl Ledger {
     /// `prev_commit` of a block may be any valid certificate of the parent: nodes hold different
     /// quorums of signatures, and the proposer's choice counts.
     fn check_prev_commit(&self, block: &Block) -> Result<(), String> {
-        let Some(certificate) = &block.prev_commit else { return Ok(()) };
+        let Some(certificate) = &block.prev_commit else {
+            return Ok(());
+        };
         let known = self.recent.back().filter(|(recent, _)| recent == certificate);
         if known.is_some() {
             return Ok(());
         }
-        let validators = self.recent.back().map_or(&self.validators, |(_, validators)| validators);
-        let domain = SigningDomain { chain_id: self.chain_id, vset_hash: validators.hash() };
-        Verified::check(certificate.clone(), CertificateContext { domain: &domain, validators })
-            .map(|_| ())
-            .map_err(|error| format!("certificate of the parent: {error}"))
+        let validators = self
+            .recent
+            .back()
+            .map_or(&self.validators, |(_, validators)| validators);
+        let domain = SigningDomain {
+            chain_id: self.chain_id,
+            vset_hash: validators.hash(),
+        };
+        Verified::check(
+            certificate.clone(),
+            CertificateContext {
+                domain: &domain,
+                validators,
+            },
+        )
+        .map(|_| ())
+        .map_err(|error| format!("certificate of the parent: {error}"))
     }
 
     fn judge(&mut self, block: &Verified<Block>, now: TimestampMs) -> Verdict {

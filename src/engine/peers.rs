@@ -34,7 +34,10 @@ struct Help {
 impl Peers {
     /// Validators of `set` that are connected with proof, counting ourselves.
     pub(super) fn connected_validators(&self, set: &ValidatorSet, me: Option<&PublicKey>) -> usize {
-        self.connected_keys(me).iter().filter(|key| set.signer_of(key).is_some()).count()
+        self.connected_keys(me)
+            .iter()
+            .filter(|key| set.signer_of(key).is_some())
+            .count()
     }
 
     /// Keys that live sessions proved, and our own.
@@ -44,11 +47,18 @@ impl Peers {
 
     /// A session that proved `validator`.
     pub(super) fn session_of(&self, validator: &PublicKey) -> Option<NodeId> {
-        self.sessions.iter().find(|(_, key)| key.as_ref() == Some(validator)).map(|(peer, _)| *peer)
+        self.sessions
+            .iter()
+            .find(|(_, key)| key.as_ref() == Some(validator))
+            .map(|(peer, _)| *peer)
     }
 
     fn may_help(&mut self, peer: NodeId, height: Height, now: Mono) -> bool {
-        let help = self.helped.entry(peer).or_insert(Help { at: Mono::default(), height, times: 0 });
+        let help = self.helped.entry(peer).or_insert(Help {
+            at: Mono::default(),
+            height,
+            times: 0,
+        });
         if help.times > 0 && now.ms_since(help.at) < HELP_EVERY_MS {
             return false;
         }
@@ -78,7 +88,10 @@ impl Engine {
         if let Some(validator) = validator {
             let pool = self.ledger.oldest(OFFER_MAX);
             if !pool.is_empty() {
-                self.out.push(Effect::Offer { peer, transactions: pool });
+                self.out.push(Effect::Offer {
+                    peer,
+                    transactions: pool,
+                });
             }
             self.check_activation();
             self.consensus(now, consensus::Event::ValidatorUp(validator));
@@ -105,7 +118,14 @@ impl Engine {
         message: Verified<ConsensusMessage>,
         body: Option<Body>,
     ) {
-        self.consensus(now, consensus::Event::Message { from: Some(from), message, body });
+        self.consensus(
+            now,
+            consensus::Event::Message {
+                from: Some(from),
+                message,
+                body,
+            },
+        );
     }
 
     /// A message of a height outside the window: its sender is behind, or perhaps we are.
@@ -139,8 +159,12 @@ impl Engine {
     pub(super) fn offer_overdue(&mut self, height: Height) {
         let set = self.ledger.validators();
         let leader = set.proposer_key(height, consensus::Round::ZERO);
-        let Some(leader) = leader.filter(|leader| Some(**leader) != self.config.me) else { return };
-        let Some(peer) = self.peers.session_of(leader) else { return };
+        let Some(leader) = leader.filter(|leader| Some(**leader) != self.config.me) else {
+            return;
+        };
+        let Some(peer) = self.peers.session_of(leader) else {
+            return;
+        };
         let transactions = self.ledger.oldest(OFFER_MAX);
         if !transactions.is_empty() {
             self.out.push(Effect::Offer { peer, transactions });

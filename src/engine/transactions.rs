@@ -26,7 +26,10 @@ impl Engine {
                     pooled.push(shared.clone());
                     match source {
                         Source::Local(ticket) => {
-                            replies.push(Effect::Reply { ticket, verdict: Ok(shared.txid()) });
+                            replies.push(Effect::Reply {
+                                ticket,
+                                verdict: Ok(shared.txid()),
+                            });
                             ours.push(shared);
                         }
                         Source::Restored => ours.push(shared),
@@ -36,7 +39,10 @@ impl Engine {
                 Err(refusal) => {
                     match source {
                         Source::Local(ticket) => {
-                            replies.push(Effect::Reply { ticket, verdict: Err(refusal.clone()) });
+                            replies.push(Effect::Reply {
+                                ticket,
+                                verdict: Err(refusal.clone()),
+                            });
                         }
                         Source::Peer(peer) => {
                             if let Some(fault) = blame::fault_of_refusal(&refusal) {
@@ -59,10 +65,16 @@ impl Engine {
         }
         self.out.extend(replies);
         if !ours.is_empty() {
-            self.out.push(Effect::Relay { transactions: ours, except: None });
+            self.out.push(Effect::Relay {
+                transactions: ours,
+                except: None,
+            });
         }
         for (peer, transactions) in theirs {
-            self.out.push(Effect::Relay { transactions, except: Some(peer) });
+            self.out.push(Effect::Relay {
+                transactions,
+                except: Some(peer),
+            });
         }
         if was_empty {
             self.report_work(now);

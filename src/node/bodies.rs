@@ -69,7 +69,10 @@ impl Bodies {
         if self.contains(txid) || self.finals.peek(txid).is_some() || self.refused.peek(txid).is_some() {
             return false;
         }
-        let due = self.asked.peek(txid).is_none_or(|at| now.micros().saturating_sub(at) > ASK_AGAIN_US);
+        let due = self
+            .asked
+            .peek(txid)
+            .is_none_or(|at| now.micros().saturating_sub(at) > ASK_AGAIN_US);
         if due {
             self.asked.insert(*txid, now.micros());
         }

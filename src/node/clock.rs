@@ -19,14 +19,20 @@ impl NodeClock {
     /// Starts now.
     pub(super) fn start() -> Self {
         let faces = Clock::start();
-        Self { origin: Instant::now(), faces }
+        Self {
+            origin: Instant::now(),
+            faces,
+        }
     }
 
     /// The moment as the engine takes it.
     pub(super) fn now(&self) -> Now {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        Now { mono: self.mono(), wall: TimestampMs::new(wall) }
+        Now {
+            mono: self.mono(),
+            wall: TimestampMs::new(wall),
+        }
     }
 
     /// The monotonic half. It starts at one second, so that zero stays "never".

@@ -16,7 +16,9 @@ pub(super) struct RecordError {
 
 impl RecordError {
     fn new(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string() }
+        Self {
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -30,7 +32,9 @@ const RAISED: u8 = 5;
 const RECORD_DECODED_MAX: usize = 64 << 20;
 
 fn layout() -> impl config::Config {
-    config::standard().with_fixed_int_encoding().with_limit::<RECORD_DECODED_MAX>()
+    config::standard()
+        .with_fixed_int_encoding()
+        .with_limit::<RECORD_DECODED_MAX>()
 }
 
 /// The log's form of `record`.
@@ -45,9 +49,12 @@ pub(super) fn to_log(record: &Record) -> Result<wal::Record, RecordError> {
         Record::Decided(_) => DECIDED,
         Record::RaisedTo(_) => RAISED,
     };
-    let payload = bincode::encode_to_vec(record, layout())
-        .map_err(RecordError::new)?;
-    Ok(wal::Record { kind, height: record.height().get(), payload })
+    let payload = bincode::encode_to_vec(record, layout()).map_err(RecordError::new)?;
+    Ok(wal::Record {
+        kind,
+        height: record.height().get(),
+        payload,
+    })
 }
 
 /// The record in one entry of the log; its checksum held already.
@@ -55,8 +62,8 @@ pub(super) fn to_log(record: &Record) -> Result<wal::Record, RecordError> {
 /// # Errors
 /// [`RecordError`] if the bytes are no record: written by a newer version, or a bug.
 pub(super) fn from_log(entry: &wal::Record) -> Result<Record, RecordError> {
-    let (record, used) = bincode::decode_from_slice::<Record, _>(&entry.payload, layout())
-        .map_err(RecordError::new)?;
+    let (record, used) =
+        bincode::decode_from_slice::<Record, _>(&entry.payload, layout()).map_err(RecordError::new)?;
     if used != entry.payload.len() || record.height().get() != entry.height {
         return Err(RecordError::new("record and its envelope differ"));
     }

@@ -81,7 +81,9 @@ impl Driver {
         self.perform(effects);
         while !self.stopping {
             let now = self.clock.now();
-            self.shared.ticked.store(now.mono.micros(), std::sync::atomic::Ordering::Relaxed);
+            self.shared
+                .ticked
+                .store(now.mono.micros(), std::sync::atomic::Ordering::Relaxed);
             self.fire_due(now);
             let Some(event) = self.next_event() else { break };
             if let Some(event) = event {
@@ -108,7 +110,9 @@ impl Driver {
     fn fire_due(&mut self, now: Now) {
         while let Some((at, timer)) = self.timers.pop_due(now.mono) {
             let late_ms = now.mono.ms_since(at);
-            self.shared.late_ms.fetch_max(late_ms, std::sync::atomic::Ordering::Relaxed);
+            self.shared
+                .late_ms
+                .fetch_max(late_ms, std::sync::atomic::Ordering::Relaxed);
             self.handle(Event::Timer(timer));
         }
         if now.mono >= self.tick_at {
@@ -129,7 +133,10 @@ impl Driver {
         if let Ok(event) = self.bulk.try_recv() {
             return Some(Some(event));
         }
-        let mut wake = self.timers.next().map_or(self.tick_at, |next| next.min(self.tick_at));
+        let mut wake = self
+            .timers
+            .next()
+            .map_or(self.tick_at, |next| next.min(self.tick_at));
         if self.view_is_old {
             wake = wake.min(self.view_at.plus_ms(VIEW_EVERY_MS));
         }
@@ -172,12 +179,18 @@ impl Driver {
                         });
                     let now = self.clock.now();
                     let took_us = now.mono.micros_since(started);
-                    self.metrics.consensus.signer_seconds.observe(took_us as f64 / 1e6);
-                    self.metrics.consensus.signer_requests.inc(if signature.is_some() {
-                        SignResult::Ok
-                    } else {
-                        SignResult::Error
-                    });
+                    self.metrics
+                        .consensus
+                        .signer_seconds
+                        .observe(took_us as f64 / 1e6);
+                    self.metrics
+                        .consensus
+                        .signer_requests
+                        .inc(if signature.is_some() {
+                            SignResult::Ok
+                        } else {
+                            SignResult::Error
+                        });
                     queue.extend(self.engine.step(now, Event::Signed { request, signature }));
                 }
                 Effect::SetTimer { timer, at } => self.timers.set(timer, at),
@@ -197,7 +210,9 @@ impl Driver {
         if known.tip != tip {
             let current = self.engine.validators().clone();
             let before = known.current.clone();
-            self.shared.window.store(Arc::new(Window { tip, before, current }));
+            self.shared
+                .window
+                .store(Arc::new(Window { tip, before, current }));
         }
     }
 

@@ -27,8 +27,14 @@ pub(super) struct EvidenceBook {
 impl EvidenceBook {
     /// A book that holds what storage remembered.
     pub(super) fn new(remembered: Vec<Evidence>, work: Sender<Work>) -> Self {
-        let held = remembered.into_iter().map(|evidence| (evidence.id(), evidence)).collect();
-        Self { held: Mutex::new(held), work }
+        let held = remembered
+            .into_iter()
+            .map(|evidence| (evidence.id(), evidence))
+            .collect();
+        Self {
+            held: Mutex::new(held),
+            work,
+        }
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, BTreeMap<Hash256, Evidence>> {
@@ -59,7 +65,13 @@ impl EvidenceBook {
     pub(super) fn all(&self) -> Vec<Evidence> {
         let mut all: Vec<Evidence> = self.held().values().cloned().collect();
         all.sort_by_key(|evidence| {
-            (evidence.height, evidence.messages.first().map(crate::consensus::ConsensusMessage::round))
+            (
+                evidence.height,
+                evidence
+                    .messages
+                    .first()
+                    .map(crate::consensus::ConsensusMessage::round),
+            )
         });
         all
     }

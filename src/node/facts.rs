@@ -11,7 +11,8 @@ use crate::{
     chain::{CommitCertificate, Height},
     consensus::{Evidence, EvidenceKind, Note, ViewChangeCause},
     control::{
-        BlockLine, ChainStatus, Direction, EventKind, EventRing, FINALITY_SAMPLES_MAX, LAST_BLOCKS_MAX, Moment, SyncState,
+        BlockLine, ChainStatus, Direction, EventKind, EventRing, FINALITY_SAMPLES_MAX, LAST_BLOCKS_MAX,
+        Moment, SyncState,
     },
     crypto::{NodeId, PublicKey},
     engine::{CommittedBlock, Happening, SigningHold},
@@ -102,7 +103,9 @@ impl Facts {
         let header = &committed.block.header;
         let (height, hash) = (header.height, committed.hash);
         let txs = u32::try_from(committed.block.transactions.len()).unwrap_or(u32::MAX);
-        let finality_ms = committed.finality_us.map(|us| u32::try_from(us / 1000).unwrap_or(u32::MAX));
+        let finality_ms = committed
+            .finality_us
+            .map(|us| u32::try_from(us / 1000).unwrap_or(u32::MAX));
         let round = committed.certificate.round;
         tracing::info!(round, txs, "Block {hash} committed at height {height}");
         tracing::info!(round, txs, "Block {hash} finalized at height {height}");
@@ -121,7 +124,9 @@ impl Facts {
         chain.transactions_finalized.inc_by(u64::from(txs));
         let size = committed.block.body_bytes() as u64;
         chain.block_size_bytes.observe(size as f64);
-        chain.utxo_entries.set(committed.connected.state.totals.utxo_count);
+        chain
+            .utxo_entries
+            .set(committed.connected.state.totals.utxo_count);
         chain.blocks_applied.inc(if committed.by_sync {
             labels::BlockSource::Sync
         } else {
@@ -144,7 +149,9 @@ impl Facts {
         {
             let mut status = locked(&self.chain);
             if let Some(before) = status.finalized.filter(|_| finality_ms.is_some()) {
-                chain.block_interval_seconds.observe(at.since_ms(before) as f64 / 1000.0);
+                chain
+                    .block_interval_seconds
+                    .observe(at.since_ms(before) as f64 / 1000.0);
             }
             status.height = height.get();
             status.hash = *hash.as_hash();
@@ -180,11 +187,19 @@ impl Facts {
         let consensus = &self.metrics.consensus;
         match note {
             Note::Proposing { height, round } => {
-                tracing::info!(round = round.get(), "[BFT] Producing new block at height {height}");
+                tracing::info!(
+                    round = round.get(),
+                    "[BFT] Producing new block at height {height}"
+                );
                 tracing::info!(height = height.get(), round = round.get(), "Block produced");
                 self.metrics.chain.blocks_produced.inc();
             }
-            Note::Accepted { height, round, digest, txs } => {
+            Note::Accepted {
+                height,
+                round,
+                digest,
+                txs,
+            } => {
                 tracing::info!(round = round.get(), "Block {digest} proposed at height {height}");
                 consensus.proposals.inc(labels::ProposalResult::Accepted);
                 self.tell(EventKind::Proposed {
@@ -194,11 +209,24 @@ impl Facts {
                     txs: u32::try_from(*txs).unwrap_or(u32::MAX),
                 });
             }
-            Note::Refused { height, round, reason } => {
-                tracing::warn!(height = height.get(), round = round.get(), reason, "proposal refused");
+            Note::Refused {
+                height,
+                round,
+                reason,
+            } => {
+                tracing::warn!(
+                    height = height.get(),
+                    round = round.get(),
+                    reason,
+                    "proposal refused"
+                );
                 consensus.proposals.inc(labels::ProposalResult::Rejected);
             }
-            Note::Prepared { height, round, digest } => {
+            Note::Prepared {
+                height,
+                round,
+                digest,
+            } => {
                 tracing::debug!(height = height.get(), round = round.get(), %digest, "prepared; lock moved");
             }
             Note::ViewChange { height, to, cause } => {
@@ -242,9 +270,17 @@ impl Facts {
             }
             Happening::Syncing { active, target } => {
                 tracing::info!(active, target = target.get(), "synchronising");
-                let state = if *active { SyncState::Blocks } else { SyncState::AtTip };
+                let state = if *active {
+                    SyncState::Blocks
+                } else {
+                    SyncState::AtTip
+                };
                 let target = active.then_some(target.get());
-                self.tell(EventKind::Sync { state, height: self.height(), target });
+                self.tell(EventKind::Sync {
+                    state,
+                    height: self.height(),
+                    target,
+                });
             }
             Happening::ExecutionMismatch { height, reason } => {
                 tracing::error!(
@@ -264,7 +300,10 @@ impl Facts {
             } else {
                 tracing::info!(reason = hold.reason(), "this node does not sign");
             }
-            self.tell(EventKind::Signing { signing: false, reason: hold.reason().to_owned() });
+            self.tell(EventKind::Signing {
+                signing: false,
+                reason: hold.reason().to_owned(),
+            });
         }
     }
 
@@ -272,7 +311,10 @@ impl Facts {
     pub(super) fn released(&self, hold: SigningHold, signing: bool) {
         if locked(&self.holds).remove(&hold) && signing {
             tracing::info!("this node signs");
-            self.tell(EventKind::Signing { signing: true, reason: String::new() });
+            self.tell(EventKind::Signing {
+                signing: true,
+                reason: String::new(),
+            });
         }
     }
 
@@ -310,15 +352,29 @@ impl Facts {
     pub(super) fn peer_down(&self, peer: &NodeId, reason: &str) {
         let (validator, address) = locked(&self.peers).remove(peer).unwrap_or_default();
         let name = validator.as_ref().and_then(|key| self.names.known(key));
-        self.tell(EventKind::PeerDown { id: *peer, name, address, reason: reason.to_owned() });
+        self.tell(EventKind::PeerDown {
+            id: *peer,
+            name,
+            address,
+            reason: reason.to_owned(),
+        });
     }
 
     /// A validator contradicted itself.
     pub(super) fn evidence(&self, evidence: &Evidence) {
         let crime = crime(evidence.kind);
         let validator = self.names.of(&evidence.offender);
-        let round = evidence.messages.first().map_or(0, |message| message.round().get());
-        tracing::error!(height = evidence.height.get(), round, validator, crime, "evidence of misbehaviour");
+        let round = evidence
+            .messages
+            .first()
+            .map_or(0, |message| message.round().get());
+        tracing::error!(
+            height = evidence.height.get(),
+            round,
+            validator,
+            crime,
+            "evidence of misbehaviour"
+        );
         self.metrics.consensus.evidence.inc();
         self.tell(EventKind::Evidence {
             height: evidence.height.get(),

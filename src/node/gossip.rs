@@ -67,12 +67,18 @@ pub(super) struct Gossip {
 
 impl Gossip {
     pub(super) fn new(network: Network, asks: mpsc::Sender<Ask>) -> Self {
-        Self { network, asks, counters: Dropped::default() }
+        Self {
+            network,
+            asks,
+            counters: Dropped::default(),
+        }
     }
 
     fn ask(&self, ask: Ask) {
         if self.asks.try_send(ask).is_err() {
-            self.counters.asks_full.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.counters
+                .asks_full
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
     }
 
@@ -94,13 +100,14 @@ impl Gossip {
     pub(super) fn relay(&self, transactions: Vec<SharedTransaction>, except: Option<NodeId>) {
         let is_ours = except.is_none();
         for message in announcements(&transactions) {
-            let choose =
-                |link: &Link| Some(link.node_id) != except && !(is_ours && link.validator.is_some());
+            let choose = |link: &Link| Some(link.node_id) != except && !(is_ours && link.validator.is_some());
             let _ = self.network.broadcast(&message, choose);
         }
         if is_ours {
             for message in pushes(transactions) {
-                let _ = self.network.broadcast(&message, |link: &Link| link.validator.is_some());
+                let _ = self
+                    .network
+                    .broadcast(&message, |link: &Link| link.validator.is_some());
             }
         }
     }
@@ -129,7 +136,10 @@ impl Gossip {
     /// A peer has transactions that we may lack.
     pub(super) fn fetch_transactions(&self, peer: NodeId, txids: Vec<TxId>) {
         for page in txids.chunks(limits::TXS_MAX) {
-            self.ask(Ask::Transactions { peer, txids: page.to_vec() });
+            self.ask(Ask::Transactions {
+                peer,
+                txids: page.to_vec(),
+            });
         }
     }
 }
@@ -153,9 +163,7 @@ pub(super) fn pushes(transactions: Vec<SharedTransaction>) -> Vec<Message> {
         }
     };
     for transaction in transactions {
-        if !page.is_empty()
-            && (page.len() == limits::TXS_MAX || bytes + transaction.size() > TXS_BYTES_MAX)
-        {
+        if !page.is_empty() && (page.len() == limits::TXS_MAX || bytes + transaction.size() > TXS_BYTES_MAX) {
             finish(&mut page);
             bytes = 0;
         }

@@ -17,9 +17,15 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of_state(state: &ChainState) -> Self {
-        let by_key =
-            state.masternodes.iter().map(|node| (node.validator_key, node.name.clone())).collect();
-        Self { by_key: Arc::new(by_key), set: ValidatorSet::new(state.validators()) }
+        let by_key = state
+            .masternodes
+            .iter()
+            .map(|node| (node.validator_key, node.name.clone()))
+            .collect();
+        Self {
+            by_key: Arc::new(by_key),
+            set: ValidatorSet::new(state.validators()),
+        }
     }
 
     /// The name of a validator.
@@ -34,6 +40,8 @@ impl Names {
 
     /// The name of the leader of a round.
     pub(super) fn leader(&self, height: Height, round: Round) -> String {
-        self.set.proposer_key(height, round).map_or_else(String::new, |key| self.of(key))
+        self.set
+            .proposer_key(height, round)
+            .map_or_else(String::new, |key| self.of(key))
     }
 }

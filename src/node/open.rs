@@ -58,7 +58,10 @@ pub(super) fn open(
     let (wal, entries) = match Wal::open(&log_dir) {
         Ok((wal, recovered)) => {
             if let Some(torn) = &recovered.torn_tail {
-                tracing::info!(?torn, "consensus log: the last write was not finished and is cut off");
+                tracing::info!(
+                    ?torn,
+                    "consensus log: the last write was not finished and is cut off"
+                );
             }
             (Some(wal), recovered.records)
         }
@@ -109,7 +112,9 @@ pub(super) fn open(
     replay(&store, &records, genesis, &blocks_dir)?;
     let reader = store.reader();
     let state = reader.state();
-    let certificate = reader.header(state.tip.height)?.and_then(|header| header.certificate);
+    let certificate = reader
+        .header(state.tip.height)?
+        .and_then(|header| header.certificate);
     let signed_on_chain = me.map_or(Ok(None), |me| last_signed_on_chain(&reader, &me))?;
     let highest = mark.as_ref().map(|(position, _)| position.height);
     if signed_on_chain.is_some() && signed_on_chain > highest {
@@ -143,7 +148,14 @@ pub(super) fn open(
 /// A body in our log was checked before we voted for it, and the log's checksums hold.
 fn checked_before(block: Block) -> Option<Verified<Block>> {
     let chain_id = crate::crypto::Hash256::ZERO;
-    Verified::check(block, BlockContext { chain_id: &chain_id, known: &|_| true }).ok()
+    Verified::check(
+        block,
+        BlockContext {
+            chain_id: &chain_id,
+            known: &|_| true,
+        },
+    )
+    .ok()
 }
 
 /// Connects what the log knows as final above the database's tip.
@@ -167,15 +179,22 @@ fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> R
         if height != reader.height().next() {
             continue;
         }
-        let fault = |reason: String| NodeError::Replay { dir: dir.to_owned(), height, reason };
+        let fault = |reason: String| NodeError::Replay {
+            dir: dir.to_owned(),
+            height,
+            reason,
+        };
         let block = bodies
             .get(&certificate.block_hash)
             .and_then(|block| checked_before((*block).clone()))
             .ok_or_else(|| fault("its body is not in the log".to_owned()))?;
         let connected = connect(&block, &reader.state(), &reader, &genesis.params)
             .map_err(|error| fault(error.to_string()))?;
-        let batch =
-            CommitBatch { block: block.into_inner(), certificate: certificate.clone(), connected };
+        let batch = CommitBatch {
+            block: block.into_inner(),
+            certificate: certificate.clone(),
+            connected,
+        };
         store.commit(batch)?;
     }
     if reader.height() > from {
@@ -191,7 +210,9 @@ fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> R
 /// The highest of the last blocks whose certificate holds our signature.
 fn last_signed_on_chain(reader: &StoreReader, me: &PublicKey) -> Result<Option<Height>, NodeError> {
     let state = reader.state();
-    let Some(signer) = ValidatorSet::new(state.validators()).signer_of(me) else { return Ok(None) };
+    let Some(signer) = ValidatorSet::new(state.validators()).signer_of(me) else {
+        return Ok(None);
+    };
     let tip = state.tip.height;
     let mut height = tip;
     while height > Height::GENESIS && tip.blocks_since(height) < LOOK_BACK_BLOCKS {

@@ -6,7 +6,10 @@ use crossbeam_channel::Sender;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    control::{CommandRequest, EventRing, LogFilter, LogRing, NodeHandle, NodeStatus, Status, StepState, StopStatus, StopStep, Watchers},
+    control::{
+        CommandRequest, EventRing, LogFilter, LogRing, NodeHandle, NodeStatus, Status, StepState, StopStatus,
+        StopStep, Watchers,
+    },
     engine::Event,
     metrics::Metrics,
     network::Network,
@@ -14,8 +17,8 @@ use crate::{
 };
 
 use super::{
-    bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, facts::Facts,
-    names::Names, spawner::Tasks, tickets::Tickets, verifier::Verifier,
+    bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, facts::Facts, names::Names,
+    spawner::Tasks, tickets::Tickets, verifier::Verifier,
 };
 
 /// Commands waiting to be carried out. When full, the caller is told that the node is busy.
@@ -57,7 +60,12 @@ pub(super) fn start(parts: PeopleParts) -> (People, NodeHandle) {
     let (commands, _commands_in) = mpsc::channel::<CommandRequest>(COMMANDS_MAX);
     let (_ask, stop_asked) = watch::channel(None);
     let (stop, _) = watch::channel(None);
-    let people = People { clock: parts.clock, stop_asked, stop, budget: parts.stop_budget };
+    let people = People {
+        clock: parts.clock,
+        stop_asked,
+        stop,
+        budget: parts.stop_budget,
+    };
     let clock = parts.clock;
     let facts = Arc::clone(&parts.facts);
     let query = super::query::Nothing;
@@ -74,7 +82,10 @@ pub(super) fn start(parts: PeopleParts) -> (People, NodeHandle) {
         let mut every = tokio::time::interval(Duration::from_millis(250));
         loop {
             every.tick().await;
-            let mut next = Status { at: clock.faces().now(), ..Status::default() };
+            let mut next = Status {
+                at: clock.faces().now(),
+                ..Status::default()
+            };
             next.chain = Arc::new(facts.chain());
             next.node = Arc::new(parts.identity.clone());
             status.send_replace(Arc::new(next));
@@ -107,7 +118,11 @@ impl People {
 
     /// A step began.
     pub(super) fn step_began(&self, status: &mut StopStatus, step: &str) {
-        status.steps.push(StopStep { name: step.to_owned(), state: StepState::Running, took_ms: None });
+        status.steps.push(StopStep {
+            name: step.to_owned(),
+            state: StepState::Running,
+            took_ms: None,
+        });
         self.stop.send_replace(Some(Arc::new(status.clone())));
     }
 

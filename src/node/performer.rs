@@ -119,7 +119,9 @@ impl Performer {
     /// Appends every record of the group, makes them durable once, then performs the rest in order.
     /// What stands before the first record needs no fsync and goes out at once.
     fn perform(&mut self, group: Vec<Effect>) {
-        let first = group.iter().position(|effect| matches!(effect, Effect::Persist(_)));
+        let first = group
+            .iter()
+            .position(|effect| matches!(effect, Effect::Persist(_)));
         let mut rest = group;
         let depends = first.map(|at| rest.split_off(at)).unwrap_or_default();
         for effect in rest {
@@ -182,7 +184,10 @@ impl Performer {
         }
         let synced = log.sync()?;
         if synced.records > 0 {
-            self.metrics.consensus.wal_fsync_seconds.observe(synced.took.as_secs_f64());
+            self.metrics
+                .consensus
+                .wal_fsync_seconds
+                .observe(synced.took.as_secs_f64());
             self.metrics.consensus.wal_bytes.inc_by(synced.bytes as u64);
             self.facts.fsync_took(synced.took);
         }
@@ -195,8 +200,12 @@ impl Performer {
         if self.failed {
             return;
         }
-        let carry: Vec<wal::Record> =
-            self.mark.iter().filter(|mark| mark.height <= height.get()).cloned().collect();
+        let carry: Vec<wal::Record> = self
+            .mark
+            .iter()
+            .filter(|mark| mark.height <= height.get())
+            .cloned()
+            .collect();
         if let Err(error) = log.prune_through(height.get(), &carry) {
             tracing::error!(%error, "consensus log could not be pruned");
             self.failed = true;
@@ -257,7 +266,9 @@ impl Performer {
             return;
         }
         let now = self.clock.faces().now();
-        let took = self.bodies.finalized(&committed.block, now.unix_ms, self.clock.mono());
+        let took = self
+            .bodies
+            .finalized(&committed.block, now.unix_ms, self.clock.mono());
         self.facts.finalized(committed, now, &took);
         self.tip.store(Arc::new(LocalTip {
             height: height.get(),
@@ -293,7 +304,9 @@ impl Performer {
 /// False for effects that say nothing a crash could make untrue.
 fn needs_the_log(effect: &Effect) -> bool {
     match effect {
-        Effect::Broadcast { .. } | Effect::Commit(_) | Effect::SendDecided { .. } | Effect::Persist(_) => true,
+        Effect::Broadcast { .. } | Effect::Commit(_) | Effect::SendDecided { .. } | Effect::Persist(_) => {
+            true
+        }
         Effect::Sign { .. }
         | Effect::Forward { .. }
         | Effect::SetTimer { .. }

@@ -43,7 +43,9 @@ impl Requests {
     pub(super) async fn run(self, mut asks: mpsc::Receiver<Ask>) {
         let slots = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
         while let Some(ask) = asks.recv().await {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                break;
+            };
             let this = self.clone();
             self.tasks.start("request", async move {
                 this.answer(ask).await;
@@ -65,16 +67,26 @@ impl Requests {
     async fn body(&self, height: Height, digest: BlockHash) {
         let question = Message::GetBlockByHash(GetBlockByHash { height, hash: digest });
         for peer in self.network.peers() {
-            let Ok(answer) = self.network.request(&peer.node_id, &question, BODY_DEADLINE).await else {
+            let Ok(answer) = self
+                .network
+                .request(&peer.node_id, &question, BODY_DEADLINE)
+                .await
+            else {
                 continue;
             };
-            let Message::BlockByHash(found) = answer.message else { continue };
+            let Message::BlockByHash(found) = answer.message else {
+                continue;
+            };
             if found.block.hash() != digest {
-                self.network.blame(&peer.node_id, Fault::InvalidBlock, "another block than asked for");
+                self.network
+                    .blame(&peer.node_id, Fault::InvalidBlock, "another block than asked for");
                 continue;
             }
             let verifier = Arc::clone(&self.verifier);
-            let verified = self.tasks.blocking(move || verifier.verified_block(found.block).ok()).await;
+            let verified = self
+                .tasks
+                .blocking(move || verifier.verified_block(found.block).ok())
+                .await;
             if let Some(block) = verified.flatten() {
                 let _ = self.votes.try_send(Event::Fetched(block));
                 return;
@@ -86,13 +98,16 @@ impl Requests {
         let Request { peer, start, count } = request;
         let question = Message::GetBlocks(GetBlocks {
             start,
-            count: u16::try_from(count).unwrap_or(u16::MAX).min(limits::BLOCKS_PER_REQUEST_MAX as u16),
+            count: u16::try_from(count)
+                .unwrap_or(u16::MAX)
+                .min(limits::BLOCKS_PER_REQUEST_MAX as u16),
             max_bytes: limits::BLOCKS_BYTES_MAX,
         });
         let answer = self.network.request(&peer, &question, DEADLINE).await;
         let event = match answer.map(|inbound| inbound.message) {
             Ok(Message::Blocks(answer)) => {
-                self.verified_range(peer, start, answer.blocks.into_vec(), answer.certificate).await
+                self.verified_range(peer, start, answer.blocks.into_vec(), answer.certificate)
+                    .await
             }
             Ok(_) | Err(_) => Event::BlocksFailed { peer },
         };
@@ -108,10 +123,13 @@ impl Requests {
         blocks: Vec<Block>,
         certificate: Option<CommitCertificate>,
     ) -> Event {
-        let consecutive =
-            blocks.iter().zip(start.get()..).all(|(block, height)| block.height().get() == height);
+        let consecutive = blocks
+            .iter()
+            .zip(start.get()..)
+            .all(|(block, height)| block.height().get() == height);
         if !consecutive {
-            self.network.blame(&peer, Fault::InvalidBlock, "blocks not in order");
+            self.network
+                .blame(&peer, Fault::InvalidBlock, "blocks not in order");
             return Event::BlocksFailed { peer };
         }
         let verifier = Arc::clone(&self.verifier);
@@ -125,9 +143,17 @@ impl Requests {
             })
             .await;
         match verified {
-            Some(Ok(blocks)) => Event::Blocks { peer, blocks, certificate },
+            Some(Ok(blocks)) => Event::Blocks {
+                peer,
+                blocks,
+                certificate,
+            },
             Some(Err(_)) => {
-                self.network.blame(&peer, Fault::InvalidBlock, "a transaction signature does not hold");
+                self.network.blame(
+                    &peer,
+                    Fault::InvalidBlock,
+                    "a transaction signature does not hold",
+                );
                 Event::BlocksFailed { peer }
             }
             None => Event::BlocksFailed { peer },
@@ -137,9 +163,18 @@ impl Requests {
     async fn transactions(&self, peer: NodeId, txids: Vec<TxId>) {
         let Ok(txids) = BoundedVec::new(txids) else { return };
         let question = Message::GetTxs(GetTxs { txids });
-        let Ok(answer) = self.network.request(&peer, &question, DEADLINE).await else { return };
-        let Message::Txs(found) = answer.message else { return };
-        let arrived = found.transactions.into_vec().into_iter().map(|tx| (peer, tx)).collect();
+        let Ok(answer) = self.network.request(&peer, &question, DEADLINE).await else {
+            return;
+        };
+        let Message::Txs(found) = answer.message else {
+            return;
+        };
+        let arrived = found
+            .transactions
+            .into_vec()
+            .into_iter()
+            .map(|tx| (peer, tx))
+            .collect();
         let verifier = Arc::clone(&self.verifier);
         let _ = self.tasks.blocking(move || verifier.admit(arrived)).await;
     }
@@ -153,13 +188,21 @@ impl Requests {
             .blocking(move || {
                 let tip = reader.height();
                 let far = tip.get().saturating_sub(height.get()) > HELP_DISTANCE;
-                reader.block(if far { tip } else { height }).ok().flatten().map(|stored| (stored, far))
+                reader
+                    .block(if far { tip } else { height })
+                    .ok()
+                    .flatten()
+                    .map(|stored| (stored, far))
             })
             .await
             .flatten();
         let Some((stored, far)) = found else { return };
-        let Some(certificate) = stored.certificate else { return };
+        let Some(certificate) = stored.certificate else {
+            return;
+        };
         let block = (!far && stored.block.body_bytes() <= PUSH_BYTES_MAX).then_some(stored.block);
-        let _ = self.network.send(&peer, &Message::Decided(Decided { certificate, block }));
+        let _ = self
+            .network
+            .send(&peer, &Message::Decided(Decided { certificate, block }));
     }
 }

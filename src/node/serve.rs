@@ -9,7 +9,7 @@ use crate::{
     network::{Inbound, Network},
     storage::StoreReader,
     wire::{
-        Blocks, BlockByHash, BoundedVec, Busy, GetBlockByHash, GetBlocks, GetMasternodes, GetStatus, GetTxs,
+        BlockByHash, Blocks, BoundedVec, Busy, GetBlockByHash, GetBlocks, GetMasternodes, GetStatus, GetTxs,
         MasternodeEntry, Masternodes, Message, NotFound, Status, Txs, limits,
     },
 };
@@ -34,14 +34,18 @@ impl Serve {
     pub(super) async fn run(self, mut inbox: mpsc::Receiver<Inbound>) {
         let slots = Arc::new(Semaphore::new(READS_MAX));
         while let Some(inbound) = inbox.recv().await {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                break;
+            };
             let this = self.clone();
             self.tasks.start("serve", async move {
-                let (peer, generation, request_id) =
-                    (inbound.peer, inbound.generation, inbound.request_id);
+                let (peer, generation, request_id) = (inbound.peer, inbound.generation, inbound.request_id);
                 let reading = this.clone();
-                let answer =
-                    this.tasks.blocking(move || reading.answer(&inbound.message)).await.flatten();
+                let answer = this
+                    .tasks
+                    .blocking(move || reading.answer(&inbound.message))
+                    .await
+                    .flatten();
                 let answer = answer.unwrap_or(Message::Busy(Busy));
                 let _ = this.network.respond_to(&peer, generation, request_id, &answer);
                 drop(slot);
@@ -92,17 +96,30 @@ impl Serve {
             return Some(Message::NotFound(NotFound));
         }
         let blocks = BoundedVec::new(blocks).ok()?;
-        Some(Message::Blocks(Blocks { start: get.start, blocks, certificate, more: height <= tip }))
+        Some(Message::Blocks(Blocks {
+            start: get.start,
+            blocks,
+            certificate,
+            more: height <= tip,
+        }))
     }
 
     fn block_by_hash(&self, get: &GetBlockByHash) -> Option<Message> {
         if let Some(block) = self.bodies.proposal(&get.hash) {
-            return Some(Message::BlockByHash(BlockByHash { block, certificate: None }));
+            return Some(Message::BlockByHash(BlockByHash {
+                block,
+                certificate: None,
+            }));
         }
         let height = self.reader.height_of(&get.hash).ok()?;
-        let Some(height) = height else { return Some(Message::NotFound(NotFound)) };
+        let Some(height) = height else {
+            return Some(Message::NotFound(NotFound));
+        };
         let stored = self.reader.block(height).ok()??;
-        Some(Message::BlockByHash(BlockByHash { block: stored.block, certificate: stored.certificate }))
+        Some(Message::BlockByHash(BlockByHash {
+            block: stored.block,
+            certificate: stored.certificate,
+        }))
     }
 
     fn transactions(&self, get: &GetTxs) -> Message {
@@ -125,8 +142,10 @@ impl Serve {
     fn masternodes(&self, get: &GetMasternodes) -> Option<Message> {
         let state: Arc<ChainState> = self.reader.state();
         let limit = usize::from(get.limit).min(limits::MASTERNODES_PAGE_MAX);
-        let mut entries =
-            state.masternodes.iter().filter(|node| get.after.is_none_or(|after| node.validator_key > after));
+        let mut entries = state
+            .masternodes
+            .iter()
+            .filter(|node| get.after.is_none_or(|after| node.validator_key > after));
         let page: Vec<MasternodeEntry> = entries
             .by_ref()
             .take(limit)

@@ -17,7 +17,11 @@ pub(super) struct Tasks {
 
 impl Tasks {
     pub(super) fn new(runtime: Handle) -> Self {
-        Self { runtime, tracker: TaskTracker::new(), stopping: CancellationToken::new() }
+        Self {
+            runtime,
+            tracker: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        }
     }
 
     /// Starts a task that ends by itself or when [`Tasks::stop`] is called.

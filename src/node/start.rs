@@ -7,10 +7,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::AtomicU64,
-    },
+    sync::{Arc, atomic::AtomicU64},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -140,15 +137,32 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let (votes, votes_in) = crossbeam_channel::bounded(VOTES_MAX);
     let (bulk, bulk_in) = crossbeam_channel::bounded(BULK_MAX);
 
-    let opening = (options.data_dir.clone(), genesis.clone(), options.store, work.clone());
+    let opening = (
+        options.data_dir.clone(),
+        genesis.clone(),
+        options.store,
+        work.clone(),
+    );
     let opened = runtime
         .spawn_blocking(move || {
             let (data_dir, genesis, store, work) = opening;
             open::open(&data_dir, &genesis, me, store, work)
         })
         .await
-        .map_err(|error| NodeError::Thread { name: "open", source: std::io::Error::other(error) })??;
-    let Opened { lock, wal, mark, store, recovered, tip, mut holds, has_signed } = opened;
+        .map_err(|error| NodeError::Thread {
+            name: "open",
+            source: std::io::Error::other(error),
+        })??;
+    let Opened {
+        lock,
+        wal,
+        mark,
+        store,
+        recovered,
+        tip,
+        mut holds,
+        has_signed,
+    } = opened;
     if options.observer {
         holds.insert(SigningHold::Observer);
     }
@@ -190,7 +204,10 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         prove: Arc::new(move |request| {
             let signer = prover.as_ref().filter(|_| may_prove)?;
             let signature = signer.sign_session(&request.signing_bytes()).ok()?;
-            Some(MasternodeProof { key: signer.public_key(), signature })
+            Some(MasternodeProof {
+                key: signer.public_key(),
+                signature,
+            })
         }),
         is_member: Arc::new(move |key| members.signer_of(key).is_some()),
         metrics: Arc::clone(&metrics),
@@ -202,8 +219,10 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let gossip = Arc::new(Gossip::new(network.clone(), asks));
     let bodies = Arc::new(Bodies::new());
     let remembered = reader.evidence(None, EVIDENCE_MAX)?;
-    let remembered =
-        remembered.iter().filter_map(|(_, _, bytes)| codec::evidence_from(bytes).ok()).collect();
+    let remembered = remembered
+        .iter()
+        .filter_map(|(_, _, bytes)| codec::evidence_from(bytes).ok())
+        .collect();
     let evidence = Arc::new(EvidenceBook::new(remembered, work.clone()));
     let tickets = Arc::new(Tickets::default());
 
@@ -217,7 +236,13 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     } else {
         0
     };
-    let config = EngineConfig { chain_id, params: genesis.params, me, holds, listen_ms };
+    let config = EngineConfig {
+        chain_id,
+        params: genesis.params,
+        me,
+        holds,
+        listen_ms,
+    };
     let engine = Engine::new(config, Start { tip, recovered }, ledger);
     let shared = Arc::new(Shared {
         view: ArcSwap::from_pointee(engine.view(clock.now())),
@@ -292,9 +317,17 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     tasks.start("requests", requests.run(asks_in));
     tasks.start(
         "peers",
-        watch_peers(inboxes.peers, votes.clone(), Arc::clone(&facts), Arc::clone(&tasks)),
+        watch_peers(
+            inboxes.peers,
+            votes.clone(),
+            Arc::clone(&facts),
+            Arc::clone(&tasks),
+        ),
     );
-    tasks.start("heartbeat", heartbeat(network.clone(), bulk.clone(), Arc::clone(&tasks)));
+    tasks.start(
+        "heartbeat",
+        heartbeat(network.clone(), bulk.clone(), Arc::clone(&tasks)),
+    );
 
     let identity = NodeStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -337,7 +370,9 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
 
     let consensus_verifier = Arc::clone(&verifier);
     let verifiers = vec![
-        thread("verify-votes", move || consensus_verifier.run_consensus(inboxes.consensus))?,
+        thread("verify-votes", move || {
+            consensus_verifier.run_consensus(inboxes.consensus)
+        })?,
         thread("verify-txs", move || verifier.run_gossip(inboxes.gossip))?,
     ];
     let performer = thread("performer", move || performer.run())?;
@@ -368,10 +403,19 @@ async fn watch_peers(
 ) {
     while let Some(event) = events.recv().await {
         let told = match event {
-            PeerEvent::Up { node_id, info, validator, .. } => {
+            PeerEvent::Up {
+                node_id,
+                info,
+                validator,
+                ..
+            } => {
                 facts.peer_up(&info);
                 let height = crate::chain::Height::new(info.height);
-                Event::PeerUp { peer: node_id, validator, height }
+                Event::PeerUp {
+                    peer: node_id,
+                    validator,
+                    height,
+                }
             }
             PeerEvent::Down { node_id, reason, .. } => {
                 facts.peer_down(&node_id, &reason.to_string());
@@ -399,7 +443,10 @@ async fn heartbeat(network: Network, bulk: Sender<Event>, tasks: Arc<Tasks>) {
         }
         for peer in network.peers() {
             let height = crate::chain::Height::new(peer.height);
-            let _ = bulk.try_send(Event::PeerHeight { peer: peer.node_id, height });
+            let _ = bulk.try_send(Event::PeerHeight {
+                peer: peer.node_id,
+                height,
+            });
         }
     }
 }
@@ -426,10 +473,17 @@ impl Node {
         let mut steps = Steps::new(&self.people, reason);
         let mut clean = true;
         let _ = self.votes.try_send(Event::Stop);
-        clean &= steps.run("leave consensus", join(self.engine.take(), &self.tasks)).await;
+        clean &= steps
+            .run("leave consensus", join(self.engine.take(), &self.tasks))
+            .await;
         let work = self.work.clone();
         let _ = self.tasks.blocking(move || work.send(Work::Stop)).await;
-        clean &= steps.run("finish the consensus log", join(self.performer.take(), &self.tasks)).await;
+        clean &= steps
+            .run(
+                "finish the consensus log",
+                join(self.performer.take(), &self.tasks),
+            )
+            .await;
         let store = Arc::clone(&self.store);
         let flush = async {
             let flushed = self.tasks.blocking(move || store.flush()).await;
@@ -450,7 +504,9 @@ impl Node {
         };
         clean &= steps.run("close sessions", close).await;
         let tasks = Arc::clone(&self.tasks);
-        clean &= steps.run("end tasks", async { tasks.stop(TASKS_BUDGET).await }).await;
+        clean &= steps
+            .run("end tasks", async { tasks.stop(TASKS_BUDGET).await })
+            .await;
         for verifier in self.verifiers.drain(..) {
             clean &= join(Some(verifier), &self.tasks).await;
         }
@@ -487,7 +543,11 @@ struct Steps<'a> {
 impl<'a> Steps<'a> {
     fn new(people: &'a People, reason: &str) -> Self {
         let status = people.begin_stop(reason);
-        Self { people, began: Instant::now(), status }
+        Self {
+            people,
+            began: Instant::now(),
+            status,
+        }
     }
 
     async fn run(&mut self, step: &str, work: impl Future<Output = bool>) -> bool {

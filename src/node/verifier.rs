@@ -25,7 +25,9 @@ use crate::{
     wire::{Decided, Fault, Message, Status},
 };
 
-use super::{bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, gossip::Gossip, spawner::Tasks};
+use super::{
+    bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, gossip::Gossip, spawner::Tasks,
+};
 
 /// Transactions checked as one batch on one core.
 const CHUNK: usize = 128;
@@ -50,7 +52,12 @@ impl Verifier {
     /// The consensus thread: runs until the network closes its queue.
     pub(super) fn run_consensus(&self, mut inbox: mpsc::Receiver<Inbound>) {
         while let Some(inbound) = self.tasks.next(&mut inbox) {
-            let Inbound { peer, message, permit, .. } = inbound;
+            let Inbound {
+                peer,
+                message,
+                permit,
+                ..
+            } = inbound;
             let event = match message {
                 Message::Decided(Decided { certificate, block }) => self.decided(peer, certificate, block),
                 Message::Evidence(evidence) => {
@@ -73,7 +80,10 @@ impl Verifier {
     }
 
     fn domain(&self, set: &ValidatorSet) -> SigningDomain {
-        SigningDomain { chain_id: self.chain_id, vset_hash: set.hash() }
+        SigningDomain {
+            chain_id: self.chain_id,
+            vset_hash: set.hash(),
+        }
     }
 
     fn consensus(&self, from: NodeId, message: ConsensusMessage, block: Option<Block>) -> Option<Event> {
@@ -88,7 +98,10 @@ impl Verifier {
             return Some(Event::OffHeight { from, height });
         };
         let domain = self.domain(set);
-        let context = MessageContext { domain: &domain, validators: set };
+        let context = MessageContext {
+            domain: &domain,
+            validators: set,
+        };
         let message = match Verified::check(message, context) {
             Ok(message) => message,
             Err(error) => {
@@ -137,7 +150,10 @@ impl Verifier {
             return Err(block);
         }
         let fresh: HashSet<WitnessTxId> = block.transactions.iter().map(SharedTransaction::wtxid).collect();
-        let context = BlockContext { chain_id: &self.chain_id, known: &|id| fresh.contains(id) };
+        let context = BlockContext {
+            chain_id: &self.chain_id,
+            known: &|id| fresh.contains(id),
+        };
         Verified::check(block.clone(), context).map_err(|_| block)
     }
 
@@ -167,18 +183,27 @@ impl Verifier {
         let block = block
             .filter(|block| useful && block.hash() == certificate.block_hash)
             .and_then(|block| self.verified_block(block).ok());
-        Some(Event::Decided { from, certificate, block })
+        Some(Event::Decided {
+            from,
+            certificate,
+            block,
+        })
     }
 
     fn on_evidence(&self, from: NodeId, evidence: Evidence) {
         let window = self.shared.window.load();
         let far = evidence.height > window.tip.saturating_add(2);
-        let Some(set) = (!far).then_some(&window.current).filter(|set| set.hash() == evidence.vset_hash)
+        let Some(set) = (!far)
+            .then_some(&window.current)
+            .filter(|set| set.hash() == evidence.vset_hash)
         else {
             return;
         };
         let domain = self.domain(set);
-        match evidence.verify(MessageContext { domain: &domain, validators: set }) {
+        match evidence.verify(MessageContext {
+            domain: &domain,
+            validators: set,
+        }) {
             Ok(()) => self.evidence.add(evidence, Some(from)),
             Err(error) => {
                 tracing::debug!(peer = %from.short(), %error, "evidence refused");
@@ -194,7 +219,12 @@ impl Verifier {
             let mut permits = Vec::new();
             let mut next = Some(first);
             while let Some(inbound) = next.take() {
-                let Inbound { peer, message, permit, .. } = inbound;
+                let Inbound {
+                    peer,
+                    message,
+                    permit,
+                    ..
+                } = inbound;
                 permits.extend(permit);
                 match message {
                     Message::Txs(txs) => {
