@@ -15,7 +15,7 @@ use super::{
     run::Prepared,
 };
 use crate::{
-    config::{ConsoleSection, Environment},
+    config::Environment,
     console::{self, ConsoleHandle, Outcome},
     control::{LogRing, NodeHandle},
     mempool::PoolLimits,
@@ -40,7 +40,7 @@ pub(super) struct Service {
     runtime: Runtime,
     telemetry: Telemetry,
     with_console: bool,
-    console: ConsoleSection,
+    console: console::Config,
     stop_budget: Duration,
 }
 
@@ -199,7 +199,7 @@ impl Service {
         }
         let gate = self.telemetry.stderr_gate();
         let options = console::Options {
-            config: console_config(&self.console),
+            config: self.console.clone(),
             environment: console::Environment::read(Environment::variable),
             on_terminal: Some(Box::new(move |taken| gate.set(!taken))),
             panic_on_key: None,
@@ -251,12 +251,6 @@ impl Service {
             }
         }
     }
-}
-
-/// The console's own settings; validation has refused what is none.
-fn console_config(section: &ConsoleSection) -> console::Config {
-    let values = serde_json::json!({ "theme": section.theme, "glyphs": section.glyphs });
-    serde_json::from_value(values).unwrap_or_default()
 }
 
 /// A second signal, or an operator who would not wait.
