@@ -30,7 +30,7 @@ const HEIGHT: u64 = 1_284_117;
 
 pub(super) fn key(n: u8) -> PublicKey {
     let mut bytes = [n; 32];
-    bytes[0] = 0x50 + n;
+    bytes[0] = n.wrapping_add(0x50);
     PublicKey::from_bytes(bytes)
 }
 

@@ -39,15 +39,16 @@ pub(super) fn age(ms: u64) -> String {
     }
 }
 
-/// A moment inside a round: `+0.41 ms`, `+12 ms`, `+1.24 s`.
+/// A moment inside a round: `+0.41 ms`, `+4.1 ms`, `+12 ms`, `+1.24 s`.
 pub(super) fn offset(us: u64) -> String {
     format!("+{}", span_us(us))
 }
 
-/// A short span: `0.41 ms`, `12 ms`, `1.24 s`, `74 s`.
+/// A short span: `0.41 ms`, `4.1 ms`, `12 ms`, `1.24 s`, `74 s`.
 pub(super) fn span_us(us: u64) -> String {
     match us {
-        0..=9_999 => format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10),
+        0..=999 => format!("0.{:02} ms", us / 10),
+        1_000..=9_999 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
         10_000..=999_999 => format!("{} ms", us / 1_000),
         1_000_000..=59_999_999 => format!("{}.{:02} s", us / 1_000_000, us % 1_000_000 / 10_000),
         _ => duration(us / 1_000),

@@ -1,68 +1,96 @@
-//! Tests of the console.
+//! The console's laws: what keys may do, how figures read, what every screen looks like, and that
+//! nothing a peer sends or a terminal does can break it.
+
+mod frames;
+mod keys;
+mod parts;
+mod screens;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
-    fixture,
-    keymap::Screen,
+    key::{Input, Key},
     model::Model,
-    theme::{Depth, Theme, ThemeName},
+    theme::{Depth, Role, Theme, ThemeName},
+    update::{Effect, Msg, update},
     view::{self, Look},
 };
 
-fn frame(model: &Model) -> Buffer {
+/// A frame as it would be drawn.
+fn draw(model: &Model, theme: &Theme, ascii: bool) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, model.size.0, model.size.1));
-    let theme = Theme::new(ThemeName::Night, Depth::TrueColour);
-    let look = Look {
-        theme: &theme,
-        ascii: false,
-    };
-    view::draw(model, &look, &mut buffer);
+    view::draw(model, &Look { theme, ascii }, &mut buffer);
     buffer
 }
 
-fn text(buffer: &Buffer) -> String {
-    let area = buffer.area;
-    (area.top()..area.bottom())
-        .map(|y| {
-            let mut line = String::new();
-            let mut skip = 0;
-            for x in area.left()..area.right() {
-                if skip > 0 {
-                    skip -= 1;
-                    continue;
-                }
-                let symbol = buffer[(x, y)].symbol();
-                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
-                line.push_str(symbol);
-            }
-            line.trim_end().to_owned() + "\n"
-        })
-        .collect()
+fn frame(model: &Model) -> Buffer {
+    draw(model, &Theme::new(ThemeName::Night, Depth::TrueColour), false)
 }
 
-#[test]
-#[ignore = "prints frames for a human to look at"]
-fn show() {
-    let want = |name: &str| std::env::args().any(|arg| arg == name) || true;
-    let only = std::env::var_os("FRAME").map(|s| s.to_string_lossy().into_owned());
-    for (state, status) in [
-        ("healthy", fixture::healthy()),
-        ("voting", fixture::voting()),
-        ("halted", fixture::halted()),
-        ("empty", fixture::empty()),
-        ("syncing", fixture::syncing()),
-    ] {
-        for size in [(120, 36), (80, 24), (60, 20), (40, 10)] {
-            for screen in Screen::ALL {
-                let name = format!("{state}/{}x{}/{}", size.0, size.1, screen.name());
-                if !want(&name) || only.as_ref().is_some_and(|only| !name.contains(only)) {
-                    continue;
-                }
-                let mut model = fixture::model(status.clone(), size);
-                model.screen = screen;
-                println!("== {name}\n{}", text(&frame(&model)));
-            }
+/// The characters of a frame, without trailing blanks.
+fn text(buffer: &Buffer) -> String {
+    lines(buffer, |buffer, x, y| buffer[(x, y)].symbol().to_owned())
+}
+
+/// The roles of a frame, one letter per cell; `.` for plain text.
+fn roles(model: &Model) -> String {
+    let buffer = draw(model, &Theme::probe(), false);
+    lines(&buffer, |buffer, x, y| {
+        let cell = &buffer[(x, y)];
+        if cell.symbol() == " " {
+            return " ".to_owned();
         }
+        match Theme::probed(cell.style()) {
+            None | Some(Role::Text) => ".",
+            Some(Role::Strong) => "S",
+            Some(Role::Dim) => "d",
+            Some(Role::Border) => "b",
+            Some(Role::Focus) => "F",
+            Some(Role::Accent) => "a",
+            Some(Role::Ok) => "o",
+            Some(Role::Warn) => "w",
+            Some(Role::Err) => "e",
+            Some(Role::Crit) => "C",
+            Some(Role::Select) => "s",
+            Some(Role::Button) => "B",
+            Some(Role::Match) => "M",
+            Some(Role::Bar) => "#",
+            Some(Role::BarRest) => "-",
+            Some(Role::Spark) => "k",
+            Some(Role::VoteThis) => "T",
+            Some(Role::VoteOther) => "O",
+            Some(Role::VoteLate) => "L",
+            Some(Role::VoteNone) => "N",
+            Some(Role::VoteBad) => "X",
+        }
+        .to_owned()
+    })
+}
+
+fn lines(buffer: &Buffer, cell: impl Fn(&Buffer, u16, u16) -> String) -> String {
+    let area = buffer.area;
+    let mut out = String::new();
+    for y in area.top()..area.bottom() {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in area.left()..area.right() {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            skip = unicode_width::UnicodeWidthStr::width(buffer[(x, y)].symbol()).saturating_sub(1);
+            line.push_str(&cell(buffer, x, y));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
     }
+    out
+}
+
+fn press(model: &mut Model, key: Key) -> Vec<Effect> {
+    update(model, Msg::Input(Input::Key(key)))
+}
+
+fn type_text(model: &mut Model, text: &str) -> Vec<Effect> {
+    text.chars().flat_map(|c| press(model, Key::Char(c))).collect()
 }

@@ -59,11 +59,14 @@ fn explain_sync(status: &Status) -> Explanation {
             hint: "check the network and the configured peers".to_owned(),
         },
         SyncState::Discovering => Explanation {
-            waiting_for: "a peer that tells its height".to_owned(),
+            waiting_for: "catching up: waiting for a peer that tells its height".to_owned(),
             hint: "check the network and the configured peers".to_owned(),
         },
         SyncState::Blocks | SyncState::AtTip => Explanation {
-            waiting_for: format!("{} to {target}", blocks(status.sync.blocks_behind)),
+            waiting_for: format!(
+                "catching up: {} left to {target}",
+                blocks(status.sync.blocks_behind)
+            ),
             hint: String::new(),
         },
     }

@@ -125,7 +125,10 @@ fn float(canvas: &mut Canvas<'_>, body: Rect, width: u16, panel: &Panel) {
         width,
         height,
     );
-    canvas.clear(area);
+    // One free column at each side parts the panel from what lies beneath.
+    let left = area.x.saturating_sub(1).max(body.x);
+    let right = (area.right() + 1).min(body.right());
+    canvas.clear(Rect::new(left, area.y, right - left, area.height));
     canvas.panel(area, panel);
 }
 

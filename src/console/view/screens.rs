@@ -55,7 +55,7 @@ fn columns(area: Rect, left: u16) -> (Rect, Rect) {
 
 fn place(canvas: &mut Canvas<'_>, area: Rect, make: impl FnOnce(usize, usize) -> Panel) {
     let (width, height) = inside(area);
-    if area.height >= 2 && area.width >= 4 {
+    if area.height > 2 && area.width > 4 {
         canvas.panel(area, &make(width, height));
     }
 }
@@ -66,7 +66,9 @@ fn overview(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let [top, middle, lists, alarms] = rows(body, [9, chart, 0, 5]);
     let (round, health) = columns(top, top.width - 42.min(top.width / 2));
     place(canvas, round, |w, _| vm::overview::round(shown, w));
-    place(canvas, health, |_, _| vm::overview::health(shown, "Health", true));
+    place(canvas, health, |w, _| {
+        vm::overview::health(shown, "Health", w, true)
+    });
     let (finality, mempool) = columns(middle, middle.width / 2);
     place(canvas, finality, |w, h| vm::overview::finality(shown, w, h));
     place(canvas, mempool, |w, _| vm::overview::mempool(shown, w, true));
@@ -81,10 +83,16 @@ fn overview(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
 
 fn overview_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let shown = model.shown();
-    let [round, middle, events] = rows(body, [7, 8, 0]);
+    // Events need three rows to say anything; where there are fewer, the middle gets them.
+    let [round, middle, events] = match body.height {
+        0..18 => rows(body, [7, 0, 1]),
+        _ => rows(body, [7, 8, 0]),
+    };
     place(canvas, round, |w, _| vm::overview::round_compact(shown, w));
     let (health, mempool) = columns(middle, middle.width / 2);
-    place(canvas, health, |_, _| vm::overview::health(shown, "Node", false));
+    place(canvas, health, |w, _| {
+        vm::overview::health(shown, "Node", w, false)
+    });
     place(canvas, mempool, |w, _| vm::overview::mempool(shown, w, false));
     place(canvas, events, |w, h| {
         vm::overview::events(shown, model.events_scroll, w, h, false)
@@ -93,7 +101,7 @@ fn overview_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize
 }
 
 fn consensus(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
-    let [votes, middle, timeline] = rows(body, [0, 8, 11]);
+    let [votes, middle, timeline] = rows(body, [0, 8, 10]);
     place(canvas, votes, |w, h| vm::consensus::votes(model, w, h));
     let (quorum, timeouts) = columns(middle, middle.width / 2);
     place(canvas, quorum, |w, _| vm::consensus::quorum(model, w));
@@ -103,7 +111,8 @@ fn consensus(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
 }
 
 fn consensus_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
-    let [votes, rounds] = rows(body, [0, 8]);
+    let wanted = vm::consensus::rounds_wanted(model).min(4) as u16;
+    let [votes, rounds] = rows(body, [0, 4 + wanted]);
     place(canvas, votes, |w, h| vm::consensus::votes(model, w, h));
     place(canvas, rounds, |w, h| vm::consensus::rounds(model, w, h));
     inside(votes).1.saturating_sub(3)
@@ -128,7 +137,7 @@ fn mempool(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
 
 fn sync(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let shown = model.shown();
-    let [progress, sources, tip] = rows(body, [6, 0, 8]);
+    let [progress, sources, tip] = rows(body, [6, 0, (body.height / 3).min(8)]);
     place(canvas, progress, |w, _| vm::sync::progress(shown, w));
     place(canvas, sources, |w, h| vm::sync::sources(shown, w, h));
     place(canvas, tip, |w, _| vm::sync::tip(shown, w));

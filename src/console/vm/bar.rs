@@ -2,7 +2,7 @@
 
 use super::super::{text::Row, theme::Role};
 
-/// Votes against the quorum: filled for the block, shaded for another, dots up to the mark.
+/// Votes against the quorum: filled for the block, shaded for another, light up to the mark.
 pub(super) fn quorum_bar(width: usize, votes: u32, other: u32, n: u32, quorum: u32) -> Row {
     let cells = width.saturating_sub(1) as u64;
     if n == 0 || cells == 0 {
@@ -79,11 +79,21 @@ pub(super) fn columns(values: &[u32], width: usize, height: usize) -> (Vec<Row>,
     let rows = (0..height)
         .rev()
         .map(|level| {
-            let line: String = eighths
-                .iter()
-                .map(|filled| LEVELS[filled.saturating_sub(level * 8).min(8)])
-                .collect();
-            Row::of(Role::Spark, line)
+            let mut row = Row::new();
+            for filled in &eighths {
+                let here = filled.saturating_sub(level * 8);
+                // The value is told by the top of its column; the body below is only its shadow.
+                let role = match here > 8 {
+                    true => Role::BarRest,
+                    false => Role::Spark,
+                };
+                let glyph = LEVELS[here.min(8)];
+                match row.pieces.last_mut() {
+                    Some(last) if last.role == role => last.text.push(glyph),
+                    _ => row.push(role, glyph.to_string()),
+                }
+            }
+            row
         })
         .collect();
     (rows, max)

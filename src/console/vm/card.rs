@@ -2,12 +2,12 @@
 
 use super::{
     super::{
-        format::{binary_bytes, duration, fit, grouped, or_unknown, percent, quantile, seconds},
+        format::{UNKNOWN, binary_bytes, duration, fit, grouped, or_unknown, percent, quantile, seconds},
         model::Shown,
         text::Row,
         theme::Role,
     },
-    Level, bar, frame, round,
+    Level, bar, frame, round, waiting_words,
 };
 
 /// As many rows as there is room for.
@@ -19,7 +19,10 @@ pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<
     let state = Row::new()
         .with(level.role(), format!("{} ", level.glyph()))
         .with(level.role(), word);
-    let height_text = grouped(status.chain.height);
+    let height_text = match status.revision {
+        0 => UNKNOWN.to_owned(),
+        _ => grouped(status.chain.height),
+    };
     if height <= 1 {
         let long = state.clone().text("  H ").strong(height_text.clone());
         return vec![match long.width() <= width {
@@ -51,25 +54,40 @@ pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<
         });
     let mut rows = vec![first];
     let clock = match view.elapsed_us {
+        Some(us) if view.view_changing => duration(us / 1_000),
         Some(us) if view.is_live && view.timeout_ms > 0 => {
             format!("{} / {} s", seconds(us / 1_000), seconds(view.timeout_ms))
         }
         _ => String::new(),
+    };
+    let phase = match view.view_changing {
+        true => "view change",
+        false => view.phase.word(),
     };
     rows.push(
         Row::new()
             .dim("H ")
             .strong(height_text)
             .dim(format!("  r{} ", view.round))
-            .text(view.phase.word())
+            .text(phase)
             .dim(format!("  {clock}")),
     );
     rows.extend(alarm);
-    if !consensus.waiting_for.is_empty() {
-        rows.push(Row::of(Role::Warn, fit(&consensus.waiting_for, width)));
+    let waiting = waiting_words(status);
+    if !waiting.is_empty() {
+        rows.push(Row::of(Role::Warn, fit(waiting, width)));
     }
     let votes_bar = (width / 2).saturating_sub(15).clamp(4, 14);
     let (n, quorum) = (consensus.n, consensus.quorum);
+    if view.view_changing {
+        let tally = view.view_changes;
+        rows.push(
+            Row::new()
+                .dim("view change ")
+                .append(bar::quorum_bar(votes_bar, tally.votes, tally.other, n, quorum))
+                .text(format!(" {}/{n}", tally.votes)),
+        );
+    }
     rows.push(
         Row::new()
             .dim("prep ")

@@ -14,6 +14,7 @@ use super::{
     },
     Line, Panel, bar,
     round::{self, Cells, RoundView},
+    waiting_words,
 };
 use crate::{
     control::{
@@ -82,7 +83,10 @@ fn ordered<'a>(model: &'a Model, view: &RoundView) -> Vec<(&'a ValidatorRow, Cel
 /// Which columns a width has room for.
 struct Columns {
     name: usize,
-    stamps: bool,
+    /// Columns of each vote mark.
+    mark: usize,
+    /// Columns of each time stamp; 0 shows none.
+    stamp: usize,
     history: usize,
     seen: bool,
 }
@@ -91,7 +95,12 @@ impl Columns {
     fn of(width: usize) -> Self {
         Self {
             name: if width >= 100 { 13 } else { 10 },
-            stamps: width >= 70,
+            mark: if width >= 90 { 4 } else { 3 },
+            stamp: match width {
+                90.. => 9,
+                70.. => 8,
+                _ => 0,
+            },
             history: match width {
                 110.. => 20,
                 76.. => 12,
@@ -132,7 +141,7 @@ pub(in super::super) fn votes(model: &Model, width: usize, height: usize) -> Pan
         title = title.dim(format!("  quorum {}", consensus.quorum));
     }
     if model.votes.sort != VoteSort::Index || model.votes.reverse {
-        let arrow = if model.votes.reverse { "▼" } else { "▲" };
+        let arrow = if model.votes.reverse { "↓" } else { "↑" };
         title = title.dim(format!("  ·  sort {} {arrow}", model.votes.sort.word()));
     }
     if !model.votes.filter.is_empty() {
@@ -144,23 +153,33 @@ pub(in super::super) fn votes(model: &Model, width: usize, height: usize) -> Pan
     let mut panel = Panel::titled(title);
     panel.focused = true;
 
-    let mut head = Row::new().dim(format!("   {} PP  PR  CM  VC ", pad("validator", columns.name)));
-    if columns.stamps {
-        head = head.dim(format!("{} {} ", pad_left("prepare", 9), pad_left("commit", 9)));
+    let mut head = Row::new().dim(format!("   {} ", pad("validator", columns.name)));
+    for kind in ["PP", "PR", "CM", "VC"] {
+        head = head.dim(pad(kind, columns.mark));
+    }
+    if columns.stamp > 0 {
+        let width = columns.stamp;
+        head = head.dim(format!(
+            "{} {} ",
+            pad_left("prepare", width),
+            pad_left("commit", width)
+        ));
     }
     if columns.history > 0 {
-        head = head.dim(format!(
-            " {}",
-            pad(&format!("last {} heights", columns.history), columns.history + 1)
-        ));
+        let words = match columns.history {
+            16.. => format!("last {} heights", columns.history),
+            few => format!("last {few}"),
+        };
+        head = head.dim(format!(" {}", pad(&words, columns.history + 1)));
     }
     if columns.seen {
         head = head.dim(format!(" {}", pad_left("seen", 6)));
     }
     panel.line(head.dim("  note"));
 
-    // Header above, a blank and the legend below.
-    let room = height.saturating_sub(3).max(1);
+    let below = explainer(status, width);
+    // Header above; the explainer and the legend below.
+    let room = height.saturating_sub(2 + below.len()).max(1);
     let at = model
         .votes
         .selected
@@ -182,11 +201,31 @@ pub(in super::super) fn votes(model: &Model, width: usize, height: usize) -> Pan
             },
         ));
     }
-    while panel.lines.len() + 1 < height {
+    while panel.lines.len() + below.len() + 1 < height {
         panel.line(Row::new());
+    }
+    for row in below {
+        panel.line(row);
     }
     panel.line(legend(&view, width));
     panel
+}
+
+/// What the height waits for and what would help; nothing while it waits for nobody.
+fn explainer(status: &Status, width: usize) -> Vec<Row> {
+    [
+        (Role::Warn, "▲ ", waiting_words(status)),
+        (Role::Accent, "→ ", status.consensus.hint.as_str()),
+    ]
+    .into_iter()
+    .filter(|(.., text)| !text.is_empty())
+    .map(|(role, sign, text)| {
+        Row::new()
+            .text(" ")
+            .with(role, sign)
+            .with(role, fit(text, width.saturating_sub(3)))
+    })
+    .collect()
 }
 
 fn legend(view: &RoundView, width: usize) -> Row {
@@ -237,19 +276,19 @@ fn vote_row(
         .with(sign_role, sign)
         .text(" ")
         .with(name_role, pad(&row.name, columns.name))
-        .text("  ");
+        .text(" ");
     for cell in [cells.pre_prepare, cells.prepare, cells.commit, cells.view_change] {
         let (glyph, role) = mark(cell.mark);
-        out = out.with(role, glyph).text("   ");
+        out = out.with(role, glyph).text(" ".repeat(columns.mark - 1));
     }
-    if columns.stamps {
+    if columns.stamp > 0 {
         for cell in [cells.prepare, cells.commit] {
             let (text, role) = match cell.offset_us {
                 Some(us) => (offset(us), Role::Text),
                 None if view.is_live => ("…".to_owned(), Role::Dim),
                 None => (UNKNOWN.to_owned(), Role::Dim),
             };
-            out = out.with(role, pad_left(&text, 9)).text(" ");
+            out = out.with(role, pad_left(&text, columns.stamp)).text(" ");
         }
     }
     if columns.history > 0 {
@@ -334,7 +373,7 @@ pub(in super::super) fn quorum(model: &Model, width: usize) -> Panel {
         other: 0,
         quorum_at_us: None,
     };
-    let bar_width = width.saturating_sub(34).clamp(6, 60);
+    let bar_width = width.saturating_sub(35).clamp(6, 60);
     panel.line(tally_line("PrePrepare", proposals, status, bar_width, false));
     panel.line(tally_line("Prepare", view.prepares, status, bar_width, true));
     panel.line(tally_line("Commit", view.commits, status, bar_width, true));
@@ -345,20 +384,46 @@ pub(in super::super) fn quorum(model: &Model, width: usize) -> Panel {
         bar_width,
         view.view_changing,
     ));
-    let sentence = match status.consensus.waiting_for.is_empty() {
-        true if status.consensus.n == 0 => Row::new(),
-        true => Row::of(Role::Dim, "waits for nobody"),
-        false => Row::of(Role::Warn, fit(&status.consensus.waiting_for, width)),
+    if status.consensus.n == 0 {
+        return panel;
+    }
+    let count = |wanted: Mark| {
+        view.cells
+            .iter()
+            .filter(|cells| cells.prepare.mark == wanted)
+            .count()
+            .to_string()
     };
-    panel.line(sentence);
-    panel.line(Row::of(Role::Accent, fit(&status.consensus.hint, width)));
+    let mut votes = Row::new().dim(pad("prepares", 11));
+    for (kind, word) in [
+        (Mark::ThisBlock, " this "),
+        (Mark::OtherBlock, " other "),
+        (Mark::Late, " late "),
+        (Mark::None, " none "),
+    ] {
+        let (glyph, role) = mark(kind);
+        votes = votes.with(role, glyph).dim(word).text(count(kind)).text("  ");
+    }
+    panel.line(votes);
+    let lock = match status.consensus.lock {
+        Some((round, digest)) => format!("on {} in round {round}", digest.short()),
+        None => "on nothing".to_owned(),
+    };
+    panel.line(
+        Row::new()
+            .dim(pad("locked", 11))
+            .text(fit(&lock, width.saturating_sub(11))),
+    );
     panel
 }
 
 fn tally_line(label: &str, tally: Tally, status: &Status, bar_width: usize, counts: bool) -> Row {
     let consensus = &status.consensus;
+    if consensus.n == 0 {
+        return Row::new().text(pad(label, 12)).dim(UNKNOWN);
+    }
     let row = Row::new()
-        .text(pad(label, 11))
+        .text(pad(label, 12))
         .append(bar::quorum_bar(
             bar_width,
             tally.votes,
@@ -398,10 +463,7 @@ pub(in super::super) fn timeouts(model: &Model, width: usize) -> Panel {
                 .text(format!("  {}", seconds(gone)))
                 .dim(format!(" / {} s", seconds(timer.total_ms)))
         }
-        None => bar::progress_bar(bar_width, 0, 1).dim(match consensus.view_changing {
-            true => "  not armed: no quorum",
-            false => "  not armed",
-        }),
+        None => bar::progress_bar(bar_width, 0, 1).dim("  not armed"),
     };
     panel.line(Row::new().dim(pad("round timer", 13)).append(round_timer));
     let due = match consensus.due_mono_ms {
@@ -479,7 +541,13 @@ pub(in super::super) fn timeouts(model: &Model, width: usize) -> Panel {
     panel
 }
 
-/// The rounds of the height on show, the vote that matters now, and what would help: small screens.
+/// How many rounds the height on show has, for the panel to take no more room than it needs.
+pub(in super::super) fn rounds_wanted(model: &Model) -> usize {
+    let status = &model.shown().status;
+    round::trace(&status.consensus, view(model).height).map_or(1, |trace| trace.rounds.len())
+}
+
+/// The rounds of the height on show and the votes that matter now: small screens.
 pub(in super::super) fn rounds(model: &Model, width: usize, height: usize) -> Panel {
     let shown = model.shown();
     let status = &*shown.status;
@@ -498,13 +566,8 @@ pub(in super::super) fn rounds(model: &Model, width: usize, height: usize) -> Pa
         .into_iter()
         .map(|(label, tally)| tally_line(label, tally, status, bar_width, true))
         .collect();
-    for (role, text) in [
-        (Role::Warn, &status.consensus.waiting_for),
-        (Role::Accent, &status.consensus.hint),
-    ] {
-        if !text.is_empty() {
-            below.push(Row::of(role, fit(text, width)));
-        }
+    if width < 70 {
+        below.truncate(2);
     }
     let room = height.saturating_sub(below.len()).max(1);
     if let Some(trace) = round::trace(&status.consensus, view.height) {
@@ -535,7 +598,8 @@ fn round_line(round: &RoundTrace, shown: &Shown, width: usize) -> Row {
         Some(RoundEnd::Overtaken) => ("overtaken", Role::Dim),
         None => ("running", Role::Accent),
     };
-    let track = width.saturating_sub(60).clamp(6, 24);
+    let wide = width >= 70;
+    let track = width.saturating_sub(if wide { 60 } else { 44 }).clamp(6, 24);
     let full = match round.timeout_ms {
         0 => 0,
         timeout => ((took_us / 1_000).min(timeout) as usize * track) / timeout as usize,
@@ -547,9 +611,9 @@ fn round_line(round: &RoundTrace, shown: &Shown, width: usize) -> Row {
         .with(role, "━".repeat(full.max(1)))
         .with(Role::BarRest, "╌".repeat(track - full.max(1).min(track)))
         .with(role, format!(" {}", pad(word, 12)))
-        .dim("leader ")
-        .text(pad(&round.leader, 10))
-        .dim(" votes ")
+        .dim(if wide { "leader " } else { "" })
+        .text(pad(&round.leader, if wide { 10 } else { 7 }))
+        .dim(if wide { " votes " } else { " " })
         .text(format!(
             "{}·{}·{}",
             round.prepares, round.commits, round.view_changes
@@ -594,7 +658,7 @@ pub(in super::super) fn detail(model: &Model, id: PublicKey) -> Panel {
             }))
             .dim(match row.silent_heights {
                 0 => String::new(),
-                silent => format!("   missing since {}", counted(u64::from(silent), "height")),
+                silent => format!("   missing from {} since", counted(u64::from(silent), "height")),
             }),
     );
     let signed = row

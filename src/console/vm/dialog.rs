@@ -21,8 +21,10 @@ pub(in super::super) fn stop_consequence(status: &Status) -> Row {
     let stay = online(status).saturating_sub(1);
     let (n, quorum) = (consensus.n, consensus.quorum);
     let head = format!("{stay} of {n} stay, quorum {quorum}");
-    if stay < quorum {
-        Row::of(Role::Err, format!("✖ {head}: finality halts until it is back"))
+    if stay + 1 < quorum {
+        Row::of(Role::Warn, format!("▲ {head}: finality has halted already"))
+    } else if stay < quorum {
+        Row::of(Role::Err, format!("✖ {head}: finality halts"))
     } else if stay == quorum {
         Row::of(Role::Warn, format!("▲ {head}: at the limit"))
     } else {

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        format::{clock, duration, ends, fit, grouped, uptime},
+        format::{UNKNOWN, clock, duration, ends, fit, grouped, uptime},
         keymap::{KEYMAP, Screen},
         model::{Model, Overlay, PromptKind, Shown, ToastKind},
         text::Row,
@@ -54,24 +54,32 @@ pub(in super::super) fn header(model: &Model, width: usize) -> (Row, Row) {
         row.with(level.role(), format!("{} ", level.glyph()))
             .with(level.role(), word)
     };
-    let height = format!("H {}", grouped(status.chain.height));
+    let known = status.revision > 0;
+    let height = match known {
+        true => format!("H {}", grouped(status.chain.height)),
+        false => format!("H {UNKNOWN}"),
+    };
     // The clock is the wall's even while the view is held.
     let time = format!("{}Z", clock(model.live.now.unix_ms));
-    let up = format!("up {}", uptime(shown.now.since_ms(node.started)));
+    let up = match known {
+        true => format!("up {}", uptime(shown.now.since_ms(node.started))),
+        false => format!("up {UNKNOWN}"),
+    };
     let brand = |row: Row| row.with(Role::Accent, " ⧗ ").strong("timed");
     let address = node.address.as_deref().map(|address| ends(address, 8, 4));
 
     let wide = {
-        let mut row = brand(Row::new())
-            .dim("  ")
-            .text(node.network.clone())
-            .text("  ")
-            .strong(fit(&node.name, 20))
-            .text("  ");
-        if let Some(address) = &address {
-            row = row.dim(address.clone()).text("   ");
+        let mut row = brand(Row::new()).text("  ");
+        for (role, text) in [
+            (Role::Text, node.network.clone()),
+            (Role::Strong, fit(&node.name, 20)),
+            (Role::Dim, address.clone().unwrap_or_default()),
+        ] {
+            if !text.is_empty() {
+                row = row.with(role, text).text("  ");
+            }
         }
-        state(row)
+        state(row.text(" "))
     };
     let wide_right = Row::new()
         .strong(height.clone())

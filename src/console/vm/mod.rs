@@ -98,6 +98,19 @@ impl Level {
     }
 }
 
+/// What the height waits for, without the place that the panel's title gives already.
+fn waiting_words(status: &Status) -> &str {
+    let consensus = &status.consensus;
+    let text = consensus.waiting_for.as_str();
+    let place = format!(
+        "height {} round {}",
+        super::format::grouped(consensus.height),
+        consensus.round
+    );
+    text.strip_prefix(&place)
+        .map_or(text, |rest| rest.trim_start_matches([' ', ':']))
+}
+
 /// How many validators are reachable.
 fn online(status: &Status) -> u32 {
     status

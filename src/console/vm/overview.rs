@@ -12,6 +12,7 @@ use super::{
     },
     Level, Line, Panel, bar, online,
     round::{self, RoundView},
+    waiting_words,
 };
 use crate::control::{EventKind, Mark, Phase, RoundEnd, Severity, Status, Tally};
 
@@ -22,6 +23,9 @@ const PHASES: [Phase; 4] = [Phase::PrePrepare, Phase::Prepare, Phase::Commit, Ph
 
 /// The title of the round panel, and what stands at the right of its first line.
 fn round_title(view: &RoundView, status: &Status) -> Row {
+    if status.revision == 0 {
+        return Row::new().strong("Round");
+    }
     let height = grouped(view.height);
     let mut row = Row::new()
         .strong(if view.is_live { "Round" } else { "Last round" })
@@ -74,7 +78,7 @@ fn next_due(status: &Status, shown: &Shown) -> Row {
 
 /// One line: what the height waits for, or that it waits for nothing.
 fn waiting(status: &Status, shown: &Shown, width: usize) -> Row {
-    let text = &status.consensus.waiting_for;
+    let text = waiting_words(status);
     if !text.is_empty() {
         return Row::of(Role::Warn, fit(text, width));
     }
@@ -110,7 +114,11 @@ fn track(view: &RoundView, width: usize) -> [Row; 3] {
             (true, _) => Role::Text,
             _ => Role::Dim,
         };
-        labels = labels.with(label_role, pad(phase.word(), gap));
+        let label = match index + 1 < PHASES.len() {
+            true => pad(phase.word(), gap),
+            false => phase.word().to_owned(),
+        };
+        labels = labels.with(label_role, label);
         let (glyph, role) = match (reached, current, view.view_changing) {
             (_, true, true) => ("◐", Role::Warn),
             (_, true, false) => ("◍", Role::Accent),
@@ -143,8 +151,21 @@ fn vote_line(label: &str, tally: Tally, status: &Status, bar_width: usize, wide:
     let mut row = Row::new()
         .text(pad(label, label_width))
         .append(bar::quorum_bar(bar_width, tally.votes, tally.other, n, quorum))
-        .text(format!(" {}", pad_left(&format!("{}/{n}", tally.votes), 5)))
-        .dim(format!("  quorum {quorum}  "));
+        .text(format!(
+            " {}",
+            pad_left(
+                &match n {
+                    0 => UNKNOWN.to_owned(),
+                    n => format!("{}/{n}", tally.votes),
+                },
+                5
+            )
+        ));
+    row = match (n, wide) {
+        (0, _) => row,
+        (_, true) => row.dim(format!("  quorum {quorum}  ")),
+        (_, false) => row.dim(format!("  of {quorum}  ")),
+    };
     row = match tally.quorum_at_us {
         _ if n == 0 => row,
         Some(us) => row.with(Role::Ok, "ok ").text(offset(us)),
@@ -217,11 +238,20 @@ pub(in super::super) fn round_compact(shown: &Shown, width: usize) -> Panel {
         selected: false,
     });
     let bar_width = width.saturating_sub(38).clamp(6, 40);
-    panel.line(vote_line("Prepare", view.prepares, status, bar_width, false));
+    if view.view_changing {
+        panel.line(vote_line("View chg", view.view_changes, status, bar_width, false));
+    } else {
+        panel.line(vote_line("Prepare", view.prepares, status, bar_width, false));
+    }
     panel.line(vote_line("Commit", view.commits, status, bar_width, false));
+    let nodes = by_node(&view, status, width);
+    let right = [finality_words(status, true), finality_words(status, false)]
+        .into_iter()
+        .find(|words| nodes.width() + words.width() + 1 < width)
+        .unwrap_or_default();
     panel.line(Line {
-        row: by_node(&view, status, width.saturating_sub(28)),
-        right: finality_words(status),
+        row: nodes,
+        right,
         selected: false,
     });
     let sentence = waiting(status, shown, width);
@@ -250,7 +280,11 @@ pub(in super::super) fn round_compact(shown: &Shown, width: usize) -> Panel {
 fn by_node(view: &RoundView, status: &Status, width: usize) -> Row {
     let mut row = Row::new().dim("by node ");
     for (cells, validator) in view.cells.iter().zip(&status.consensus.validators) {
-        let mark = [cells.commit.mark, cells.prepare.mark]
+        let furthest = match view.view_changing {
+            true => [cells.view_change.mark, Mark::None],
+            false => [cells.commit.mark, cells.prepare.mark],
+        };
+        let mark = furthest
             .into_iter()
             .find(|mark| *mark != Mark::None)
             .unwrap_or(Mark::None);
@@ -266,35 +300,35 @@ fn by_node(view: &RoundView, status: &Status, width: usize) -> Row {
     row
 }
 
-fn finality_words(status: &Status) -> Row {
+fn finality_words(status: &Status, with_p95: bool) -> Row {
     let mut sorted = status.chain.finality_ms.clone();
     sorted.sort_unstable();
     match (quantile(&sorted, 500), quantile(&sorted, 950)) {
-        (Some(p50), Some(p95)) => Row::new()
+        (Some(p50), Some(p95)) if with_p95 => Row::new()
             .dim("final p50 ")
             .text(duration(u64::from(p50)))
             .dim("  p95 ")
             .text(duration(u64::from(p95))),
+        (Some(p50), _) => Row::new().dim("final ").text(duration(u64::from(p50))),
         _ => Row::of(Role::Dim, "final —"),
     }
 }
 
 /// How the node is, one line per subject.
-pub(in super::super) fn health(shown: &Shown, title: &str, wide: bool) -> Panel {
+pub(in super::super) fn health(shown: &Shown, title: &str, width: usize, wide: bool) -> Panel {
     let status = &*shown.status;
     let mut panel = Panel::titled(Row::new().strong(title));
     let mut line = |label: &str, level: Level, head: String, tail: String| {
+        let row = Row::new()
+            .dim(pad(label, 10))
+            .with(level.role(), format!("{} ", level.glyph()))
+            .text(head);
+        // Half a word says nothing: a tail that does not fit is left out.
         panel.line(
-            Row::new()
-                .dim(pad(label, 10))
-                .text(" ")
-                .with(level.role(), format!("{} ", level.glyph()))
-                .text(head)
-                .dim(if tail.is_empty() {
-                    String::new()
-                } else {
-                    format!("  {tail}")
-                }),
+            match tail.is_empty() || row.width() + tail.chars().count() + 2 > width {
+                true => row,
+                false => row.dim(format!("  {tail}")),
+            },
         );
     };
 
@@ -319,11 +353,15 @@ pub(in super::super) fn health(shown: &Shown, title: &str, wide: bool) -> Panel 
     line(
         "Peers",
         level,
-        match peers.max {
-            0 => count.to_string(),
-            max => format!("{count}/{max}"),
+        match (status.revision, peers.max) {
+            (0, _) => UNKNOWN.to_owned(),
+            (_, 0) => count.to_string(),
+            (_, max) => format!("{count}/{max}"),
         },
-        format!("in {}  out {}", peers.inbound, peers.outbound),
+        match status.revision {
+            0 => String::new(),
+            _ => format!("in {}  out {}", peers.inbound, peers.outbound),
+        },
     );
 
     let sync = &status.sync;
@@ -341,7 +379,10 @@ pub(in super::super) fn health(shown: &Shown, title: &str, wide: bool) -> Panel 
         } else {
             sync.state.word().to_owned()
         },
-        format!("behind {}", grouped(sync.blocks_behind)),
+        match sync.blocks_behind {
+            0 => String::new(),
+            behind => format!("{} behind", grouped(behind)),
+        },
     );
 
     let level = match peers.clock_offset_ms.map(i64::unsigned_abs) {
@@ -355,7 +396,7 @@ pub(in super::super) fn health(shown: &Shown, title: &str, wide: bool) -> Panel 
         level,
         or_unknown(peers.clock_offset_ms, |ms| format!("{ms:+} ms")),
         if peers.clock_offset_ms.is_some() {
-            "to peers' median".to_owned()
+            "to the peers".to_owned()
         } else {
             String::new()
         },
@@ -401,14 +442,14 @@ pub(in super::super) fn health(shown: &Shown, title: &str, wide: bool) -> Panel 
         line(
             "Evidence",
             level,
-            match evidence {
-                0 => "none".to_owned(),
-                count => grouped(count),
+            match (status.revision, evidence) {
+                (0, _) => UNKNOWN.to_owned(),
+                (_, 0) => "none".to_owned(),
+                (_, count) => grouped(count),
             },
-            or_unknown(resources.wal_fsync_p99_us, |us| {
-                format!("log fsync p99 {}", span_us(us))
-            })
-            .replace(UNKNOWN, ""),
+            resources
+                .wal_fsync_p99_us
+                .map_or_else(String::new, |us| format!("fsync p99 {}", span_us(us))),
         );
     }
     panel
@@ -501,10 +542,20 @@ pub(in super::super) fn finality(shown: &Shown, width: usize, height: usize) -> 
 pub(in super::super) fn mempool(shown: &Shown, width: usize, wide: bool) -> Panel {
     let pool = &*shown.status.mempool;
     let mut panel = Panel::titled(Row::new().strong("Mempool"));
-    let counts = format!("{} / {}", grouped(pool.txs), grouped(pool.txs_max));
-    let sizes = format!("{} / {}", bytes(pool.bytes), bytes(pool.bytes_max));
+    let known = pool.txs_max > 0;
+    let (counts, sizes) = match known {
+        true => (
+            format!("{} / {}", grouped(pool.txs), grouped(pool.txs_max)),
+            format!("{} / {}", bytes(pool.bytes), bytes(pool.bytes_max)),
+        ),
+        false => (UNKNOWN.to_owned(), UNKNOWN.to_owned()),
+    };
     let figures = counts.len().max(sizes.len()).max(14);
-    let bar_width = width.saturating_sub(figures + 9).clamp(4, 60);
+    // A bar of a few cells shows nothing that the figure beside it does not.
+    let bar_width = match width.saturating_sub(figures + 9) {
+        0..=5 => 0,
+        room => room.min(60),
+    };
     for (label, part, whole, text) in [
         ("Txs", pool.txs, pool.txs_max, counts),
         ("Bytes", pool.bytes, pool.bytes_max, sizes),
@@ -513,14 +564,20 @@ pub(in super::super) fn mempool(shown: &Shown, width: usize, wide: bool) -> Pane
             Row::new()
                 .dim(pad(label, 7))
                 .append(bar::usage_bar(bar_width, part, whole))
-                .text(format!("  {}", pad_left(&text, figures))),
+                .text(match bar_width {
+                    0 => text,
+                    _ => format!("  {}", pad_left(&text, figures)),
+                }),
         );
     }
-    let flow = Row::new().dim(pad("In/out", 7)).text(format!(
-        "+{}/s  −{}/s  ",
-        grouped(u64::from(pool.in_per_s)),
-        grouped(u64::from(pool.out_per_s))
-    ));
+    let flow = Row::new().dim(pad("In/out", 7)).text(match known {
+        true => format!(
+            "+{}/s  −{}/s  ",
+            grouped(u64::from(pool.in_per_s)),
+            grouped(u64::from(pool.out_per_s))
+        ),
+        false => UNKNOWN.to_owned(),
+    });
     let room = width.saturating_sub(flow.width() + 1);
     panel.line(flow.with(Role::Spark, spark(&pool.in_history, room.min(32))));
     let fees = [pool.fee_min, pool.fee_p50, pool.fee_p95].map(|fee| or_unknown(fee, fee_rate));
@@ -544,7 +601,7 @@ pub(in super::super) fn mempool(shown: &Shown, width: usize, wide: bool) -> Pane
                 .dim(pad("Fee", 7))
                 .text(format!("{min} / {p50} / {p95}")),
         },
-        right: if wide { evicted } else { Row::new() },
+        right: if wide && known { evicted } else { Row::new() },
         selected: false,
     });
     let next = match pool.next_block_txs {
@@ -558,6 +615,19 @@ pub(in super::super) fn mempool(shown: &Shown, width: usize, wide: bool) -> Pane
         right: Row::of(Role::Dim, next),
         selected: false,
     });
+    if wide && known {
+        panel.line(Line {
+            row: Row::new()
+                .dim(pad("Total", 7))
+                .text(grouped(pool.accepted_total))
+                .dim(" accepted in this run"),
+            right: match pool.refused_per_min {
+                0 => Row::of(Role::Dim, "refused 0/min"),
+                n => Row::of(Role::Dim, format!("refused {n}/min")),
+            },
+            selected: false,
+        });
+    }
     panel
 }
 
@@ -574,9 +644,9 @@ pub(in super::super) fn blocks(shown: &Shown, width: usize, height: usize) -> Pa
             pad_left("age", 5),
             pad_left("txs", 6),
             pad_left("size", 7),
-            pad("leader", 10),
+            pad("leader", 9),
             pad_left("rnd", 3),
-            pad_left("final", 9),
+            pad_left("final", 8),
         ),
     ));
     for block in status.chain.last_blocks.iter().take(height.saturating_sub(1)) {
@@ -596,11 +666,11 @@ pub(in super::super) fn blocks(shown: &Shown, width: usize, height: usize) -> Pa
                 if block.is_ours { Role::Accent } else { Role::Text },
                 pad(
                     &if block.is_ours {
-                        format!("{} ▸", fit(&block.proposer, 8))
+                        format!("{} ▸", fit(&block.proposer, 7))
                     } else {
                         block.proposer.clone()
                     },
-                    10,
+                    9,
                 ),
             )
             .with(
@@ -613,7 +683,7 @@ pub(in super::super) fn blocks(shown: &Shown, width: usize, height: usize) -> Pa
                     &block
                         .finality_ms
                         .map_or_else(|| "synced".to_owned(), |ms| duration(u64::from(ms))),
-                    9
+                    8
                 )
             ));
         if wide {
@@ -693,12 +763,15 @@ pub(in super::super) fn alarms(shown: &Shown, width: usize, height: usize) -> Pa
             0 => UNKNOWN.to_owned(),
             t0 => duration(3 * t0),
         };
+        let peers = match status.consensus.n {
+            0 => UNKNOWN.to_owned(),
+            n => 4.min(n - 1).to_string(),
+        };
         panel.line(Row::of(
             Role::Dim,
             fit(
                 &format!(
-                    "raised at: stalled {stalled} ┊ silent 3 heights ┊ peers < {} ┊ |clock| > 500 ms ┊ disk < 10 % ┊ evidence ≥ 1",
-                    4.min(status.consensus.n.saturating_sub(1))
+                    "raised at: stalled {stalled} ┊ silent 3 heights ┊ peers < {peers} ┊ |clock| > 500 ms ┊ disk < 10 % ┊ evidence ≥ 1"
                 ),
                 width,
             ),

@@ -82,7 +82,7 @@ pub(in super::super) fn table(model: &Model, width: usize, height: usize) -> Pan
     let shown = model.shown();
     let rows = ordered(model);
     let total = shown.status.peers.rows.len();
-    let arrow = if model.peers.reverse { "▼" } else { "▲" };
+    let arrow = if model.peers.reverse { "↓" } else { "↑" };
     let mut panel = Panel::titled(Row::new().strong("Peers").dim(format!(
         "  {} of {total}   sort {} {arrow}",
         rows.len(),
@@ -91,7 +91,7 @@ pub(in super::super) fn table(model: &Model, width: usize, height: usize) -> Pan
     panel.focused = true;
     let wide = width >= 96;
     let medium = width >= 74;
-    let mut head = format!("   {} dir  ", pad("peer", 13));
+    let mut head = format!("   {} dir  ", pad("peer", 12));
     if medium {
         head.push_str(&pad("address", 23));
     }
@@ -125,7 +125,7 @@ pub(in super::super) fn table(model: &Model, width: usize, height: usize) -> Pan
         };
         let mut line = Row::new()
             .text("   ")
-            .strong(pad(&name(row), 13))
+            .strong(pad(&name(row), 12))
             .dim(format!(" {}  ", pad(row.direction.word(), 3)));
         if medium {
             line = line.text(pad(&row.address, 23));

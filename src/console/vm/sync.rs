@@ -54,8 +54,10 @@ pub(in super::super) fn progress(shown: &Shown, width: usize) -> Panel {
             }))
             .text("  ")
             .with(Role::Spark, spark(&sync.rate_history, 30))
-            .dim("  ")
-            .text(or_unknown(sync.bytes_per_s, |rate| format!("{}/s", bytes(rate)))),
+            .text(
+                sync.bytes_per_s
+                    .map_or_else(String::new, |rate| format!("  {}/s", bytes(rate))),
+            ),
     );
     panel.line(
         Row::new()

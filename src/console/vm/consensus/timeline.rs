@@ -15,9 +15,9 @@ use super::{
 use crate::control::{HeightTrace, RoundEnd, RoundTrace, Status, TraceKind};
 
 /// Columns before the axis begins.
-const LANE_LABEL: usize = 8;
+const LANE_LABEL: usize = 9;
 /// Columns kept free at the right for what a lane means.
-const LANE_NOTE: usize = 26;
+const LANE_NOTE: usize = 30;
 
 /// The timeline of the round on show, and one line about the height before it.
 pub(in super::super::super) fn timeline(model: &Model, width: usize, height: usize) -> Panel {
@@ -43,7 +43,7 @@ pub(in super::super::super) fn timeline(model: &Model, width: usize, height: usi
         Some(traced) => lanes(&mut panel, traced, shown, width),
         None => {
             panel.line(Row::of(Role::Dim, "nothing happened in this round yet"));
-            for _ in 0..5 {
+            for _ in 0..4 {
                 panel.line(Row::new());
             }
         }
@@ -163,7 +163,6 @@ fn lanes(panel: &mut Panel, traced: &RoundTrace, shown: &Shown, width: usize) {
             (n, Some(us)) => format!("{n}, timer fired +{}", span_us(us)),
         },
     ));
-    panel.line(Row::new());
 }
 
 fn quorum_note(count: usize, quorum_us: Option<u64>) -> String {

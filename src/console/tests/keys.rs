@@ -1,0 +1,396 @@
+//! What keys do: every act asks first, Esc always leads home, nothing ever panics.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::{
+    super::{
+        Outcome, fixture,
+        key::{Input, Key},
+        keymap::{Action, KEYMAP, Scope, Screen, lookup},
+        model::{LeaveButton, Model, Overlay},
+        theme::{Depth, ThemeName},
+        update::{Effect, Msg, update},
+    },
+    press, type_text,
+};
+use crate::control::{Batch, Command, CommandError, LogLevel, Moment, Reply, StopStatus};
+
+fn model() -> Model {
+    fixture::model(fixture::voting(), (120, 36))
+}
+
+fn commands(effects: &[Effect]) -> Vec<&Command> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Command(_, command) => Some(command),
+            Effect::Copy(_) | Effect::Exit(_) => None,
+        })
+        .collect()
+}
+
+fn later(model: &mut Model, ms: u64) {
+    let now = model.live.now;
+    update(
+        model,
+        Msg::Clock(Moment {
+            unix_ms: now.unix_ms + ms,
+            mono_ms: now.mono_ms + ms,
+        }),
+    );
+}
+
+#[test]
+fn no_key_means_two_things_on_one_screen() {
+    for screen in Screen::ALL {
+        let mut seen = Vec::new();
+        for binding in KEYMAP {
+            // A screen's own binding hides one that holds everywhere; two of a kind would be a slip.
+            if binding.scope.holds(screen) {
+                for key in binding.keys {
+                    let kind = binding.scope == Scope::All;
+                    assert!(
+                        !seen.contains(&(*key, kind)),
+                        "{key:?} is bound twice on {}",
+                        screen.name()
+                    );
+                    seen.push((*key, kind));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_binding_is_reached_by_its_key() {
+    for binding in KEYMAP {
+        let reached = Screen::ALL
+            .into_iter()
+            .any(|screen| lookup(screen, binding.keys[0]) == Some(binding.action));
+        assert!(reached, "{} is never reached", binding.label);
+    }
+}
+
+#[test]
+fn every_screen_with_a_tab_has_a_number() {
+    for (at, screen) in Screen::ALL.into_iter().enumerate() {
+        let digit = char::from_digit(at as u32 + 1, 10).unwrap();
+        assert_eq!(
+            lookup(Screen::Overview, Key::Char(digit)),
+            Some(Action::Screen(screen))
+        );
+    }
+}
+
+#[test]
+fn escape_never_leaves_the_console() {
+    let mut model = model();
+    for _ in 0..10 {
+        assert!(press(&mut model, Key::Esc).is_empty());
+    }
+}
+
+#[test]
+fn stopping_needs_the_name_of_the_network() {
+    let mut model = model();
+    press(&mut model, Key::Char('q'));
+    assert!(matches!(model.overlay, Some(Overlay::Leave { .. })));
+    press(&mut model, Key::Char('s'));
+    assert!(commands(&press(&mut model, Key::Enter)).is_empty());
+    press(&mut model, Key::Char('q'));
+    press(&mut model, Key::Char('s'));
+    assert!(commands(&type_text(&mut model, "mainnet")).is_empty());
+    assert!(commands(&press(&mut model, Key::Enter)).is_empty());
+    press(&mut model, Key::Ctrl('u'));
+    type_text(&mut model, "testnet");
+    let effects = press(&mut model, Key::Enter);
+    assert!(matches!(commands(&effects)[..], [Command::Stop { .. }]));
+}
+
+#[test]
+fn pasting_confirms_nothing() {
+    let mut model = model();
+    press(&mut model, Key::Char('q'));
+    press(&mut model, Key::Char('s'));
+    update(&mut model, Msg::Input(Input::Paste("testnet\n".to_owned())));
+    assert!(commands(&press(&mut model, Key::Enter)).is_empty());
+}
+
+#[test]
+fn detaching_sends_no_command() {
+    let mut model = model();
+    press(&mut model, Key::Char('q'));
+    assert_eq!(
+        press(&mut model, Key::Char('d')),
+        [Effect::Exit(Outcome::Detached)]
+    );
+}
+
+#[test]
+fn the_leave_dialog_begins_on_stay() {
+    let mut model = model();
+    press(&mut model, Key::Char('q'));
+    assert!(matches!(
+        model.overlay,
+        Some(Overlay::Leave {
+            focus: LeaveButton::Stay
+        })
+    ));
+    assert!(press(&mut model, Key::Enter).is_empty());
+    assert!(model.overlay.is_none());
+}
+
+#[test]
+fn control_c_asks_then_stops_then_leaves() {
+    let mut model = model();
+    assert!(press(&mut model, Key::Ctrl('c')).is_empty());
+    assert!(model.overlay.is_some());
+    later(&mut model, 500);
+    let effects = press(&mut model, Key::Ctrl('c'));
+    assert!(matches!(commands(&effects)[..], [Command::Stop { .. }]));
+    later(&mut model, 500);
+    assert_eq!(
+        press(&mut model, Key::Ctrl('c')),
+        [Effect::Exit(Outcome::ForceExit)]
+    );
+}
+
+#[test]
+fn a_slow_second_control_c_asks_again() {
+    let mut model = model();
+    press(&mut model, Key::Ctrl('c'));
+    later(&mut model, 3_100);
+    assert!(press(&mut model, Key::Ctrl('c')).is_empty());
+    assert!(model.overlay.is_some());
+}
+
+#[test]
+fn control_z_says_what_to_do_instead() {
+    let mut model = model();
+    assert!(press(&mut model, Key::Ctrl('z')).is_empty());
+    assert!(model.toasts[0].text.contains("detach"));
+}
+
+#[test]
+fn disconnecting_asks_and_cancel_has_the_focus() {
+    let mut model = model();
+    press(&mut model, Key::Char('3'));
+    press(&mut model, Key::Char('D'));
+    assert!(press(&mut model, Key::Enter).is_empty(), "Enter lands on Cancel");
+    press(&mut model, Key::Char('D'));
+    let effects = press(&mut model, Key::Char('y'));
+    assert!(matches!(commands(&effects)[..], [Command::DisconnectPeer { .. }]));
+    press(&mut model, Key::Char('D'));
+    press(&mut model, Key::Right);
+    let effects = press(&mut model, Key::Enter);
+    assert!(matches!(commands(&effects)[..], [Command::DisconnectPeer { .. }]));
+}
+
+#[test]
+fn the_log_level_is_chosen_and_confirmed() {
+    let mut model = model();
+    press(&mut model, Key::Char('6'));
+    press(&mut model, Key::Char('L'));
+    press(&mut model, Key::Right);
+    let effects = press(&mut model, Key::Char('y'));
+    assert_eq!(
+        commands(&effects),
+        [&Command::SetLogFilter {
+            filter: "debug".to_owned()
+        }]
+    );
+}
+
+#[test]
+fn alarms_are_acknowledged_once_and_answers_become_toasts() {
+    let mut model = model();
+    let effects = press(&mut model, Key::Char('a'));
+    let [Effect::Command(id, Command::AckAlarms)] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    update(&mut model, Msg::Answer(id, Ok(Reply::Done)));
+    assert_eq!(model.toasts[0].text, "alarms acknowledged");
+    update(&mut model, Msg::Answer(99, Err(CommandError::Busy)));
+    assert!(model.toasts[1].text.contains("busy"));
+    later(&mut model, 4_100);
+    assert!(model.toasts.is_empty());
+}
+
+#[test]
+fn a_paused_view_stands_still_while_the_node_goes_on() {
+    let mut model = model();
+    press(&mut model, Key::Char('p'));
+    let mut next = fixture::healthy();
+    next.revision = 2;
+    Arc::make_mut(&mut next.chain).height += 3;
+    update(&mut model, Msg::Status(Arc::new(next)));
+    assert_eq!(model.shown().status.chain.height, 1_284_117);
+    assert_eq!(model.live.status.chain.height, 1_284_120);
+    press(&mut model, Key::Char(' '));
+    assert_eq!(model.shown().status.chain.height, 1_284_120);
+}
+
+#[test]
+fn a_selection_follows_the_validator_not_the_row() {
+    let mut model = model();
+    press(&mut model, Key::Char('2'));
+    press(&mut model, Key::Char('j'));
+    press(&mut model, Key::Char('j'));
+    let chosen = model.votes.selected;
+    assert_eq!(chosen, Some(fixture::key(1)));
+    press(&mut model, Key::Char('S'));
+    press(&mut model, Key::Char('s'));
+    assert_eq!(model.votes.selected, chosen);
+}
+
+#[test]
+fn looking_back_walks_the_heights_and_escape_returns_to_now() {
+    let mut model = fixture::model(fixture::halted(), (120, 36));
+    press(&mut model, Key::Char('2'));
+    press(&mut model, Key::Char('['));
+    assert_eq!(model.votes.height, Some(1_284_117));
+    press(&mut model, Key::Char('['));
+    press(&mut model, Key::Char('['));
+    assert_eq!(model.votes.height, Some(1_284_115));
+    press(&mut model, Key::Char('['));
+    assert_eq!(model.votes.height, Some(1_284_115), "nothing older is remembered");
+    press(&mut model, Key::Char('{'));
+    assert_eq!(model.votes.round, Some(0));
+    press(&mut model, Key::Esc);
+    assert_eq!((model.votes.height, model.votes.round), (None, None));
+}
+
+#[test]
+fn logs_narrow_find_and_follow() {
+    let mut model = model();
+    press(&mut model, Key::Char('6'));
+    press(&mut model, Key::Char('w'));
+    assert_eq!(model.log.level, LogLevel::Warn);
+    press(&mut model, Key::Char('t'));
+    press(&mut model, Key::Char('/'));
+    type_text(&mut model, "rate limit");
+    press(&mut model, Key::Enter);
+    let newest = model.log.selected.unwrap();
+    press(&mut model, Key::Char('N'));
+    let older = model.log.selected.unwrap();
+    assert!(older < newest);
+    press(&mut model, Key::Char('n'));
+    assert_eq!(model.log.selected, Some(newest));
+    press(&mut model, Key::Char('f'));
+    assert_eq!(model.log.selected, None);
+    press(&mut model, Key::Char('&'));
+    type_text(&mut model, "!ping");
+    press(&mut model, Key::Enter);
+    let shown = model
+        .live
+        .logs
+        .iter()
+        .filter(|line| model.log.shows(line))
+        .count();
+    assert_eq!(shown, 42, "six of 48 lines are pings");
+}
+
+#[test]
+fn keys_wait_while_the_node_stops() {
+    let mut model = model();
+    let mut status = fixture::healthy();
+    status.revision = 2;
+    status.stop = Some(Arc::new(StopStatus {
+        started: fixture::NOW,
+        budget_ms: 10_000,
+        reason: "SIGTERM".to_owned(),
+        steps: Vec::new(),
+    }));
+    update(&mut model, Msg::Status(Arc::new(status)));
+    for key in [Key::Char('q'), Key::Char('D'), Key::Char('3')] {
+        assert!(press(&mut model, key).is_empty());
+    }
+    assert_eq!(model.screen, Screen::Overview);
+}
+
+#[test]
+fn themes_cycle_within_what_the_terminal_shows() {
+    let mut model = model();
+    for want in [ThemeName::Day, ThemeName::Ansi, ThemeName::Mono, ThemeName::Night] {
+        press(&mut model, Key::Char('t'));
+        assert_eq!(model.theme, want);
+    }
+    model.depth = Depth::None;
+    press(&mut model, Key::Char('t'));
+    assert_eq!(model.theme, ThemeName::Night, "no colours, no cycling");
+}
+
+#[test]
+fn copying_strips_what_could_steer_a_terminal() {
+    let mut model = model();
+    press(&mut model, Key::Char('6'));
+    let evil = fixture::line(
+        100,
+        LogLevel::Info,
+        "network",
+        "\u{1b}]52;c;AAAA\u{7}",
+        "x=\u{9b}31m",
+    );
+    update(
+        &mut model,
+        Msg::Logs(Batch {
+            items: vec![evil],
+            missed: 0,
+            next: 101,
+        }),
+    );
+    let effects = press(&mut model, Key::Char('y'));
+    let [Effect::Copy(text)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert!(!text.chars().any(char::is_control), "{text:?}");
+}
+
+fn any_key() -> impl Strategy<Value = Key> {
+    prop_oneof![
+        6 => proptest::sample::select("123456jkhlgGpaytfsS/nN&TewidtWL?q[]{}DRUxyz n".chars().collect::<Vec<_>>())
+            .prop_map(Key::Char),
+        1 => any::<char>().prop_map(Key::Char),
+        1 => proptest::sample::select(vec!['c', 'z', 'l', 'u', 'd', 'w', 'a', 'e', 'k']).prop_map(Key::Ctrl),
+        4 => proptest::sample::select(vec![
+            Key::Enter, Key::Esc, Key::Tab, Key::BackTab, Key::Backspace, Key::Delete, Key::Up, Key::Down,
+            Key::Left, Key::Right, Key::Home, Key::End, Key::PageUp, Key::PageDown,
+        ]),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+
+    /// Any keys at all: no panic, no act without its question, and Esc leads home.
+    #[test]
+    fn no_keys_act_without_their_question(keys in proptest::collection::vec(any_key(), 0..60)) {
+        let mut model = model();
+        for key in keys {
+            let before = format!("{:?}", model.overlay);
+            let typed = match &model.overlay {
+                Some(Overlay::Dialog(dialog)) => dialog.typed.value().to_owned(),
+                _ => String::new(),
+            };
+            let interrupted = model.interrupted_ms;
+            for command in commands(&press(&mut model, key)) {
+                match command {
+                    Command::AckAlarms => prop_assert_eq!(key, Key::Char('a')),
+                    Command::Stop { .. } => prop_assert!(
+                        (before.contains("act: Stop") && typed == "testnet" && key == Key::Enter)
+                            || (key == Key::Ctrl('c') && interrupted.is_some())
+                    ),
+                    Command::DisconnectPeer { .. } => prop_assert!(before.contains("act: Disconnect")),
+                    Command::SetLogFilter { .. } => prop_assert!(before.contains("act: LogFilter")),
+                    Command::SubmitTransaction { .. } => prop_assert!(false, "the console sends no money"),
+                }
+            }
+        }
+        for _ in 0..5 {
+            press(&mut model, Key::Esc);
+        }
+        prop_assert!(model.overlay.is_none() && model.prompt.is_none());
+    }
+}
