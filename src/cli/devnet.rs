@@ -9,18 +9,21 @@ use std::{
 
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    args::{DevnetArguments, DevnetCommand},
+    args::{self, DevnetArguments, DevnetCommand, RunArguments},
     failure::{Code, Failure},
     output,
+    run::prepare,
+    service::{Beside, Service},
     signals::until_signalled,
 };
 use crate::{
     chain::Network,
     control::words::grouped,
     devnet::{
-        DevnetReport, Layout, Percentiles, PortRange, Progress, RunPlan, WALLETS, files, run,
+        DevnetReport, Fleet, Layout, Percentiles, PortRange, Progress, RunPlan, WALLETS, files, run, run_beside,
         traffic::TrafficPlan,
     },
 };
@@ -32,7 +35,8 @@ pub(super) fn devnet(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
             dir,
             base_port,
         }) => write_files(dir, *nodes, *base_port),
-        None => headless(arguments),
+        None if arguments.headless || arguments.json || !output::has_terminal() => headless(arguments),
+        None => watched(arguments),
     }
 }
 
@@ -130,6 +134,31 @@ fn headless(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// The first node in this process, with the console; the others as processes of their own.
+fn watched(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
+    let place = Place::prepare(arguments)?;
+    let plan = plan(arguments, &place.layout)?;
+    let first = RunArguments {
+        place: args::Place { config: Some(place.layout.config(0)), ..args::Place::default() },
+        ..RunArguments::default()
+    };
+    let mut fleet = Fleet::new(&plan.program, &place.layout, 1);
+    fleet.start()?;
+    let service = Service::start(prepare(&first)?)?;
+    let stop = CancellationToken::new();
+    let (asked, node) = (stop.clone(), service.handle().clone());
+    let ended = service.runtime().spawn(async move {
+        if let Err(error) = run_beside(plan, &mut fleet, node, asked.clone()).await {
+            tracing::error!(%error, "the devnet's traffic ended");
+            asked.cancelled().await;
+        }
+        for name in fleet.stop().await {
+            tracing::warn!(name, "did not stop in time and was killed");
+        }
+    });
+    service.run(Some(Beside { stop, ended }))
 }
 
 fn plan(arguments: &DevnetArguments, layout: &Layout) -> Result<RunPlan, Failure> {

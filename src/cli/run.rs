@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
             "headless"
         }
     ));
-    Service::start(prepared)?.run()
+    Service::start(prepared)?.run(None)
 }
 
 impl Prepared {

@@ -8,7 +8,9 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     failure::{Code, Failure},
@@ -56,6 +58,14 @@ fn peer_addresses(peers: &[String]) -> Result<Vec<PeerAddress>, Failure> {
                 .map_err(|error| Failure::new(Code::Config, format!("network.peers: {error}")))
         })
         .collect()
+}
+
+/// Something that lives as long as the node: a devnet's other nodes and its traffic.
+pub(super) struct Beside {
+    /// Asks it to end.
+    pub(super) stop: CancellationToken,
+    /// Ends when it has.
+    pub(super) ended: JoinHandle<()>,
 }
 
 /// Why a node shall stop.
@@ -161,8 +171,9 @@ impl Service {
         &self.runtime
     }
 
-    /// Runs until a signal, a command or the console ends it; then stops in order.
-    pub(super) fn run(mut self) -> Result<ExitCode, Failure> {
+    /// Runs until a signal, a command or the console ends it; then stops in order, and with the node
+    /// whatever runs beside it.
+    pub(super) fn run(mut self, beside: Option<Beside>) -> Result<ExitCode, Failure> {
         let mut console = self.open_console();
         let end = self.runtime.block_on(self.until_end(&mut console))?;
         let End::Stop(reason) = end else {
@@ -181,7 +192,16 @@ impl Service {
             ..
         } = self;
         let clean = runtime.block_on(async {
-            let stop = tokio::time::timeout(stop_budget, node.stop(&reason));
+            let stop = tokio::time::timeout(stop_budget, async {
+                let beside = async {
+                    if let Some(beside) = beside {
+                        beside.stop.cancel();
+                        // Its own limit is the same budget; a panic there has been logged.
+                        let _ = beside.ended.await;
+                    }
+                };
+                tokio::join!(node.stop(&reason), beside).0
+            });
             tokio::select! {
                 stopped = stop => stopped.unwrap_or(false).then_some(ExitCode::SUCCESS),
                 forced = force_asked(&mut console) => Some(forced),
