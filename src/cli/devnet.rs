@@ -23,8 +23,8 @@ use crate::{
     chain::Network,
     control::words::grouped,
     devnet::{
-        DevnetReport, Fleet, Layout, Percentiles, PortRange, Progress, RunPlan, WALLETS, files, run, run_beside,
-        traffic::TrafficPlan,
+        DevnetReport, Fleet, Layout, Percentiles, PortRange, Progress, RunPlan, WALLETS, files, run,
+        run_beside, traffic::TrafficPlan,
     },
 };
 
@@ -141,7 +141,10 @@ fn watched(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
     let place = Place::prepare(arguments)?;
     let plan = plan(arguments, &place.layout)?;
     let first = RunArguments {
-        place: args::Place { config: Some(place.layout.config(0)), ..args::Place::default() },
+        place: args::Place {
+            config: Some(place.layout.config(0)),
+            ..args::Place::default()
+        },
         ..RunArguments::default()
     };
     let mut fleet = Fleet::new(&plan.program, &place.layout, 1);
