@@ -10,8 +10,6 @@ use super::{
 pub(super) const FINALITY_BUCKETS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
-/// Seconds to connect one block.
-const APPLY_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Bytes of one block; the limit is 4 MB.
 const SIZE_BUCKETS: &[f64] = &[1e3, 1e4, 1e5, 2.5e5, 5e5, 1e6, 2e6, 4e6];
 /// Transactions of one block; the limit is 20 000.
@@ -32,8 +30,6 @@ pub struct ChainMetrics {
     pub blocks_applied: CounterBy<BlockSource>,
     /// `timed_blocks_produced_total`: final blocks that this node proposed.
     pub blocks_produced: Counter,
-    /// `timed_block_apply_duration_seconds`.
-    pub apply_seconds: Histogram,
     /// `timed_block_size_bytes`.
     pub block_size_bytes: Histogram,
     /// `timed_block_transactions`.
@@ -46,8 +42,6 @@ pub struct ChainMetrics {
     pub finality_seconds: Histogram,
     /// `timed_utxo_entries`.
     pub utxo_entries: Gauge,
-    /// `timed_chain_reorgs_total`: repairs of a local suffix that had no certificates.
-    pub reorgs: Counter,
 }
 
 impl ChainMetrics {
@@ -70,11 +64,6 @@ impl ChainMetrics {
             blocks_produced: registrar.counter(
                 "timed_blocks_produced_total",
                 "Final blocks that this node proposed",
-            ),
-            apply_seconds: registrar.histogram(
-                "timed_block_apply_duration_seconds",
-                "Time to connect one block to the state",
-                APPLY_BUCKETS,
             ),
             block_size_bytes: registrar.histogram(
                 "timed_block_size_bytes",
@@ -101,10 +90,6 @@ impl ChainMetrics {
                 FINALITY_BUCKETS,
             ),
             utxo_entries: registrar.gauge("timed_utxo_entries", "Unspent outputs in the state"),
-            reorgs: registrar.counter(
-                "timed_chain_reorgs_total",
-                "Repairs of a local suffix that had no certificates; final blocks are never rolled back",
-            ),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     chain::FINALITY_BUCKETS,
-    kinds::{Counter, CounterBy, FloatGauge, Gauge, GaugeBy, Histogram, HistogramBy},
-    labels::{PhaseLabel, ProposalResult, SignResult, VoteLabel, VoteResult},
+    kinds::{Counter, CounterBy, FloatGauge, Gauge, GaugeBy, Histogram},
+    labels::{PhaseLabel, ProposalResult, SignResult, VoteLabel},
     register::Registrar,
 };
 
@@ -33,16 +33,12 @@ pub struct ConsensusMetrics {
     pub votes: GaugeBy<VoteLabel>,
     /// `timed_consensus_overdue_seconds`.
     pub overdue_seconds: FloatGauge,
-    /// `timed_consensus_votes_received_total`.
-    pub votes_received: CounterBy<VoteResult>,
     /// `timed_consensus_proposals_total`.
     pub proposals: CounterBy<ProposalResult>,
     /// `timed_consensus_view_changes_total`.
     pub view_changes: Counter,
-    /// `timed_consensus_round_duration_seconds`: of rounds that decided.
-    pub round_seconds: Histogram,
-    /// `timed_consensus_phase_duration_seconds`.
-    pub phase_seconds: HistogramBy<PhaseLabel>,
+    /// `timed_consensus_height_duration_seconds`: from when a block was due until it was decided.
+    pub height_seconds: Histogram,
     /// `timed_consensus_deadlines_missed_total`: found by the watchdog.
     pub deadlines_missed: Counter,
     /// `timed_equivocation_evidence_total`.
@@ -84,10 +80,6 @@ impl ConsensusMetrics {
                 "timed_consensus_overdue_seconds",
                 "How long a block has been overdue; 0 while none is due",
             ),
-            votes_received: registrar.counter_by(
-                "timed_consensus_votes_received_total",
-                "Consensus messages received, by what became of them",
-            ),
             proposals: registrar.counter_by(
                 "timed_consensus_proposals_total",
                 "Proposals, by what became of them",
@@ -96,14 +88,9 @@ impl ConsensusMetrics {
                 "timed_consensus_view_changes_total",
                 "Rounds that were left without a decision",
             ),
-            round_seconds: registrar.histogram(
-                "timed_consensus_round_duration_seconds",
-                "Duration of rounds that decided",
-                FINALITY_BUCKETS,
-            ),
-            phase_seconds: registrar.histogram_by(
-                "timed_consensus_phase_duration_seconds",
-                "Time spent in each phase",
+            height_seconds: registrar.histogram(
+                "timed_consensus_height_duration_seconds",
+                "Time from when a block was due until it was decided, without synced blocks",
                 FINALITY_BUCKETS,
             ),
             deadlines_missed: registrar.counter(

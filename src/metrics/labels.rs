@@ -69,14 +69,6 @@ label! {
 }
 
 label! {
-    /// Log lines that somebody may have to read.
-    LogLevel = "level" {
-        Error = "error",
-        Warn = "warn",
-    }
-}
-
-label! {
     /// Where a block came from.
     BlockSource = "source" {
         Consensus = "consensus",
@@ -101,18 +93,6 @@ label! {
         Prepare = "prepare",
         Commit = "commit",
         ViewChange = "view_change",
-    }
-}
-
-label! {
-    /// What became of a received consensus message.
-    VoteResult = "result" {
-        Counted = "counted",
-        Duplicate = "duplicate",
-        Stale = "stale",
-        Buffered = "buffered",
-        Invalid = "invalid",
-        Equivocation = "equivocation",
     }
 }
 
@@ -172,14 +152,6 @@ label! {
 }
 
 label! {
-    /// Who put a ban in place.
-    BanReason = "reason" {
-        Score = "score",
-        Operator = "operator",
-    }
-}
-
-label! {
     /// Messages by the lane they travel in (NETWORK.md §1.4).
     LaneLabel = "lane" {
         Control = "control",
@@ -218,41 +190,6 @@ label! {
         ChainTooLong = "chain_too_long",
         Invalid = "invalid",
         Unavailable = "unavailable",
-    }
-}
-
-label! {
-    /// Why a transaction left the pool without a block.
-    EvictReason = "reason" {
-        LowFee = "low_fee",
-        Expired = "expired",
-        Conflict = "conflict",
-    }
-}
-
-label! {
-    /// How a request to a peer ended.
-    SyncResult = "result" {
-        Ok = "ok",
-        Timeout = "timeout",
-        Invalid = "invalid",
-    }
-}
-
-label! {
-    /// What the database was asked to do.
-    StorageOp = "op" {
-        Read = "read",
-        Write = "write",
-        Flush = "flush",
-    }
-}
-
-label! {
-    /// Whether a cache had it.
-    CacheResult = "result" {
-        Hit = "hit",
-        Miss = "miss",
     }
 }
 

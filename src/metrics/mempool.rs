@@ -2,7 +2,7 @@
 
 use super::{
     kinds::{Counter, CounterBy, FloatGauge, Gauge},
-    labels::{EvictReason, RejectReason},
+    labels::RejectReason,
     register::Registrar,
 };
 
@@ -23,8 +23,6 @@ pub struct MempoolMetrics {
     pub accepted: Counter,
     /// `timed_mempool_rejected_total`.
     pub rejected: CounterBy<RejectReason>,
-    /// `timed_mempool_evicted_total`.
-    pub evicted: CounterBy<EvictReason>,
 }
 
 impl MempoolMetrics {
@@ -40,10 +38,6 @@ impl MempoolMetrics {
             ),
             accepted: registrar.counter("timed_mempool_accepted_total", "Transactions accepted"),
             rejected: registrar.counter_by("timed_mempool_rejected_total", "Transactions refused, by why"),
-            evicted: registrar.counter_by(
-                "timed_mempool_evicted_total",
-                "Transactions that left without a block, by why",
-            ),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The node as a whole: what it is, how it stands, what it logs.
 
 use super::{
-    kinds::{Counter, CounterBy, FloatGauge, Gauge, GaugeBy},
-    labels::{LogLevel, Loop, NodeState},
+    kinds::{Counter, FloatGauge, Gauge, GaugeBy},
+    labels::{Loop, NodeState},
     register::Registrar,
 };
 
@@ -17,8 +17,6 @@ pub struct NodeMetrics {
     pub healthy: Gauge,
     /// `timed_uptime_seconds`.
     pub uptime_seconds: FloatGauge,
-    /// `timed_log_messages_total`.
-    pub log_messages: CounterBy<LogLevel>,
     /// `timed_log_lines_dropped_total`.
     pub log_lines_dropped: Counter,
     /// `timed_task_running`.
@@ -46,7 +44,6 @@ impl NodeMetrics {
             ready: registrar.gauge("timed_ready", "1 while /ready answers 200"),
             healthy: registrar.gauge("timed_healthy", "1 while /health answers 200"),
             uptime_seconds: registrar.float_gauge("timed_uptime_seconds", "Time since the node started"),
-            log_messages: registrar.counter_by("timed_log_messages_total", "Log lines by level"),
             log_lines_dropped: registrar.counter(
                 "timed_log_lines_dropped_total",
                 "Log lines that were dropped because the writer could not keep up",

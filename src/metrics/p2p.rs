@@ -2,7 +2,7 @@
 
 use super::{
     kinds::{Counter, CounterBy, Gauge, GaugeBy, Histogram},
-    labels::{BanReason, Direction, DisconnectReason, DropReason, HandshakeResult, LaneLabel},
+    labels::{Direction, DisconnectReason, DropReason, HandshakeResult, LaneLabel},
     register::Registrar,
 };
 
@@ -26,8 +26,6 @@ pub struct P2pMetrics {
     pub handshakes: CounterBy<HandshakeResult>,
     /// `timed_p2p_disconnects_total`.
     pub disconnects: CounterBy<DisconnectReason>,
-    /// `timed_p2p_bans_total`.
-    pub bans: CounterBy<BanReason>,
     /// `timed_p2p_receive_bytes_total`.
     pub receive_bytes: CounterBy<LaneLabel>,
     /// `timed_p2p_send_bytes_total`.
@@ -55,7 +53,6 @@ impl P2pMetrics {
             dials: registrar.counter("timed_p2p_dials_total", "Outgoing connection attempts"),
             handshakes: registrar.counter_by("timed_p2p_handshakes_total", "Handshakes, by how they ended"),
             disconnects: registrar.counter_by("timed_p2p_disconnects_total", "Sessions that ended, by why"),
-            bans: registrar.counter_by("timed_p2p_bans_total", "Bans put in place, by whom"),
             receive_bytes: registrar.counter_by(
                 "timed_p2p_receive_bytes_total",
                 "Bytes of frames received, by lane",

@@ -132,6 +132,9 @@ impl Facts {
         } else {
             labels::BlockSource::Consensus
         });
+        if let Some(us) = committed.finality_us {
+            self.metrics.consensus.height_seconds.observe(us as f64 / 1e6);
+        }
         for us in took_us {
             chain.finality_seconds.observe(*us as f64 / 1e6);
         }

@@ -21,7 +21,10 @@ use crate::{
     consensus::{Evidence, Record},
     crypto::NodeId,
     engine::{CommittedBlock, Effect, Event, SigningHold},
-    metrics::Metrics,
+    metrics::{
+        Metrics,
+        labels::{Label, RejectReason},
+    },
     storage::{CommitBatch, Store, wal},
     wire::{LocalTip, Message},
 };
@@ -233,9 +236,15 @@ impl Performer {
             Effect::Relay { transactions, except } => self.gossip.relay(transactions, except),
             Effect::Offer { peer, transactions } => self.gossip.offer(peer, transactions),
             Effect::Reply { ticket, verdict } => self.tickets.answer(ticket, verdict),
-            Effect::Pooled(transactions) => self.bodies.pooled(transactions, self.clock.mono()),
+            Effect::Pooled(transactions) => {
+                self.metrics.mempool.accepted.inc_by(transactions.len() as u64);
+                self.bodies.pooled(transactions, self.clock.mono());
+            }
             Effect::Unpooled(gone) => {
                 for (txid, reason) in gone {
+                    if let Some(label) = reason.and_then(RejectReason::named) {
+                        self.metrics.mempool.rejected.inc(label);
+                    }
                     self.bodies.unpooled(&txid, reason);
                 }
             }

@@ -102,7 +102,6 @@ fn consensus(metrics: &Metrics, status: &Status) {
     if let Some(height) = own.and_then(|row| row.last_signed_height) {
         to.last_signed_height.set(height);
     }
-    raise(&to.deadlines_missed, from.watchdog.missed_total);
 }
 
 fn peers(metrics: &Metrics, status: &Status) {
@@ -131,7 +130,6 @@ fn mempool(metrics: &Metrics, status: &Status) {
     to.limit_txs.set(from.txs_max);
     to.limit_bytes.set(from.bytes_max);
     to.oldest_age_seconds.set(seconds(from.oldest_ms.unwrap_or(0)));
-    raise(&to.accepted, from.accepted_total);
 }
 
 fn storage(metrics: &Metrics, status: &Status) {

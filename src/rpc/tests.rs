@@ -409,9 +409,9 @@ fn slow_look_ups_do_not_hold_up_health() {
 fn a_scrape_shows_the_status_and_is_openmetrics() {
     let fixture = Fixture::start();
     fixture.change(|status| {
+        Arc::make_mut(&mut status.resources).log_lines_dropped = 3;
         let consensus = Arc::make_mut(&mut status.consensus);
         consensus.height = 8;
-        consensus.watchdog.missed_total = 3;
         consensus.overdue_ms = 1500;
         status.peers = Arc::new(PeersStatus {
             rows: vec![peer(Direction::Inbound), peer(Direction::Outbound)],
@@ -425,7 +425,7 @@ fn a_scrape_shows_the_status_and_is_openmetrics() {
     );
     for line in [
         "timed_consensus_height 8",
-        "timed_consensus_deadlines_missed_total 3",
+        "timed_log_lines_dropped_total 3",
         "timed_consensus_overdue_seconds 1.5",
         "timed_p2p_peers 2",
         "timed_p2p_sessions{direction=\"inbound\"} 1",
@@ -440,7 +440,7 @@ fn a_scrape_shows_the_status_and_is_openmetrics() {
     assert!(
         fixture
             .get("/metrics")
-            .contains("timed_consensus_deadlines_missed_total 3\n")
+            .contains("timed_log_lines_dropped_total 3\n")
     );
     let json = fixture.raw(
         "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nConnection: close\r\n\r\n",
