@@ -8,7 +8,10 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::oneshot,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,7 +24,7 @@ use super::{
 };
 use crate::{
     chain::Network,
-    control::words::grouped,
+    control::{Caller, Command, words::grouped},
     devnet::{
         DevnetReport, Fleet, Layout, Percentiles, PortRange, Progress, RunPlan, WALLETS, files, run,
         run_beside, traffic::TrafficPlan,
@@ -130,10 +133,7 @@ fn headless(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
     } else {
         print(&report)?;
     }
-    Ok(match report.is_good() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(verdict(&report))
 }
 
 /// The first node in this process, with the console; the others as processes of their own.
@@ -152,16 +152,43 @@ fn watched(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
     let service = Service::start(prepare(&first)?)?;
     let stop = CancellationToken::new();
     let (asked, node) = (stop.clone(), service.handle().clone());
+    let (report, reported) = oneshot::channel();
     let ended = service.runtime().spawn(async move {
-        if let Err(error) = run_beside(plan, &mut fleet, node, asked.clone()).await {
-            tracing::error!(%error, "the devnet's traffic ended");
-            asked.cancelled().await;
+        match run_beside(plan, &mut fleet, node.clone(), asked.clone()).await {
+            Ok(None) => {}
+            Ok(Some(done)) => {
+                let reason = "the time of the devnet is up".to_owned();
+                if let Err(error) = node.send(Command::Stop { reason }, Caller::Process) {
+                    tracing::warn!(%error, "the devnet's time is up, but its first node goes on");
+                }
+                // The receiver is there until the node has stopped.
+                let _ = report.send(done);
+                asked.cancelled().await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the devnet's traffic ended");
+                asked.cancelled().await;
+            }
         }
         for name in fleet.stop().await {
             tracing::warn!(name, "did not stop in time and was killed");
         }
     });
-    service.run(Some(Beside { stop, ended }))
+    let code = service.run(Some(Beside { stop, ended }))?;
+    match reported.blocking_recv() {
+        Ok(report) => {
+            print(&report)?;
+            Ok(verdict(&report))
+        }
+        Err(_) => Ok(code),
+    }
+}
+
+fn verdict(report: &DevnetReport) -> ExitCode {
+    match report.is_good() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 fn plan(arguments: &DevnetArguments, layout: &Layout) -> Result<RunPlan, Failure> {

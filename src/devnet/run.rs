@@ -104,7 +104,8 @@ pub async fn run(
 }
 
 /// Drives a devnet whose first node runs in this process, behind `first`, and whose other nodes are
-/// `fleet`'s; the caller has started them all and stops them all.
+/// `fleet`'s; the caller has started them all and stops them all. Gives the report when the plan's time
+/// is up, and nothing when `stop` is cancelled before: then all nodes stop, and nothing is waited for.
 ///
 /// # Errors
 /// As [`run`].
@@ -113,15 +114,22 @@ pub async fn run_beside(
     fleet: &mut Fleet,
     first: NodeHandle,
     stop: CancellationToken,
-) -> Result<DevnetReport, DevnetError> {
+) -> Result<Option<DevnetReport>, DevnetError> {
     let started = Instant::now();
-    fleet.wait_ready(READY_LIMIT).await?;
     let others = (1..plan.layout.nodes()).map(|node| Target::http(&plan.layout.url(node)));
     let targets: Vec<Target> = std::iter::once(Ok(Target::Local(first)))
         .chain(others)
         .collect::<Result<_, _>>()?;
     let own = Some(std::process::id());
-    drive(&plan, fleet, targets, own, started, &stop, &|_| {}).await
+    let driven = async {
+        fleet.wait_ready(READY_LIMIT).await?;
+        drive(&plan, fleet, targets, own, started, &stop, &|_| {}).await
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(None),
+        report = driven => report.map(Some),
+    }
 }
 
 async fn drive(
