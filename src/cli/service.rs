@@ -20,11 +20,8 @@ use crate::{
     config::Environment,
     console::{self, ConsoleHandle, Outcome},
     control::{LogRing, NodeHandle},
-    mempool::PoolLimits,
-    network::{NetworkConfig, PeerAddress},
     node::{self, Node, NodeOptions},
     rpc,
-    storage::StoreOptions,
     telemetry::{self, Telemetry},
 };
 
@@ -48,16 +45,6 @@ pub(super) struct Service {
 
 fn bad_address(key: &str) -> Failure {
     Failure::new(Code::Config, format!("{key} is no address; write ip:port"))
-}
-
-fn peer_addresses(peers: &[String]) -> Result<Vec<PeerAddress>, Failure> {
-    peers
-        .iter()
-        .map(|text| {
-            text.parse()
-                .map_err(|error| Failure::new(Code::Config, format!("network.peers: {error}")))
-        })
-        .collect()
 }
 
 /// Something that lives as long as the node: a devnet's other nodes and its traffic.
@@ -101,12 +88,8 @@ impl Service {
                     format!("no runtime: {error}; check `ulimit -u`"),
                 )
             })?;
-        let mut network =
-            NetworkConfig::new(config.p2p_listen().ok_or_else(|| bad_address("network.listen"))?);
-        network.peers = peer_addresses(&config.network.peers)?;
-        network.inbound_max = config.network.inbound_max as usize;
-        network.per_ip_max = config.network.per_ip_max as usize;
-        let rpc_listen = config.rpc_listen().ok_or_else(|| bad_address("rpc.listen"))?;
+        let network = config.network_config().ok_or_else(|| bad_address("network"))?;
+        let http = config.rpc_config().ok_or_else(|| bad_address("rpc.listen"))?;
         let stop_budget = Duration::from_secs(config.shutdown.timeout_s);
         let options = NodeOptions {
             name: prepared.name(),
@@ -116,33 +99,17 @@ impl Service {
             observer: config.node.observer,
             skip_doppelganger: false,
             network,
-            pool: PoolLimits {
-                txs_max: config.mempool.txs_max,
-                heap_bytes_max: config.mempool.memory_max_mb.saturating_mul(1_000_000),
-                expiry_ms: config.mempool.expiry_h.saturating_mul(3_600_000),
-            },
-            store: StoreOptions {
-                cache_coins: config.storage.cache_coins,
-                ..StoreOptions::default()
-            },
-            rpc_listen: Some(rpc_listen.to_string()),
+            pool: config.pool_limits(),
+            store: config.store_options(),
+            rpc_listen: Some(http.listen.to_string()),
             log_file: telemetry.log_file().map(Into::into),
             logs,
             log_filter: telemetry.filter(),
             stop_budget,
             genesis: prepared.genesis,
         };
-        let genesis_network = options.genesis.network;
         let node = runtime.block_on(node::start(options, runtime.handle().clone()))?;
-        let rpc = rpc::Server::start(
-            rpc::Config {
-                listen: rpc_listen,
-                allowed_hosts: config.rpc.allowed_hosts.clone(),
-                network: genesis_network,
-            },
-            node.handle().clone(),
-            Arc::clone(node.metrics()),
-        );
+        let rpc = rpc::Server::start(http, node.handle().clone(), Arc::clone(node.metrics()));
         let rpc = match rpc {
             Ok(rpc) => rpc,
             Err(error) => {

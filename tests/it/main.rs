@@ -1,5 +1,10 @@
 //! Everything that is tested from outside the rooms, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed; its helpers are no different"
+)]
+
 mod devnet_load;
 mod errors;
 mod example_config;
