@@ -105,6 +105,11 @@ impl Service {
             log_file: telemetry.log_file().map(Into::into),
             logs,
             log_filter: telemetry.filter(),
+            log_lines_dropped: {
+                let dropped = telemetry.drop_counter();
+                Arc::new(move || dropped.lines())
+            },
+            warnings: prepared.loaded.warnings,
             stop_budget,
             genesis: prepared.genesis,
         };

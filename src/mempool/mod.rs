@@ -29,4 +29,4 @@ pub use orphans::{
 };
 pub use pool::{Admitted, Committed, Context, Mempool};
 pub use refusal::{DuplicateOf, Refusal};
-pub use stats::{AGE_BANDS_MS, PoolStats, RATE_BUCKETS, RateBucket};
+pub use stats::{AGE_BANDS_MS, FeeRates, PoolStats, RATE_BUCKETS, RateBucket};

@@ -21,6 +21,17 @@ pub struct RateBucket {
     pub bytes: u64,
 }
 
+/// Fee rates of what waits, units per 1000 bytes, in the order in which blocks would take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeeRates {
+    /// The lowest.
+    pub min: u64,
+    /// The middle one.
+    pub p50: u64,
+    /// 95 of 100 are not above it.
+    pub p95: u64,
+}
+
 /// What came and went since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counters {
@@ -50,6 +61,8 @@ pub struct PoolStats {
     pub fees_units: u64,
     /// Lowest fee rate that is taken, units per 1000 bytes.
     pub floor_per_kb: u64,
+    /// Fee rates of what waits; `None` while nothing does.
+    pub fee_rates: Option<FeeRates>,
     /// When the oldest came.
     pub oldest_ms: Option<TimestampMs>,
     /// Transactions by age, bands of [`AGE_BANDS_MS`], then older.
@@ -85,6 +98,19 @@ impl Mempool {
         share(self.len(), self.limits.txs_max).max(share(self.heap_bytes, self.limits.heap_bytes_max))
     }
 
+    fn fee_rates(&self) -> Option<FeeRates> {
+        let last = self.by_score.len().checked_sub(1)?;
+        let mut rates = self.by_score.iter().map(|((rate, _), _)| rate.per_kb());
+        let min = rates.next()?;
+        // What `next` took counts: positions are counted from the second one on.
+        let (middle, high) = (last / 2, last * 95 / 100);
+        let p50 = middle.checked_sub(1).map_or(Some(min), |skip| rates.nth(skip))?;
+        let p95 = (high - middle)
+            .checked_sub(1)
+            .map_or(Some(p50), |skip| rates.nth(skip))?;
+        Some(FeeRates { min, p50, p95 })
+    }
+
     /// The figures at `now`.
     pub fn stats(&self, now: TimestampMs) -> PoolStats {
         let mut ages = [0; AGE_BANDS_MS.len() + 1];
@@ -101,6 +127,7 @@ impl Mempool {
             pressure_permille: self.pressure_permille(),
             fees_units: self.fees_units,
             floor_per_kb: self.floor.per_kb(),
+            fee_rates: self.fee_rates(),
             oldest_ms: self.oldest_ms(),
             ages,
             rates: self.rates,

@@ -20,7 +20,7 @@ use crate::{
     wire::{self, PeerInfo},
 };
 
-use super::{clock::NodeClock, names::Names};
+use super::{clock::NodeClock, names::Names, status::Heights};
 
 /// fsync samples kept for the figures on screen.
 const FSYNC_SAMPLES_MAX: usize = 256;
@@ -32,9 +32,9 @@ pub(super) struct Facts {
     pub(super) me: Option<PublicKey>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) events: Arc<EventRing>,
+    heights: Arc<Heights>,
     chain: Mutex<ChainStatus>,
     fsyncs: Mutex<VecDeque<u64>>,
-    holds: Mutex<BTreeSet<SigningHold>>,
     /// Live sessions: the key each proved and its address, to name them when they end.
     peers: Mutex<BTreeMap<NodeId, (Option<PublicKey>, String)>>,
 }
@@ -50,6 +50,7 @@ impl Facts {
         me: Option<PublicKey>,
         metrics: Arc<Metrics>,
         events: Arc<EventRing>,
+        heights: Arc<Heights>,
         chain: ChainStatus,
     ) -> Self {
         Self {
@@ -58,9 +59,9 @@ impl Facts {
             me,
             metrics,
             events,
+            heights,
             chain: Mutex::new(chain),
             fsyncs: Mutex::new(VecDeque::new()),
-            holds: Mutex::new(BTreeSet::new()),
             peers: Mutex::new(BTreeMap::new()),
         }
     }
@@ -100,6 +101,7 @@ impl Facts {
     ///
     /// `took_us` holds, for each of its transactions that waited here, the time since acceptance.
     pub(super) fn finalized(&self, committed: &CommittedBlock, at: Moment, took_us: &[u64]) {
+        self.heights.finalized(committed, at.mono_ms);
         let header = &committed.block.header;
         let (height, hash) = (header.height, committed.hash);
         let txs = u32::try_from(committed.block.transactions.len()).unwrap_or(u32::MAX);
@@ -242,6 +244,12 @@ impl Facts {
                 };
                 tracing::warn!(height = height.get(), round = to.get(), reason, "view change");
                 consensus.view_changes.inc();
+                if matches!(
+                    cause,
+                    ViewChangeCause::ProposalTimeout | ViewChangeCause::VoteTimeout
+                ) {
+                    self.heights.timer_fired(*height);
+                }
                 if *cause == ViewChangeCause::ProposalTimeout {
                     consensus.proposals.inc(labels::ProposalResult::Missed);
                 }
@@ -297,28 +305,15 @@ impl Facts {
 
     /// A reason to sign nothing arose.
     pub(super) fn held(&self, hold: SigningHold) {
-        if locked(&self.holds).insert(hold) {
-            if hold.is_safety_stop() {
-                tracing::error!(reason = hold.reason(), "this node stopped signing");
-            } else {
-                tracing::info!(reason = hold.reason(), "this node does not sign");
-            }
-            self.tell(EventKind::Signing {
-                signing: false,
-                reason: hold.reason().to_owned(),
-            });
+        if hold.is_safety_stop() {
+            tracing::error!(reason = hold.reason(), "this node stopped signing");
+        } else {
+            tracing::info!(reason = hold.reason(), "this node does not sign");
         }
-    }
-
-    /// The reason is gone.
-    pub(super) fn released(&self, hold: SigningHold, signing: bool) {
-        if locked(&self.holds).remove(&hold) && signing {
-            tracing::info!("this node signs");
-            self.tell(EventKind::Signing {
-                signing: true,
-                reason: String::new(),
-            });
-        }
+        self.tell(EventKind::Signing {
+            signing: false,
+            reason: hold.reason().to_owned(),
+        });
     }
 
     /// Two certificates for different blocks at one height.

@@ -1,15 +1,17 @@
 //! What people hold of the node: the handle, and the tasks that keep it fresh and carry out commands.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, thread::JoinHandle, time::Duration};
 
 use crossbeam_channel::Sender;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    chain::Genesis,
     control::{
-        CommandRequest, EventRing, LogFilter, LogRing, NodeHandle, NodeStatus, Status, StepState, StopStatus,
-        StopStep, Watchers,
+        EventRing, LogFilter, LogRing, NodeHandle, NodeStatus, Status, StepState, StopStatus, StopStep,
+        Watchers,
     },
+    crypto::PublicKey,
     engine::Event,
     metrics::Metrics,
     network::Network,
@@ -17,30 +19,46 @@ use crate::{
 };
 
 use super::{
-    bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, facts::Facts, names::Names,
-    spawner::Tasks, tickets::Tickets, verifier::Verifier,
+    bodies::Bodies,
+    clock::NodeClock,
+    driver::Shared,
+    evidence::EvidenceBook,
+    facts::Facts,
+    names::Names,
+    operator::{Operator, Submissions},
+    query::Lookups,
+    spawner::Tasks,
+    status::{Alarms, Heights, Host, Known, Sources, StatusBuilder, StatusTask},
+    tickets::Tickets,
+    watchdog::{Findings, Watchdog},
 };
 
 /// Commands waiting to be carried out. When full, the caller is told that the node is busy.
 const COMMANDS_MAX: usize = 4_096;
 
 /// Everything that the tasks for people read.
-pub(super) struct PeopleParts {
+pub(super) struct PeopleParts<'a> {
     pub(super) identity: NodeStatus,
+    pub(super) genesis: &'a Genesis,
+    pub(super) me: Option<PublicKey>,
+    /// Most sessions.
+    pub(super) peers_max: usize,
     pub(super) clock: NodeClock,
     pub(super) facts: Arc<Facts>,
+    pub(super) heights: Arc<Heights>,
     pub(super) shared: Arc<Shared>,
     pub(super) network: Network,
     pub(super) bodies: Arc<Bodies>,
     pub(super) evidence: Arc<EvidenceBook>,
     pub(super) tickets: Arc<Tickets>,
-    pub(super) verifier: Arc<Verifier>,
     pub(super) store: Arc<Store>,
     pub(super) bulk: Sender<Event>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) events: Arc<EventRing>,
     pub(super) logs: Arc<LogRing>,
     pub(super) log_filter: Arc<dyn LogFilter>,
+    /// Log lines that were dropped so far.
+    pub(super) log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub(super) tasks: Arc<Tasks>,
     pub(super) names: Names,
     pub(super) stop_budget: Duration,
@@ -52,46 +70,111 @@ pub(super) struct People {
     stop_asked: watch::Receiver<Option<String>>,
     stop: watch::Sender<Option<Arc<StopStatus>>>,
     budget: Duration,
+    watchdog: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// Starts them.
-pub(super) fn start(parts: PeopleParts) -> (People, NodeHandle) {
-    let (status, statuses) = watch::channel(Arc::new(Status::default()));
-    let (commands, _commands_in) = mpsc::channel::<CommandRequest>(COMMANDS_MAX);
-    let (_ask, stop_asked) = watch::channel(None);
-    let (stop, _) = watch::channel(None);
+/// Starts them. Reads the host's figures once, which blocks for a moment.
+///
+/// # Errors
+/// If the watchdog's thread cannot be started.
+pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> {
+    let faces = parts.clock.faces();
+    let alarms = Arc::new(Alarms::default());
+    let findings = Arc::new(Findings::default());
+    let watchers = Watchers::new();
+    let (publish, status) = watch::channel(Arc::new(Status::default()));
+    let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
+    let (ask_stop, stop_asked) = watch::channel(None);
+    let (stop, stopping) = watch::channel(None);
+
+    let (stop_watchdog, until) = crossbeam_channel::bounded(1);
+    let watchdog = Watchdog::new(
+        parts.clock,
+        Arc::clone(&parts.shared),
+        Arc::clone(&parts.metrics),
+        Arc::clone(&findings),
+    );
+    let watchdog = std::thread::Builder::new()
+        .name("watchdog".to_owned())
+        .spawn(move || watchdog.run(&until))?;
+
+    let host = Arc::new(Host::new(
+        faces,
+        parts.identity.data_dir.clone(),
+        Arc::clone(&parts.store),
+    ));
+    parts
+        .tasks
+        .start("host", Arc::clone(&host).watch(Arc::clone(&parts.tasks)));
+    let known = Known {
+        identity: parts.identity,
+        me: parts.me,
+        names: parts.names.clone(),
+        params: parts.genesis.params,
+        peers_max: u32::try_from(parts.peers_max).unwrap_or(u32::MAX),
+        clock: parts.clock,
+    };
+    let builder = StatusBuilder::new(known, Arc::clone(&alarms), Arc::clone(&parts.events));
+    let sources = Sources {
+        clock: parts.clock,
+        shared: parts.shared,
+        facts: parts.facts,
+        heights: parts.heights,
+        network: parts.network.clone(),
+        evidence: Arc::clone(&parts.evidence),
+        bodies: Arc::clone(&parts.bodies),
+        metrics: parts.metrics,
+        host,
+        watchdog: findings,
+        log_filter: Arc::clone(&parts.log_filter),
+        log_lines_dropped: parts.log_lines_dropped,
+        stop: stopping.clone(),
+    };
+    let task = StatusTask::new(builder, sources, Arc::clone(&alarms), watchers.clone(), publish);
+    parts.tasks.start("status", task.run());
+
+    let network = parts.network;
+    let operator = Operator {
+        clock: faces,
+        events: Arc::clone(&parts.events),
+        alarms,
+        log_filter: parts.log_filter,
+        disconnect: Box::new(move |peer| network.disconnect(peer)),
+        ask_stop,
+        stop: stopping,
+        pool: Arc::new(Submissions {
+            chain_id: parts.genesis.chain_id(),
+            bodies: Arc::clone(&parts.bodies),
+            tickets: parts.tickets,
+            engine: parts.bulk,
+        }),
+        tasks: Arc::clone(&parts.tasks),
+    };
+    parts.tasks.start("operator", operator.run(commands_in));
+
+    let handle = NodeHandle {
+        status,
+        commands,
+        events: parts.events,
+        logs: parts.logs,
+        query: Arc::new(Lookups {
+            reader: parts.store.reader(),
+            bodies: parts.bodies,
+            evidence: parts.evidence,
+            names: parts.names,
+            network: parts.genesis.network,
+        }),
+        watchers,
+        clock: faces,
+    };
     let people = People {
         clock: parts.clock,
         stop_asked,
         stop,
         budget: parts.stop_budget,
+        watchdog: Some((stop_watchdog, watchdog)),
     };
-    let clock = parts.clock;
-    let facts = Arc::clone(&parts.facts);
-    let query = super::query::Nothing;
-    let handle = NodeHandle {
-        status: statuses,
-        commands,
-        events: parts.events,
-        logs: parts.logs,
-        query: Arc::new(query),
-        watchers: Watchers::new(),
-        clock: parts.clock.faces(),
-    };
-    parts.tasks.start("status", async move {
-        let mut every = tokio::time::interval(Duration::from_millis(250));
-        loop {
-            every.tick().await;
-            let mut next = Status {
-                at: clock.faces().now(),
-                ..Status::default()
-            };
-            next.chain = Arc::new(facts.chain());
-            next.node = Arc::new(parts.identity.clone());
-            status.send_replace(Arc::new(next));
-        }
-    });
-    (people, handle)
+    Ok((people, handle))
 }
 
 impl People {
@@ -133,5 +216,15 @@ impl People {
             entry.took_ms = Some(took_ms);
         }
         self.stop.send_replace(Some(Arc::new(status.clone())));
+    }
+}
+
+impl Drop for People {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.watchdog.take() {
+            drop(stop);
+            // It is woken by that and ends at once; a panic of it has been logged.
+            let _ = thread.join();
+        }
     }
 }

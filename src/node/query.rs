@@ -1,24 +1,240 @@
-//! temp
-use crate::control::*;
-use crate::crypto::Hash256;
-pub(super) struct Nothing;
-impl Query for Nothing {
-    fn block(&self, _: u64) -> Result<Option<BlockView>, QueryError> {
-        Ok(None)
-    }
-    fn transaction(&self, _: Hash256) -> Result<TransactionView, QueryError> {
-        Err(QueryError::Storage("x".into()))
-    }
-    fn mempool_has(&self, _: Hash256) -> bool {
-        false
-    }
-    fn evidence(&self, _: Page) -> Result<Vec<EvidenceView>, QueryError> {
-        Ok(vec![])
-    }
-    fn balance(&self, _: &str) -> Result<BalanceView, QueryError> {
-        Err(QueryError::Storage("x".into()))
-    }
-    fn utxos(&self, _: &str, _: Page) -> Result<Vec<UtxoEntry>, QueryError> {
-        Ok(vec![])
+//! Look-ups for people: blocks, transactions, evidence, balances. Blocking; faces call it on threads
+//! that may wait.
+
+use std::sync::Arc;
+
+use crate::{
+    chain::{Address, Height, Network, OutPoint, TxId},
+    consensus::{Evidence, EvidenceKind},
+    control::{
+        BalanceView, BlockView, CertificateView, EvidenceView, Page, Query, QueryError, TransactionState,
+        TransactionView, UtxoEntry,
+    },
+    crypto::Hash256,
+    storage::{StoreError, StoreReader, backend::PAGE_ENTRIES_MAX},
+    wire,
+};
+
+use super::{bodies::Bodies, evidence::EvidenceBook, facts, names::Names};
+
+/// Coins of one address that are summed up or skipped; more would keep a thread for seconds.
+const COINS_MAX: usize = 1_000_000;
+/// How often a sum is taken again because a block became final meanwhile; the last one stands.
+const SUM_ATTEMPTS: usize = 3;
+
+/// Answers look-ups from storage, the pool's bodies and the evidence book.
+pub(super) struct Lookups {
+    pub(super) reader: StoreReader,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) evidence: Arc<EvidenceBook>,
+    pub(super) names: Names,
+    pub(super) network: Network,
+}
+
+impl From<StoreError> for QueryError {
+    fn from(error: StoreError) -> Self {
+        Self::Storage(error.to_string())
     }
 }
+
+impl Query for Lookups {
+    fn block(&self, height: u64) -> Result<Option<BlockView>, QueryError> {
+        let Some(stored) = self.reader.block(Height::new(height))? else {
+            return Ok(None);
+        };
+        let block = stored.block;
+        let header = &block.header;
+        let is_genesis = header.height == Height::GENESIS;
+        Ok(Some(BlockView {
+            height,
+            hash: *block.hash().as_hash(),
+            prev_hash: *header.prev_hash.as_hash(),
+            proposer: (!is_genesis).then_some(header.proposer),
+            created_round: header.created_round,
+            timestamp_ms: header.timestamp_ms.get(),
+            tx_count: u32::try_from(block.transactions.len()).unwrap_or(u32::MAX),
+            txids: block
+                .transactions
+                .iter()
+                .map(|transaction| *transaction.txid().as_hash())
+                .collect(),
+            utxo_commitment: header.utxo_commitment,
+            certificate: stored.certificate.map(|certificate| {
+                let (signers, signatures) = certificate.signatures.into_iter().unzip();
+                CertificateView {
+                    round: certificate.round,
+                    signers,
+                    signatures,
+                }
+            }),
+        }))
+    }
+
+    fn transaction(&self, txid: Hash256) -> Result<TransactionView, QueryError> {
+        let txid = TxId::from_hash(txid);
+        if let Some((height, finalized_at_ms)) = self.final_at(&txid)? {
+            return Ok(TransactionView {
+                height: Some(height.get()),
+                finalized_at_ms: Some(finalized_at_ms),
+                ..state(TransactionState::Final)
+            });
+        }
+        let is_proposed = self
+            .bodies
+            .proposed_at(&txid)
+            .is_some_and(|height| height > self.reader.height());
+        Ok(match (is_proposed, self.bodies.contains(&txid)) {
+            (true, _) => state(TransactionState::Proposed),
+            (false, true) => state(TransactionState::Pending),
+            (false, false) => match self.bodies.refused(&txid) {
+                Some(reason) => TransactionView {
+                    reason: Some(reason.to_owned()),
+                    ..state(TransactionState::Rejected)
+                },
+                None => state(TransactionState::Unknown),
+            },
+        })
+    }
+
+    fn mempool_has(&self, txid: Hash256) -> bool {
+        self.bodies.contains(&TxId::from_hash(txid))
+    }
+
+    fn evidence(&self, page: Page) -> Result<Vec<EvidenceView>, QueryError> {
+        let held = self.evidence.all();
+        let chosen = held.iter().skip(page.skip as usize).take(page.limit as usize);
+        Ok(chosen.map(|evidence| self.show(evidence)).collect())
+    }
+
+    fn balance(&self, address: &str) -> Result<BalanceView, QueryError> {
+        let wanted = self.address(address)?;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let height = self.reader.height();
+            let (mut amount, mut utxos) = (0_u64, 0_u64);
+            self.walk(&wanted, |entry| {
+                amount = amount.saturating_add(entry.amount);
+                utxos += 1;
+                true
+            })?;
+            if self.reader.height() == height || attempts == SUM_ATTEMPTS {
+                return Ok(BalanceView {
+                    address: address.to_owned(),
+                    amount,
+                    utxos,
+                    height: height.get(),
+                });
+            }
+        }
+    }
+
+    fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError> {
+        let wanted = self.address(address)?;
+        let (mut skipped, mut found) = (0, Vec::new());
+        if page.limit == 0 {
+            return Ok(found);
+        }
+        self.walk(&wanted, |entry| {
+            if skipped < page.skip {
+                skipped += 1;
+            } else {
+                found.push(entry);
+            }
+            found.len() < page.limit as usize
+        })?;
+        Ok(found)
+    }
+}
+
+impl Lookups {
+    fn address(&self, text: &str) -> Result<Address, QueryError> {
+        Address::from_text(text, self.network).map_err(|error| QueryError::Invalid(error.to_string()))
+    }
+
+    /// The block that holds a final transaction, and when that became final here; before this run,
+    /// the time that the block itself tells.
+    fn final_at(&self, txid: &TxId) -> Result<Option<(Height, u64)>, QueryError> {
+        if let Some(known) = self.bodies.final_at(txid) {
+            return Ok(Some(known));
+        }
+        let Some(position) = self.reader.transaction_position(txid)? else {
+            return Ok(None);
+        };
+        let header = self.reader.header(position.height)?;
+        Ok(header.map(|stored| (position.height, stored.header.timestamp_ms.get())))
+    }
+
+    /// Hands every coin of an address to `take`, ascending by outpoint, until it says false.
+    fn walk(&self, address: &Address, mut take: impl FnMut(UtxoEntry) -> bool) -> Result<(), QueryError> {
+        let (mut after, mut seen): (Option<OutPoint>, usize) = (None, 0);
+        loop {
+            let coins = self.reader.outpoints_of(address, after, PAGE_ENTRIES_MAX)?;
+            let is_last = coins.len() < PAGE_ENTRIES_MAX;
+            seen += coins.len();
+            for (outpoint, coin) in coins {
+                after = Some(outpoint);
+                let goes_on = take(UtxoEntry {
+                    txid: *outpoint.txid.as_hash(),
+                    index: outpoint.index,
+                    amount: coin.output.amount.units(),
+                    height: coin.height.get(),
+                });
+                if !goes_on {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+            if seen >= COINS_MAX {
+                return Err(QueryError::Invalid(format!(
+                    "the address has more than {COINS_MAX} outputs; ask for pages near the beginning"
+                )));
+            }
+        }
+    }
+
+    fn show(&self, evidence: &Evidence) -> EvidenceView {
+        let messages = evidence
+            .messages
+            .iter()
+            .filter_map(|message| wire::codec::encode(message).ok());
+        EvidenceView {
+            kind: code(evidence.kind).to_owned(),
+            crime: facts::crime(evidence.kind).to_owned(),
+            height: evidence.height.get(),
+            round: evidence
+                .messages
+                .first()
+                .map_or(0, |message| message.round().get()),
+            validator: evidence.offender,
+            name: self.names.of(&evidence.offender),
+            messages: messages.map(const_hex::encode).collect(),
+        }
+    }
+}
+
+fn state(state: TransactionState) -> TransactionView {
+    TransactionView {
+        state,
+        height: None,
+        finalized_at_ms: None,
+        reason: None,
+    }
+}
+
+/// The name of a kind in docs/CONSENSUS.md.
+const fn code(kind: EvidenceKind) -> &'static str {
+    match kind {
+        EvidenceKind::Prepares => "E1",
+        EvidenceKind::Commits => "E2",
+        EvidenceKind::PrePrepares => "E3",
+        EvidenceKind::ViewChanges => "E4",
+        EvidenceKind::Amnesia => "E5",
+        EvidenceKind::BadProposal => "E6",
+    }
+}
+
+#[cfg(test)]
+mod tests;

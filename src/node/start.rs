@@ -24,7 +24,7 @@ use crate::{
     engine::{Engine, EngineConfig, Event, Ledger, SharedView, SigningHold, Start},
     mempool::PoolLimits,
     metrics::Metrics,
-    network::{self, Network, NetworkConfig, PeerEvent, Surroundings},
+    network::{self, DIALLED_PEERS_MAX, Network, NetworkConfig, PeerEvent, Surroundings},
     signer::Signer,
     storage::{Store, StoreOptions, lock::DataDirLock},
     wire::{ChainIdentity, LocalTip, MasternodeProof},
@@ -46,6 +46,7 @@ use super::{
     requests::Requests,
     serve::Serve,
     spawner::Tasks,
+    status::Heights,
     tickets::Tickets,
     timers::Timers,
     verifier::Verifier,
@@ -93,6 +94,10 @@ pub struct NodeOptions {
     pub logs: Arc<LogRing>,
     /// The live filter.
     pub log_filter: Arc<dyn LogFilter>,
+    /// Log lines that were dropped so far.
+    pub log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// What an operator should know from the start, such as a key that is not encrypted.
+    pub warnings: Vec<String>,
     /// How long a graceful stop may take.
     pub stop_budget: Duration,
 }
@@ -172,12 +177,14 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let names = Names::of_state(&state);
     let validators = ValidatorSet::new(state.validators());
 
+    let heights = Arc::new(Heights::load(&reader)?);
     let facts = Arc::new(Facts::new(
         clock,
         names.clone(),
         me,
         Arc::clone(&metrics),
         Arc::clone(&events),
+        Arc::clone(&heights),
         ChainStatus {
             height: state.tip.height.get(),
             hash: *state.tip.hash.as_hash(),
@@ -339,7 +346,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         address: None,
         mode: Mode::Full,
         started: clock.faces().now(),
-        warnings: Vec::new(),
+        warnings: options.warnings,
         pid: std::process::id(),
         data_dir: options.data_dir.clone(),
         log_file: options.log_file.clone(),
@@ -347,26 +354,35 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         p2p_listen: network.listening().to_string(),
         rpc_listen: options.rpc_listen.clone(),
     };
+    let peers_max = options.network.inbound_max + options.network.reserved_max + DIALLED_PEERS_MAX;
     let (people, handle) = people::start(PeopleParts {
         identity,
+        genesis,
+        me,
+        peers_max,
         clock,
         facts,
+        heights,
         shared,
         network: network.clone(),
         bodies,
         evidence,
         tickets,
-        verifier: Arc::clone(&verifier),
         store: Arc::clone(&store),
         bulk,
         metrics: Arc::clone(&metrics),
         events,
         logs: options.logs,
         log_filter: options.log_filter,
+        log_lines_dropped: options.log_lines_dropped,
         tasks: Arc::clone(&tasks),
         names,
         stop_budget: options.stop_budget,
-    });
+    })
+    .map_err(|source| NodeError::Thread {
+        name: "watchdog",
+        source,
+    })?;
 
     let consensus_verifier = Arc::clone(&verifier);
     let verifiers = vec![

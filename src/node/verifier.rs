@@ -280,20 +280,4 @@ impl Verifier {
             self.gossip.counters.engine_full.fetch_add(1, Ordering::Relaxed);
         }
     }
-
-    /// Checks one transaction that our own operator or an RPC client brought.
-    ///
-    /// # Errors
-    /// The reason, if a signature does not hold.
-    pub(super) fn verify_local(
-        &self,
-        transaction: SharedTransaction,
-    ) -> Result<Verified<SharedTransaction>, chain::TransactionError> {
-        let (mut held, culprits) = chain::verify_batch(vec![transaction], &self.chain_id);
-        match (held.pop(), culprits.into_iter().next()) {
-            (Some(transaction), _) => Ok(transaction),
-            (None, Some((_, error))) => Err(error),
-            (None, None) => Err(chain::TransactionError::Signature { input: 0 }),
-        }
-    }
 }

@@ -48,6 +48,7 @@ impl Machine {
             }
         }
         self.tip_commits = signatures_of(tip.certificate.as_ref());
+        self.late_commits.clear();
         self.tip = tip;
         let is_same_set = validators.hash() == self.current.validators.hash();
         let height = self.tip.height.next();

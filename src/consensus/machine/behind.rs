@@ -1,6 +1,6 @@
 //! Who is behind whom: R10, and the signs that we are the ones (§7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
     chain::Height,
@@ -75,7 +75,7 @@ impl Machine {
         from: Option<NodeId>,
         message: &ConsensusMessage,
     ) {
-        if self.joins_tip(message) {
+        if self.joins_tip(message, context.now.mono) {
             return;
         }
         let Some(peer) = from else { return };
@@ -91,7 +91,7 @@ impl Machine {
 
     /// A late COMMIT of the deciding round stands in the tip's certificate from now on, so that slow
     /// honest masternodes are seen to have signed.
-    fn joins_tip(&mut self, message: &ConsensusMessage) -> bool {
+    fn joins_tip(&mut self, message: &ConsensusMessage, now: Mono) -> bool {
         let (ConsensusMessage::Vote(vote), Some(certificate)) = (message, &self.tip.certificate) else {
             return false;
         };
@@ -100,7 +100,10 @@ impl Machine {
             && vote.digest == self.tip.hash
             && vote.round.get() == certificate.round;
         if joins {
-            self.tip_commits.entry(vote.signer).or_insert(vote.signature);
+            if let Entry::Vacant(place) = self.tip_commits.entry(vote.signer) {
+                place.insert(vote.signature);
+                self.late_commits.push((vote.signer, now));
+            }
         }
         joins
     }

@@ -132,6 +132,8 @@ pub struct Machine {
     tip: Tip,
     /// COMMITs of the tip's deciding round: the certificate that the next proposal carries (R10).
     tip_commits: BTreeMap<Signer, Signature>,
+    /// Who joined it after the tip was decided, and when.
+    late_commits: Vec<(Signer, Mono)>,
     current: HeightState,
     next: NextHeight,
     guard: Guard,
@@ -177,6 +179,7 @@ impl Machine {
             config,
             tip,
             tip_commits,
+            late_commits: Vec::new(),
             current,
             guard,
             requests: Requests::default(),

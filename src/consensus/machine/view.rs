@@ -62,6 +62,8 @@ pub struct View {
     pub timeline: Vec<TimelineEntry>,
     /// Messages kept for the next height.
     pub buffered_next: usize,
+    /// COMMITs of the height before that came after it was decided (R10), in order of arrival.
+    pub late_commits: Vec<(Signer, Mono)>,
 }
 
 /// Votes counted for the current round.
@@ -246,6 +248,7 @@ impl Machine {
             past_rounds: current.past_rounds.iter().cloned().collect(),
             timeline: current.timeline.iter().cloned().collect(),
             buffered_next: self.next.len(),
+            late_commits: self.late_commits.clone(),
         }
     }
 

@@ -1,0 +1,305 @@
+//! Carries commands out: one arm each. Whatever an operator does by hand is a line in the log and an
+//! event, with who asked and what came of it.
+//!
+//! Transactions are checked in batches beside this loop, so that thousands of submissions a second
+//! neither wait for each other's verdict nor hold up a stop.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use crossbeam_channel::{Sender, TrySendError};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    chain::{SharedTransaction, TRANSACTION_BYTES_MAX, Transaction, check_alone},
+    control::{
+        Caller, Clock, Command, CommandError, CommandRequest, EventKind, EventRing, LogFilter, Reply,
+        StopStatus,
+    },
+    crypto::{Hash256, NodeId, Verified},
+    engine::{Arrival, Event, Source},
+    mempool::{DuplicateOf, Refusal},
+};
+
+use super::{bodies::Bodies, spawner::Tasks, status::Alarms, tickets::Tickets};
+
+/// Commands taken from the queue at once.
+const TAKE_MAX: usize = 512;
+/// Transactions checked as one batch: about 10 ms of one core.
+const BATCH_MAX: usize = 256;
+/// Batches under way at once, those that wait for the engine's verdict included.
+const BATCHES_MAX: usize = 8;
+/// Submissions that may wait for a batch; more are told that the node is busy.
+const WAITING_MAX: usize = 4_096;
+/// How long a submission may wait for the engine's verdict.
+const VERDICT_DEADLINE: Duration = Duration::from_secs(5);
+
+type Answer = oneshot::Sender<Result<Reply, CommandError>>;
+
+/// Closes the session with a node; false if there is none.
+pub(super) type Disconnect = Box<dyn Fn(&NodeId) -> bool + Send + Sync>;
+
+/// Who carries commands out.
+pub(super) struct Operator {
+    pub(super) clock: Clock,
+    pub(super) events: Arc<EventRing>,
+    pub(super) alarms: Arc<Alarms>,
+    pub(super) log_filter: Arc<dyn LogFilter>,
+    pub(super) disconnect: Disconnect,
+    /// Where a stop is asked for, with its reason.
+    pub(super) ask_stop: watch::Sender<Option<String>>,
+    /// Present once a stop has begun, whoever asked for it.
+    pub(super) stop: watch::Receiver<Option<Arc<StopStatus>>>,
+    pub(super) pool: Arc<Submissions>,
+    pub(super) tasks: Arc<Tasks>,
+}
+
+/// The way of a transaction from its bytes to the engine's verdict.
+pub(super) struct Submissions {
+    pub(super) chain_id: Hash256,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) tickets: Arc<Tickets>,
+    /// The engine's queue for everything but votes.
+    pub(super) engine: Sender<Event>,
+}
+
+/// One transaction that somebody waits for.
+struct Submission {
+    bytes: Vec<u8>,
+    answer: Answer,
+}
+
+impl Operator {
+    /// Carries commands out until nobody can send any.
+    pub(super) async fn run(self, mut commands: mpsc::Receiver<CommandRequest>) {
+        let slots = Arc::new(Semaphore::new(BATCHES_MAX));
+        let mut arrived = Vec::with_capacity(TAKE_MAX);
+        let mut waiting: VecDeque<Submission> = VecDeque::new();
+        loop {
+            tokio::select! {
+                taken = commands.recv_many(&mut arrived, TAKE_MAX) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    for request in arrived.drain(..) {
+                        self.take(request, &mut waiting);
+                    }
+                }
+                Ok(slot) = Arc::clone(&slots).acquire_owned(), if !waiting.is_empty() => {
+                    self.begin_batch(&mut waiting, slot);
+                }
+            }
+            while !waiting.is_empty()
+                && let Ok(slot) = Arc::clone(&slots).try_acquire_owned()
+            {
+                self.begin_batch(&mut waiting, slot);
+            }
+        }
+    }
+
+    fn begin_batch(&self, waiting: &mut VecDeque<Submission>, slot: OwnedSemaphorePermit) {
+        let batch: Vec<Submission> = waiting.drain(..waiting.len().min(BATCH_MAX)).collect();
+        let (pool, tasks) = (Arc::clone(&self.pool), Arc::clone(&self.tasks));
+        self.tasks.start("submissions", async move {
+            pool.submit(batch, &tasks).await;
+            drop(slot);
+        });
+    }
+
+    fn take(&self, request: CommandRequest, waiting: &mut VecDeque<Submission>) {
+        let CommandRequest {
+            command,
+            caller,
+            reply: answer,
+        } = request;
+        let name = command.name();
+        let is_audited = command.is_audited();
+        let outcome = match command {
+            Command::Stop { reason } => self.stop(&caller, reason),
+            _ if self.is_stopping() => Err(CommandError::Stopping),
+            Command::AckAlarms => {
+                self.alarms.acknowledge();
+                Ok(Reply::Done)
+            }
+            Command::SetLogFilter { filter } => self.set_log_filter(&filter),
+            Command::DisconnectPeer { peer } => match (self.disconnect)(&peer) {
+                true => Ok(Reply::Done),
+                false => Err(CommandError::NotFound {
+                    what: format!("a session with {}", peer.short()),
+                }),
+            },
+            Command::SubmitTransaction { .. } if waiting.len() >= WAITING_MAX => Err(CommandError::Busy),
+            Command::SubmitTransaction { bytes } => {
+                waiting.push_back(Submission { bytes, answer });
+                return;
+            }
+        };
+        if is_audited {
+            self.audit(&caller, name, &outcome);
+        }
+        // A caller that went away does not undo the command.
+        let _ = answer.send(outcome);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.borrow().is_some() || self.ask_stop.borrow().is_some()
+    }
+
+    fn stop(&self, caller: &Caller, reason: String) -> Result<Reply, CommandError> {
+        let reason = match reason.trim() {
+            "" => caller.word(),
+            given => given.to_owned(),
+        };
+        self.ask_stop.send_if_modified(|asked| match asked {
+            Some(_) => false,
+            None => {
+                *asked = Some(reason);
+                true
+            }
+        });
+        Ok(Reply::Stopping)
+    }
+
+    fn set_log_filter(&self, filter: &str) -> Result<Reply, CommandError> {
+        match self.log_filter.set(filter) {
+            Ok(()) => Ok(Reply::Done),
+            Err(error) => Err(CommandError::Invalid {
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    fn audit(&self, caller: &Caller, command: String, outcome: &Result<Reply, CommandError>) {
+        let caller = caller.word();
+        let outcome = match outcome {
+            Ok(Reply::Done | Reply::Accepted { .. }) => "done".to_owned(),
+            Ok(Reply::Stopping) => "begun".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        tracing::info!(caller, command, outcome, "operator command");
+        self.events.push(
+            self.clock.now(),
+            EventKind::Command {
+                caller,
+                command,
+                outcome,
+            },
+        );
+    }
+}
+
+impl Submissions {
+    /// Checks a batch on a thread that may compute, hands what holds to the engine at once, and
+    /// answers everybody.
+    async fn submit(self: Arc<Self>, batch: Vec<Submission>, tasks: &Tasks) {
+        let (bytes, answers): (Vec<Vec<u8>>, Vec<Answer>) = batch
+            .into_iter()
+            .map(|submission| (submission.bytes, submission.answer))
+            .unzip();
+        let this = Arc::clone(&self);
+        let Some(checked) = tasks.blocking(move || this.check(bytes)).await else {
+            return;
+        };
+        let mut arrivals = Vec::with_capacity(checked.len());
+        let mut verdicts = Vec::with_capacity(checked.len());
+        for (transaction, answer) in checked.into_iter().zip(answers) {
+            let opened = transaction.and_then(|transaction| {
+                let (ticket, verdict) = self.tickets.open().ok_or(CommandError::Busy)?;
+                Ok((transaction, ticket, verdict))
+            });
+            match opened {
+                Ok((transaction, ticket, verdict)) => {
+                    arrivals.push(Arrival {
+                        transaction,
+                        source: Source::Local(ticket),
+                    });
+                    verdicts.push((ticket, verdict, answer));
+                }
+                Err(error) => drop(answer.send(Err(error))),
+            }
+        }
+        if arrivals.is_empty() {
+            return;
+        }
+        if let Err(error) = self.engine.try_send(Event::Transactions(arrivals)) {
+            let reason = match error {
+                TrySendError::Full(_) => CommandError::Busy,
+                TrySendError::Disconnected(_) => CommandError::Stopping,
+            };
+            for (ticket, _, answer) in verdicts {
+                self.tickets.close(ticket);
+                let _ = answer.send(Err(reason.clone()));
+            }
+            return;
+        }
+        // The engine judges the batch in one step: waiting in order holds nobody up.
+        let deadline = Instant::now() + VERDICT_DEADLINE;
+        for (ticket, verdict, answer) in verdicts {
+            let outcome = match timeout_at(deadline, verdict).await {
+                Ok(Ok(Ok(txid))) => Ok(Reply::Accepted {
+                    txid: *txid.as_hash(),
+                }),
+                Ok(Ok(Err(refusal))) => Err(refused(&refusal)),
+                Ok(Err(_)) => Err(CommandError::Stopping),
+                Err(_) => {
+                    self.tickets.close(ticket);
+                    Err(CommandError::Busy)
+                }
+            };
+            let _ = answer.send(outcome);
+        }
+    }
+
+    /// Decodes each, refuses what can be refused alone, and checks the signatures of the rest
+    /// together. The verdicts stand in the order of `batch`.
+    fn check(&self, batch: Vec<Vec<u8>>) -> Vec<Result<Verified<SharedTransaction>, CommandError>> {
+        let mut sound = Vec::with_capacity(batch.len());
+        let alone: Vec<Result<(), CommandError>> = batch
+            .iter()
+            .map(|bytes| self.check_one(bytes).map(|transaction| sound.push(transaction)))
+            .collect();
+        let mut signed = Verified::check_all(sound, &self.chain_id).into_iter();
+        alone
+            .into_iter()
+            .map(|verdict| {
+                verdict?;
+                match signed.next() {
+                    Some(Ok(transaction)) => Ok(transaction),
+                    Some(Err((_, error))) => Err(refused(&Refusal::from(error))),
+                    None => Err(CommandError::Busy),
+                }
+            })
+            .collect()
+    }
+
+    fn check_one(&self, bytes: &[u8]) -> Result<SharedTransaction, CommandError> {
+        if bytes.len() > TRANSACTION_BYTES_MAX {
+            return Err(refused(&Refusal::TooLarge { size: bytes.len() }));
+        }
+        let transaction = Transaction::from_canonical(bytes).map_err(|error| CommandError::Refused {
+            code: "malformed".to_owned(),
+            reason: format!("not a transaction: {error}; send its canonical bytes, witnesses included"),
+        })?;
+        check_alone(&transaction).map_err(|error| refused(&Refusal::from(error)))?;
+        let transaction = SharedTransaction::new(transaction);
+        // Sparing the signatures: whoever repeats a transaction wants to know that it is here.
+        if self.bodies.contains(&transaction.txid()) {
+            return Err(refused(&Refusal::Duplicate {
+                of: DuplicateOf::Pool,
+            }));
+        }
+        Ok(transaction)
+    }
+}
+
+fn refused(refusal: &Refusal) -> CommandError {
+    CommandError::Refused {
+        code: refusal.code().to_owned(),
+        reason: refusal.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! Commands and what comes of them; submissions from bytes to verdict.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use super::*;
+use crate::{
+    chain::{OutPoint, TxId, testing::TestChain},
+    control::{LogFilterError, Moment},
+    crypto::PublicKey,
+};
+
+#[derive(Default)]
+struct Filter(Mutex<String>);
+
+impl LogFilter for Filter {
+    fn current(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn set(&self, filter: &str) -> Result<(), LogFilterError> {
+        if filter == "nonsense" {
+            return Err(LogFilterError {
+                filter: filter.to_owned(),
+                cause: "no level".to_owned(),
+            });
+        }
+        filter.clone_into(&mut self.0.lock().unwrap());
+        Ok(())
+    }
+}
+
+struct Fixture {
+    chain: TestChain,
+    commands: mpsc::Sender<CommandRequest>,
+    filter: Arc<Filter>,
+    events: Arc<EventRing>,
+    asked: watch::Receiver<Option<String>>,
+    stop: watch::Sender<Option<Arc<StopStatus>>>,
+    bodies: Arc<Bodies>,
+    tickets: Arc<Tickets>,
+    engine: Option<crossbeam_channel::Receiver<Event>>,
+}
+
+/// The peer that there is a session with.
+const PEER: PublicKey = PublicKey::from_bytes([7; 32]);
+
+impl Fixture {
+    fn start(outputs: u64, engine_queue: usize) -> Self {
+        let chain = TestChain::new(4, outputs);
+        let tasks = Arc::new(Tasks::new(tokio::runtime::Handle::current()));
+        let (engine, engine_in) = crossbeam_channel::bounded(engine_queue);
+        let (commands, commands_in) = mpsc::channel(4_096);
+        let (ask_stop, asked) = watch::channel(None);
+        let (stop, stopping) = watch::channel(None);
+        let (events, filter) = (Arc::new(EventRing::new()), Arc::new(Filter::default()));
+        let (bodies, tickets) = (Arc::new(Bodies::new()), Arc::new(Tickets::default()));
+        let operator = Operator {
+            clock: Clock::start(),
+            events: Arc::clone(&events),
+            alarms: Arc::new(Alarms::default()),
+            log_filter: filter.clone(),
+            disconnect: Box::new(|peer| *peer == PEER),
+            ask_stop,
+            stop: stopping,
+            pool: Arc::new(Submissions {
+                chain_id: chain.chain_id,
+                bodies: Arc::clone(&bodies),
+                tickets: Arc::clone(&tickets),
+                engine,
+            }),
+            tasks: Arc::clone(&tasks),
+        };
+        tasks.start("operator", operator.run(commands_in));
+        Self {
+            chain,
+            commands,
+            filter,
+            events,
+            asked,
+            stop,
+            bodies,
+            tickets,
+            engine: Some(engine_in),
+        }
+    }
+
+    async fn ask(&self, command: Command) -> Result<Reply, CommandError> {
+        let (request, answer) = CommandRequest::new(command, Caller::Console);
+        self.commands.send(request).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    async fn submit(&self, bytes: Vec<u8>) -> Result<Reply, CommandError> {
+        self.ask(Command::SubmitTransaction { bytes }).await
+    }
+
+    /// An engine that gives every arrival the verdict of `judge`; counts its steps.
+    fn run_engine(
+        &mut self,
+        judge: impl Fn(TxId) -> Result<TxId, Refusal> + Send + 'static,
+    ) -> Arc<AtomicUsize> {
+        let (events, tickets) = (self.engine.take().unwrap(), Arc::clone(&self.tickets));
+        let steps = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&steps);
+        std::thread::spawn(move || {
+            for event in events {
+                let Event::Transactions(arrivals) = event else {
+                    continue;
+                };
+                counted.fetch_add(1, Ordering::Relaxed);
+                for arrival in arrivals {
+                    let Source::Local(ticket) = arrival.source else {
+                        continue;
+                    };
+                    tickets.answer(ticket, judge(arrival.transaction.txid()));
+                }
+            }
+        });
+        steps
+    }
+
+    fn transaction(&self, owner: u64) -> SharedTransaction {
+        self.chain
+            .transfer(&[(self.chain.coin(owner as u32), owner)], &[(owner, 900_000)])
+    }
+
+    fn outcomes(&self) -> Vec<String> {
+        let line = |event: crate::control::Event| match event.kind {
+            EventKind::Command {
+                caller,
+                command,
+                outcome,
+            } => format!("{caller}: {command}: {outcome}"),
+            other => format!("{other:?}"),
+        };
+        self.events.last(100).into_iter().map(line).collect()
+    }
+}
+
+fn code(outcome: Result<Reply, CommandError>) -> String {
+    match outcome {
+        Err(CommandError::Refused { code, reason }) => {
+            assert!(!reason.is_empty());
+            code
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_an_operator_does_is_written_down() {
+    let fixture = Fixture::start(1, 8);
+    let filter = |text: &str| Command::SetLogFilter {
+        filter: text.to_owned(),
+    };
+    assert_eq!(fixture.ask(Command::AckAlarms).await, Ok(Reply::Done));
+    assert_eq!(fixture.ask(filter("debug")).await, Ok(Reply::Done));
+    assert_eq!(fixture.filter.current(), "debug");
+    assert!(matches!(
+        fixture.ask(filter("nonsense")).await,
+        Err(CommandError::Invalid { .. })
+    ));
+    assert_eq!(
+        fixture.ask(Command::DisconnectPeer { peer: PEER }).await,
+        Ok(Reply::Done)
+    );
+    let stranger = Command::DisconnectPeer {
+        peer: PublicKey::from_bytes([8; 32]),
+    };
+    assert!(matches!(
+        fixture.ask(stranger).await,
+        Err(CommandError::NotFound { .. })
+    ));
+    let lines = fixture.outcomes();
+    assert_eq!(lines.len(), 5);
+    assert_eq!(lines[0], "console: acknowledge alarms: done");
+    assert_eq!(lines[1], "console: set log filter to debug: done");
+    assert!(lines[4].contains("is not known here"), "{}", lines[4]);
+}
+
+#[tokio::test]
+async fn a_stop_is_asked_for_once_and_ends_everything_else() {
+    let mut fixture = Fixture::start(1, 8);
+    let stop = |reason: &str| Command::Stop {
+        reason: reason.to_owned(),
+    };
+    assert_eq!(fixture.ask(stop("maintenance")).await, Ok(Reply::Stopping));
+    assert_eq!(fixture.ask(stop("again")).await, Ok(Reply::Stopping));
+    fixture.asked.wait_for(Option::is_some).await.unwrap();
+    assert_eq!(fixture.asked.borrow().as_deref(), Some("maintenance"));
+    assert_eq!(fixture.ask(Command::AckAlarms).await, Err(CommandError::Stopping));
+    assert_eq!(fixture.outcomes()[0], "console: stop: begun");
+}
+
+#[tokio::test]
+async fn a_node_that_stops_for_another_reason_takes_no_commands() {
+    let fixture = Fixture::start(1, 8);
+    fixture.stop.send_replace(Some(Arc::new(StopStatus {
+        started: Moment::default(),
+        budget_ms: 1,
+        reason: "SIGTERM".to_owned(),
+        steps: Vec::new(),
+    })));
+    let bytes = fixture.transaction(0).canonical_bytes();
+    assert_eq!(fixture.submit(bytes).await, Err(CommandError::Stopping));
+}
+
+#[tokio::test]
+async fn what_can_be_refused_alone_never_reaches_the_engine() {
+    let fixture = Fixture::start(2, 8);
+    assert_eq!(code(fixture.submit(vec![1, 2, 3]).await), "malformed");
+    assert_eq!(
+        code(fixture.submit(vec![0; TRANSACTION_BYTES_MAX + 1]).await),
+        "too_large"
+    );
+    let dust = fixture.chain.transfer(&[(fixture.chain.coin(0), 0)], &[(1, 1)]);
+    assert_eq!(code(fixture.submit(dust.canonical_bytes()).await), "dust");
+    let mut forged = fixture.transaction(0).transaction().clone();
+    forged.witnesses[0] = fixture.transaction(1).witnesses[0];
+    assert_eq!(
+        code(fixture.submit(forged.canonical_bytes()).await),
+        "bad_signature"
+    );
+    let pooled = fixture.transaction(1);
+    fixture.bodies.pooled(vec![pooled.clone()], Default::default());
+    assert_eq!(code(fixture.submit(pooled.canonical_bytes()).await), "duplicate");
+    assert!(fixture.engine.as_ref().unwrap().is_empty());
+    assert!(
+        fixture.outcomes().is_empty(),
+        "transactions are no operator's acts"
+    );
+}
+
+#[tokio::test]
+async fn the_engine_has_the_last_word() {
+    let mut fixture = Fixture::start(2, 8);
+    let (good, bad) = (fixture.transaction(0), fixture.transaction(1));
+    let missing = OutPoint::new(good.txid(), 9);
+    let accepted = good.txid();
+    fixture.run_engine(move |txid| match txid == accepted {
+        true => Ok(txid),
+        false => Err(Refusal::MissingInputs { first: missing }),
+    });
+    let txid = *good.txid().as_hash();
+    assert_eq!(
+        fixture.submit(good.canonical_bytes()).await,
+        Ok(Reply::Accepted { txid })
+    );
+    let refused = fixture.submit(bad.canonical_bytes()).await;
+    let expected = Refusal::MissingInputs { first: missing };
+    assert_eq!(
+        refused,
+        Err(CommandError::Refused {
+            code: "missing_inputs".to_owned(),
+            reason: expected.to_string(),
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_full_or_ended_engine_is_said_at_once() {
+    let fixture = Fixture::start(2, 1);
+    let tickets = Arc::clone(&fixture.tickets);
+    fixture.tickets.answer(0, Ok(TxId::ZERO));
+    let waiting = CommandRequest::new(
+        Command::SubmitTransaction {
+            bytes: fixture.transaction(0).canonical_bytes(),
+        },
+        Caller::Console,
+    );
+    fixture.commands.send(waiting.0).await.unwrap();
+    while fixture.engine.as_ref().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let second = fixture.transaction(1).canonical_bytes();
+    assert_eq!(fixture.submit(second.clone()).await, Err(CommandError::Busy));
+    drop((tickets, waiting.1));
+    let Fixture { engine, .. } = &fixture;
+    assert_eq!(engine.as_ref().unwrap().len(), 1);
+    let mut fixture = fixture;
+    fixture.engine = None;
+    assert_eq!(fixture.submit(second).await, Err(CommandError::Stopping));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_submissions_share_batches() {
+    const COUNT: u64 = 600;
+    let mut fixture = Fixture::start(COUNT, 1_024);
+    let steps = fixture.run_engine(Ok);
+    let mut answers = Vec::new();
+    for owner in 0..COUNT {
+        let bytes = fixture.transaction(owner).canonical_bytes();
+        let (request, answer) = CommandRequest::new(Command::SubmitTransaction { bytes }, Caller::Console);
+        answers.push((request, answer));
+    }
+    let mut waiting = Vec::new();
+    for (request, answer) in answers {
+        fixture.commands.send(request).await.unwrap();
+        waiting.push(answer);
+    }
+    for answer in waiting {
+        assert!(matches!(answer.await.unwrap(), Ok(Reply::Accepted { .. })));
+    }
+    let steps = steps.load(Ordering::Relaxed) as u64;
+    assert!(steps < COUNT, "{steps} steps for {COUNT} transactions");
+}

@@ -1,0 +1,196 @@
+//! Look-ups against a real store in memory.
+
+use super::*;
+use crate::{
+    chain::{
+        CommitCertificate,
+        testing::{GENESIS_UNITS, TestChain, address},
+    },
+    control::TransactionState,
+    crypto::{PublicKey, Signature},
+    storage::{CommitBatch, Store, StoreOptions, disk::RealDisk, memory::MemoryBackend},
+};
+
+struct Fixture {
+    chain: TestChain,
+    store: Store,
+    lookups: Lookups,
+    _dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new(outputs: u64) -> Self {
+        let chain = TestChain::new(4, outputs);
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open_on(
+            Arc::new(MemoryBackend::default()),
+            Arc::new(RealDisk),
+            dir.path(),
+            0,
+            &chain.genesis,
+            StoreOptions::default(),
+            |_| {},
+        )
+        .unwrap();
+        let (work, _) = crossbeam_channel::bounded(8);
+        let lookups = Lookups {
+            reader: store.reader(),
+            bodies: Arc::new(Bodies::new()),
+            evidence: Arc::new(EvidenceBook::new(Vec::new(), work)),
+            names: Names::of_state(&chain.state),
+            network: Network::Devnet,
+        };
+        Self {
+            chain,
+            store,
+            lookups,
+            _dir: dir,
+        }
+    }
+
+    /// Makes a block of `transactions` final, as the performer does.
+    fn commit(&mut self, transactions: Vec<crate::chain::SharedTransaction>) -> crate::chain::Block {
+        let block = self.chain.assemble(100, transactions.clone()).block.into_inner();
+        let connected = self.chain.extend(100, transactions);
+        let certificate = CommitCertificate {
+            height: block.height(),
+            round: 2,
+            block_hash: connected.hash,
+            signatures: vec![
+                (0, Signature::from_bytes([1; 64])),
+                (2, Signature::from_bytes([2; 64])),
+            ],
+        };
+        let batch = CommitBatch {
+            block: block.clone(),
+            certificate,
+            connected,
+        };
+        self.store.commit(batch).unwrap();
+        block
+    }
+
+    fn text(&self, owner: u64) -> String {
+        address(owner).to_text(Network::Devnet)
+    }
+}
+
+#[test]
+fn blocks_come_with_their_certificates() {
+    let mut fixture = Fixture::new(1);
+    let transaction = fixture
+        .chain
+        .transfer(&[(fixture.chain.coin(0), 0)], &[(5, 900_000)]);
+    let block = fixture.commit(vec![transaction.clone()]);
+    let view = fixture.lookups.block(1).unwrap().unwrap();
+    assert_eq!(view.hash, *block.hash().as_hash());
+    assert_eq!(view.proposer, Some(block.header.proposer));
+    assert_eq!(
+        (view.tx_count, &view.txids[..]),
+        (1, &[*transaction.txid().as_hash()][..])
+    );
+    let certificate = view.certificate.unwrap();
+    assert_eq!((certificate.round, certificate.signers), (2, vec![0, 2]));
+    assert_eq!(certificate.signatures.len(), 2);
+    let genesis = fixture.lookups.block(0).unwrap().unwrap();
+    assert_eq!((genesis.proposer, genesis.certificate), (None, None));
+    assert_eq!(view.prev_hash, genesis.hash);
+    assert_eq!(fixture.lookups.block(2).unwrap(), None);
+}
+
+#[test]
+fn a_transaction_is_followed_from_the_pool_to_finality() {
+    let mut fixture = Fixture::new(1);
+    let transaction = fixture
+        .chain
+        .transfer(&[(fixture.chain.coin(0), 0)], &[(5, 900_000)]);
+    let txid = *transaction.txid().as_hash();
+    let state = |fixture: &Fixture| fixture.lookups.transaction(txid).unwrap().state;
+    assert_eq!(state(&fixture), TransactionState::Unknown);
+    fixture
+        .lookups
+        .bodies
+        .unpooled(&transaction.txid(), Some("fee_too_low"));
+    let rejected = fixture.lookups.transaction(txid).unwrap();
+    assert_eq!(rejected.state, TransactionState::Rejected);
+    assert_eq!(rejected.reason.as_deref(), Some("fee_too_low"));
+    fixture
+        .lookups
+        .bodies
+        .pooled(vec![transaction.clone()], Default::default());
+    assert_eq!(state(&fixture), TransactionState::Pending);
+    assert!(fixture.lookups.mempool_has(txid));
+    let proposed = fixture
+        .chain
+        .assemble(100, vec![transaction.clone()])
+        .block
+        .into_inner();
+    fixture.lookups.bodies.proposed(&proposed);
+    assert_eq!(state(&fixture), TransactionState::Proposed);
+
+    let block = fixture.commit(vec![transaction]);
+    let stored = fixture.lookups.transaction(txid).unwrap();
+    assert_eq!((stored.state, stored.height), (TransactionState::Final, Some(1)));
+    assert_eq!(
+        stored.finalized_at_ms,
+        Some(block.header.timestamp_ms.get()),
+        "the block's own time"
+    );
+    fixture.lookups.bodies.finalized(&block, 77, Default::default());
+    assert_eq!(
+        fixture.lookups.transaction(txid).unwrap().finalized_at_ms,
+        Some(77)
+    );
+    assert!(!fixture.lookups.mempool_has(txid));
+}
+
+#[test]
+fn coins_of_an_address_are_summed_and_paged() {
+    let mut fixture = Fixture::new(1);
+    let many: Vec<(u64, u64)> = (0..5).map(|n| (9, 1_000 + n)).collect();
+    let transaction = fixture.chain.transfer(&[(fixture.chain.coin(0), 0)], &many);
+    fixture.commit(vec![transaction]);
+    let owner = fixture.text(9);
+    let balance = fixture.lookups.balance(&owner).unwrap();
+    assert_eq!((balance.amount, balance.utxos, balance.height), (5_010, 5, 1));
+    let amounts = |skip, limit| -> Vec<u64> {
+        let page = fixture.lookups.utxos(&owner, Page::new(skip, limit)).unwrap();
+        page.iter().map(|entry| entry.amount).collect()
+    };
+    assert_eq!(amounts(0, 2), [1_000, 1_001]);
+    assert_eq!(amounts(3, 10), [1_003, 1_004]);
+    assert_eq!((amounts(5, 10), amounts(0, 0)), (vec![], vec![]));
+    assert_eq!(fixture.lookups.balance(&fixture.text(0)).unwrap().amount, 0);
+    assert!(GENESIS_UNITS > 5_010);
+    let elsewhere = address(9).to_text(Network::Mainnet);
+    assert!(matches!(
+        fixture.lookups.balance(&elsewhere),
+        Err(QueryError::Invalid(_))
+    ));
+    assert!(matches!(
+        fixture.lookups.utxos("timed1x", Page::new(0, 1)),
+        Err(QueryError::Invalid(_))
+    ));
+}
+
+#[test]
+fn evidence_is_shown_in_order() {
+    let fixture = Fixture::new(1);
+    let offender = fixture.chain.state.masternodes[1].validator_key;
+    let piece = |height: u64, kind| Evidence {
+        kind,
+        offender,
+        height: Height::new(height),
+        vset_hash: Hash256::ZERO,
+        messages: Vec::new(),
+    };
+    fixture.lookups.evidence.insert(&piece(9, EvidenceKind::Amnesia));
+    fixture.lookups.evidence.insert(&piece(3, EvidenceKind::Commits));
+    let page = |skip, limit| fixture.lookups.evidence(Page::new(skip, limit)).unwrap();
+    let all = page(0, 10);
+    let told: Vec<(u64, &str)> = all.iter().map(|item| (item.height, item.kind.as_str())).collect();
+    assert_eq!(told, [(3, "E2"), (9, "E5")]);
+    assert_eq!(all[0].name, fixture.chain.state.masternodes[1].name);
+    assert_eq!((page(1, 10).len(), page(0, 1).len(), page(2, 1).len()), (1, 1, 0));
+    assert_ne!(all[0].validator, PublicKey::from_bytes([0; 32]));
+}

@@ -1,0 +1,74 @@
+//! The section on catching up.
+
+use crate::control::{SyncSource, SyncState, SyncStatus};
+
+use super::{Inputs, Known, meter::Meter};
+
+/// Rates on screen are averages over this many seconds.
+const RATE_SECONDS: u64 = 5;
+
+/// What is remembered of catching up.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Final height, as a counter.
+    heights: Meter,
+    from: Option<u64>,
+}
+
+/// Fills the section.
+pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> SyncStatus {
+    let engine = &*inputs.view;
+    let height = inputs.chain.height;
+    let target = engine.sync.target.get();
+    let behind = target.saturating_sub(height);
+    let syncing = engine.sync.active;
+    memory.heights.observe(inputs.at.mono_ms, height);
+    memory.from = match syncing {
+        true => memory.from.or(Some(height)),
+        false => None,
+    };
+    let has_told = !inputs.peers.is_empty();
+    let can_serve = inputs.peers.iter().any(|peer| peer.height > height);
+    let is_alone = engine.validators.len() <= 1;
+    let state = match (syncing, has_told) {
+        (true, _) if engine.sync.in_flight.is_some() || can_serve => SyncState::Blocks,
+        (true, _) => SyncState::NoSource,
+        (false, false) if !is_alone => SyncState::Discovering,
+        (false, _) => SyncState::AtTip,
+    };
+    let blocks_per_s = memory.heights.per_s(RATE_SECONDS).filter(|_| syncing);
+    SyncStatus {
+        state,
+        syncing,
+        target: (has_told || target > height || is_alone).then_some(target.max(height)),
+        blocks_behind: behind,
+        from: memory.from.unwrap_or(height),
+        blocks_per_s: blocks_per_s.map(|rate| rate as f32),
+        bytes_per_s: None,
+        eta_ms: blocks_per_s
+            .filter(|rate| *rate > 0.0 && behind > 0)
+            .map(|rate| (behind as f64 * 1000.0 / rate) as u64),
+        rate_history: match syncing {
+            true => memory.heights.history(),
+            false => Vec::new(),
+        },
+        sources: engine
+            .sync
+            .in_flight
+            .iter()
+            .map(|request| {
+                let peer = inputs.peers.iter().find(|peer| peer.node_id == request.peer);
+                SyncSource {
+                    id: request.peer,
+                    name: peer.and_then(|peer| known.names.known(peer.validator.as_ref()?)),
+                    range: Some((
+                        request.start.get(),
+                        request.start.get() + request.count.saturating_sub(1),
+                    )),
+                    blocks_per_s: None,
+                    errors: 0,
+                }
+            })
+            .collect(),
+    }
+}
