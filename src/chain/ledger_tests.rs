@@ -288,6 +288,28 @@ fn a_header_that_says_anything_else_is_refused() {
 }
 
 #[test]
+fn another_body_under_a_header_is_the_senders_fault_before_it_is_the_leaders() {
+    let mut chain = TestChain::new(4, 3);
+    chain.extend(1_000, vec![]);
+    let pay = |coin, owner| chain.transfer(&[(chain.coin(coin), owner)], &[(9, 900_000)]);
+    let block = chain.assemble(1_000, vec![pay(0, 0)]).block.into_inner();
+    assert_eq!(check_body(&block), Ok(()));
+    let change: [fn(&mut Block, SharedTransaction); 4] = [
+        |block, _| block.transactions.clear(),
+        |block, other| block.transactions.push(other),
+        |block, _| block.prev_commit = None,
+        |block, _| block.evidence = vec![vec![]; EVIDENCE_MAX + 1],
+    ];
+    for change in change {
+        let mut other = block.clone();
+        change(&mut other, pay(1, 1));
+        assert_eq!(other.hash(), block.hash());
+        assert!(matches!(check_body(&other), Err(BlockError::Root { .. })));
+        assert!(check_block_alone(&other, chain.params()).is_err());
+    }
+}
+
+#[test]
 fn a_block_with_an_invalid_transaction_is_refused_by_name() {
     let chain = TestChain::new(1, 3);
     let first = chain.transfer(&[(chain.coin(0), 0)], &[(1, 900_000)]);

@@ -60,4 +60,4 @@ pub use timestamp::TimestampMs;
 pub use transaction::{Output, Sighashes, TRANSACTION_VERSION, Transaction, TransactionKind, Witness};
 pub use utxo::{Coin, EmptyView, Overlay, UtxoDelta, UtxoView, ViewError};
 pub use verify::{TransactionError, VerifiedTransactions, check_alone, check_spending, verify_batch};
-pub use verify_block::{BlockContext, BlockError, check_block_alone};
+pub use verify_block::{BlockContext, BlockError, check_block_alone, check_block_limits, check_body};

@@ -107,6 +107,35 @@ pub enum BlockError {
 /// # Errors
 /// The first [`BlockError`] found, cheapest checks first.
 pub fn check_block_alone(block: &Block, params: &Params) -> Result<(), BlockError> {
+    check_block_limits(block, params)?;
+    check_body(block)
+}
+
+/// Whether this is the body that the header commits to. Whoever made the header answers for all
+/// else that is wrong with a block; for a body that is not the header's answers only who sent it.
+///
+/// # Errors
+/// [`BlockError::Root`] naming the commitment that does not hold.
+pub fn check_body(block: &Block) -> Result<(), BlockError> {
+    let header = &block.header;
+    expect_root(
+        "prev_commit_hash",
+        header.prev_commit_hash,
+        prev_commit_hash(block),
+    )?;
+    expect_root(
+        "evidence_root",
+        header.evidence_root,
+        evidence_root(&block.evidence),
+    )?;
+    expect_root("tx_root", header.tx_root, transactions_root(&block.transactions))
+}
+
+/// Version, counts, sizes, and the form of the certificate.
+///
+/// # Errors
+/// Any [`BlockError`] but those that [`check_body`] gives.
+pub fn check_block_limits(block: &Block, params: &Params) -> Result<(), BlockError> {
     use BlockError as E;
     let header = &block.header;
     if header.version != BLOCK_VERSION {
@@ -145,17 +174,7 @@ pub fn check_block_alone(block: &Block, params: &Params) -> Result<(), BlockErro
             return Err(E::Certificate);
         }
     }
-    expect_root(
-        "prev_commit_hash",
-        header.prev_commit_hash,
-        prev_commit_hash(block),
-    )?;
-    expect_root(
-        "evidence_root",
-        header.evidence_root,
-        evidence_root(&block.evidence),
-    )?;
-    expect_root("tx_root", header.tx_root, transactions_root(&block.transactions))
+    Ok(())
 }
 
 /// Hash of the certificate in a body, zero for none.

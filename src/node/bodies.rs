@@ -3,8 +3,17 @@
 //! Filled and emptied by the effects of the engine, which alone decides what is in the pool. Entries
 //! are independent of each other, which is what a concurrent map is for.
 
+use std::{
+    collections::VecDeque,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+};
+
 use dashmap::DashMap;
-use quick_cache::sync::Cache;
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 
 use crate::{
     chain::{Block, BlockHash, Height, SharedTransaction, TxId, WitnessTxId},
@@ -15,7 +24,8 @@ use crate::{
 const FINAL_MAX: usize = 100_000;
 /// Refused transactions whose reason is remembered.
 const REFUSED_MAX: usize = 20_000;
-/// Witness ids whose signatures were checked and that may come back in a block.
+/// Transactions whose signatures were checked, that the pool does not hold, and that may come back
+/// in a block.
 const VERIFIED_MAX: usize = 50_000;
 /// Transactions in proposals under vote, remembered to show their state.
 const PROPOSED_MAX: usize = 40_000;
@@ -37,20 +47,38 @@ pub(super) struct Bodies {
     finals: Cache<TxId, (Height, u64)>,
     refused: Cache<TxId, &'static str>,
     proposed: Cache<TxId, Height>,
-    /// Bodies under vote, for peers that saw the votes first.
-    proposals: Cache<BlockHash, Block>,
+    /// Bodies under vote, newest last, for peers that saw the votes first.
+    proposals: Mutex<VecDeque<(BlockHash, Block)>>,
+}
+
+/// A memory of the last `max` keys. By default this cache keeps what it got first and is asked for
+/// often; what matters here is what came last.
+fn last<K: Eq + Hash, V: Clone>(max: usize) -> Cache<K, V> {
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(max)
+        .weight_capacity(max as u64)
+        .hot_allocation(0.0)
+        .ghost_allocation(0.0)
+        .build()
+        .expect("both capacities are set");
+    Cache::with_options(
+        options,
+        UnitWeighter,
+        DefaultHashBuilder::default(),
+        DefaultLifecycle::default(),
+    )
 }
 
 impl Bodies {
     pub(super) fn new() -> Self {
         Self {
             pool: DashMap::new(),
-            asked: Cache::new(ASKED_MAX),
-            verified: Cache::new(VERIFIED_MAX),
-            finals: Cache::new(FINAL_MAX),
-            refused: Cache::new(REFUSED_MAX),
-            proposed: Cache::new(PROPOSED_MAX),
-            proposals: Cache::new(PROPOSALS_MAX),
+            asked: last(ASKED_MAX),
+            verified: last(VERIFIED_MAX),
+            finals: last(FINAL_MAX),
+            refused: last(REFUSED_MAX),
+            proposed: last(PROPOSED_MAX),
+            proposals: Mutex::new(VecDeque::with_capacity(PROPOSALS_MAX)),
         }
     }
 
@@ -81,7 +109,11 @@ impl Bodies {
 
     /// True if this very transaction, witnesses included, was checked.
     pub(super) fn is_verified(&self, transaction: &SharedTransaction) -> bool {
-        self.verified.peek(&transaction.wtxid()).is_some()
+        let is_pooled = |entry: dashmap::mapref::one::Ref<'_, TxId, (SharedTransaction, u64)>| {
+            entry.0.wtxid() == transaction.wtxid()
+        };
+        self.pool.get(&transaction.txid()).is_some_and(is_pooled)
+            || self.verified.peek(&transaction.wtxid()).is_some()
     }
 
     /// Remembers that its signatures hold.
@@ -93,14 +125,15 @@ impl Bodies {
     pub(super) fn pooled(&self, transactions: Vec<SharedTransaction>, now: Mono) {
         for transaction in transactions {
             self.refused.remove(&transaction.txid());
-            self.note_verified(&transaction);
             self.pool.insert(transaction.txid(), (transaction, now.micros()));
         }
     }
 
     /// The pool let it go; with the reason, if it was refused.
     pub(super) fn unpooled(&self, txid: &TxId, reason: Option<&'static str>) {
-        self.pool.remove(txid);
+        if let Some((_, (transaction, _))) = self.pool.remove(txid) {
+            self.note_verified(&transaction);
+        }
         if let Some(reason) = reason {
             self.refused.insert(*txid, reason);
         }
@@ -111,12 +144,20 @@ impl Bodies {
         for transaction in &block.transactions {
             self.proposed.insert(transaction.txid(), block.height());
         }
-        self.proposals.insert(block.hash(), block.clone());
+        let (digest, block) = (block.hash(), block.clone());
+        let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+        proposals.retain(|(known, _)| *known != digest);
+        if proposals.len() == PROPOSALS_MAX {
+            proposals.pop_front();
+        }
+        proposals.push_back((digest, block));
     }
 
     /// A body under vote.
     pub(super) fn proposal(&self, digest: &BlockHash) -> Option<Block> {
-        self.proposals.get(digest)
+        let proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = proposals.iter().find(|(known, _)| known == digest);
+        found.map(|(_, block)| block.clone())
     }
 
     /// A final block holds these since `unix_ms`. Gives how long each that waited here took from
@@ -147,3 +188,6 @@ impl Bodies {
         self.proposed.peek(txid)
     }
 }
+
+#[cfg(test)]
+mod tests;

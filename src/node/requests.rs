@@ -85,11 +85,18 @@ impl Requests {
             let verifier = Arc::clone(&self.verifier);
             let verified = self
                 .tasks
-                .blocking(move || verifier.verified_block(found.block).ok())
+                .blocking(move || verifier.whole_block(found.block))
                 .await;
-            if let Some(block) = verified.flatten() {
-                let _ = self.votes.try_send(Event::Fetched(block));
-                return;
+            match verified {
+                Some(Some(block)) => {
+                    let _ = self.votes.try_send(Event::Fetched(block));
+                    return;
+                }
+                Some(None) => {
+                    let detail = "a body that is not its header's, or a signature that does not hold";
+                    self.network.blame(&peer.node_id, Fault::InvalidBlock, detail);
+                }
+                None => {}
             }
         }
     }
@@ -138,21 +145,21 @@ impl Requests {
             .blocking(move || {
                 blocks
                     .into_iter()
-                    .map(|block| verifier.verified_block(block))
-                    .collect::<Result<Vec<Verified<Block>>, Block>>()
+                    .map(|block| verifier.whole_block(block))
+                    .collect::<Option<Vec<Verified<Block>>>>()
             })
             .await;
         match verified {
-            Some(Ok(blocks)) => Event::Blocks {
+            Some(Some(blocks)) => Event::Blocks {
                 peer,
                 blocks,
                 certificate,
             },
-            Some(Err(_)) => {
+            Some(None) => {
                 self.network.blame(
                     &peer,
                     Fault::InvalidBlock,
-                    "a transaction signature does not hold",
+                    "a body that is not its header's, or a signature that does not hold",
                 );
                 Event::BlocksFailed { peer }
             }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::{
     chain::{
         self, Block, BlockContext, CommitCertificate, Height, SharedTransaction, VerifiedTransactions,
-        WitnessTxId, check_block_alone,
+        WitnessTxId, check_block_alone, check_block_limits, check_body,
     },
     consensus::{Body, ConsensusMessage, Evidence, MessageContext, SigningDomain, Step, ValidatorSet},
     crypto::{Hash256, NodeId, Verified},
@@ -112,23 +112,22 @@ impl Verifier {
         };
         let body = match (&*message, block) {
             (ConsensusMessage::PrePrepare(proposal), Some(block)) => {
-                Some(self.body(proposal.digest == block.hash(), block))
+                Some(self.body(from, proposal.digest == block.hash(), block))
             }
             _ => None,
         };
         Some(Event::Consensus { from, message, body })
     }
 
-    /// Judges a proposal's body: is it the one that was signed, and do its signatures hold?
-    fn body(&self, is_the_digest: bool, block: Block) -> Body {
-        if !is_the_digest {
+    /// Judges a proposal's body: is it the one that was signed, and do its signatures hold? Only for
+    /// what the header commits to answers the leader; anybody can attach another body to it.
+    fn body(&self, from: NodeId, is_the_digest: bool, block: Block) -> Body {
+        if !is_the_digest || check_body(&block).is_err() {
+            self.gossip.blame(from, Fault::InvalidBlock);
             return Body::Mismatch;
         }
-        match check_block_alone(&block, &self.params) {
-            Ok(()) => {}
-            // The header commits to these roots: a body that gives others is not the leader's.
-            Err(chain::BlockError::Root { .. } | chain::BlockError::Certificate) => return Body::Mismatch,
-            Err(_) => return Body::Invalid(block),
+        if check_block_limits(&block, &self.params).is_err() {
+            return Body::Invalid(block);
         }
         match self.verified_block(block) {
             Ok(block) => Body::Valid(block),
@@ -136,18 +135,30 @@ impl Verifier {
         }
     }
 
+    /// A block as a peer hands it on: `None` unless its header commits to just this body, within
+    /// limits, and every transaction signature holds. Without the first check, any peer could put a
+    /// certified header over a body of its own and stop whoever believes it.
+    pub(super) fn whole_block(&self, block: Block) -> Option<Verified<Block>> {
+        check_block_alone(&block, &self.params).ok()?;
+        self.verified_block(block).ok()
+    }
+
     /// Checks every transaction signature of a block that this node has not checked yet, spread over
     /// the cores. Gives the block back if one does not hold.
-    pub(super) fn verified_block(&self, block: Block) -> Result<Verified<Block>, Block> {
+    fn verified_block(&self, block: Block) -> Result<Verified<Block>, Block> {
         let unknown: Vec<SharedTransaction> = block
             .transactions
             .iter()
             .filter(|transaction| !transaction.is_reward() && !self.bodies.is_verified(transaction))
             .cloned()
             .collect();
-        let (_, culprits) = self.verify_transactions(unknown);
+        let (held, culprits) = self.verify_transactions(unknown);
         if !culprits.is_empty() {
             return Err(block);
+        }
+        // It comes again: from others that pass it on, and once it is decided.
+        for transaction in &held {
+            self.bodies.note_verified(transaction);
         }
         let fresh: HashSet<WitnessTxId> = block.transactions.iter().map(SharedTransaction::wtxid).collect();
         let context = BlockContext {
@@ -180,9 +191,15 @@ impl Verifier {
     fn decided(&self, from: NodeId, certificate: CommitCertificate, block: Option<Block>) -> Option<Event> {
         let tip = self.shared.window.load().tip;
         let useful = certificate.height == tip.next();
+        let block = block.filter(|_| useful);
+        let came = block.is_some();
         let block = block
-            .filter(|block| useful && block.hash() == certificate.block_hash)
-            .and_then(|block| self.verified_block(block).ok());
+            .filter(|block| block.hash() == certificate.block_hash)
+            .and_then(|block| self.whole_block(block));
+        if came && block.is_none() {
+            self.gossip.blame(from, Fault::InvalidBlock);
+            return None;
+        }
         Some(Event::Decided {
             from,
             certificate,
