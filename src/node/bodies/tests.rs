@@ -18,7 +18,10 @@ fn the_last_bodies_under_vote_are_there_however_many_came_before() {
         bodies.proposed(one);
     }
     let (old, new) = blocks.split_at(blocks.len() - PROPOSALS_MAX);
-    assert!(new.iter().all(|one| bodies.proposal(&one.hash()) == Some(one.clone())));
+    assert!(
+        new.iter()
+            .all(|one| bodies.proposal(&one.hash()) == Some(one.clone()))
+    );
     assert!(old.iter().all(|one| bodies.proposal(&one.hash()).is_none()));
 }
 
