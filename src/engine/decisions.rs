@@ -36,7 +36,7 @@ impl Engine {
     /// The machine decided the height above the tip; its record is on its way to the log.
     pub(super) fn decide(&mut self, now: Now, block: Verified<Block>, certificate: CommitCertificate) {
         let seen = self.machine.view();
-        let due = seen.is_due.then_some(seen.work_at).unwrap_or(now.mono);
+        let due = if seen.is_due { seen.work_at } else { now.mono };
         if self.connect(now, &block, certificate, Some(due)) {
             self.after_tip_moved(now);
         }
