@@ -22,6 +22,9 @@ mod status;
 pub mod status_json;
 pub mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use alarms::{Alarm, AlarmBook, AlarmChange, AlarmKind, Severity};
 pub use clock::{Clock, Moment};
 pub use command::{Caller, Command, CommandError, CommandRequest, Reply};
