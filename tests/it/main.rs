@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed; its helpers are no different"
 )]
 
+mod console;
 mod devnet_load;
 mod errors;
 mod example_config;
