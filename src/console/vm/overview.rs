@@ -712,7 +712,13 @@ pub(in super::super) fn events(
     if foot {
         panel.foot = Row::new().with(Role::Accent, "⏎").dim(" open in Logs");
     }
-    for event in shown.events.iter().rev().skip(scroll).take(height) {
+    // Proposals are told by the matrix and end in a final block or a timeout, which stand here.
+    let told = shown
+        .events
+        .iter()
+        .rev()
+        .filter(|event| !matches!(event.kind, EventKind::Proposed { .. }));
+    for event in told.skip(scroll).take(height) {
         let role = match event.kind.severity() {
             Some(Severity::Crit) => Role::Err,
             Some(Severity::Warn) => Role::Warn,
