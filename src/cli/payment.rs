@@ -12,7 +12,7 @@ use crate::{
 
 /// Units of fee per byte when the payer names none: twice the floor of a pool that is not full.
 const FEE_PER_BYTE: u64 = 2;
-/// Canonical bytes of an input with its witness (docs/ARCHITECTURE.md, ledger).
+/// Canonical bytes of an input with its witness (`chain/transaction.rs`).
 const INPUT_BYTES: u64 = 36 + 96;
 /// Canonical bytes of an output.
 const OUTPUT_BYTES: u64 = 28;

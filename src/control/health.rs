@@ -1,7 +1,7 @@
 //! The verdict behind `/health` and `/ready`, as a pure function of the snapshot.
 //!
 //! `/health` fails only where a restart or a human is needed; losing the quorum is neither, since
-//! restarting this node cannot bring others back (SPEC.md).
+//! restarting this node cannot bring others back (docs/OPERATIONS.md, "Health").
 
 use super::{Check, HealthStatus, HealthWord, Mode, Status, words::duration};
 

@@ -1,7 +1,7 @@
 //! What people may look up that no snapshot holds: blocks, transactions, evidence, balances.
 //!
 //! Reads block on storage: callers are threads or blocking pools, never a runtime worker. The
-//! structs are the JSON of SPEC.md as they stand.
+//! structs are the JSON of docs/OPERATIONS.md as they stand.
 
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +130,7 @@ pub enum TransactionState {
 /// An item of `GET /evidence`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceView {
-    /// `E1`…`E6` (CONSENSUS.md §9).
+    /// `E1`…`E6` (docs/CONSENSUS.md §9).
     pub kind: String,
     /// What was done, in words.
     pub crime: String,

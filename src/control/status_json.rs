@@ -1,4 +1,4 @@
-//! The JSON faces of a snapshot: `/status`, `/health`, `/ready` and `/peers`, as SPEC.md promises
+//! The JSON faces of a snapshot: `/status`, `/health`, `/ready` and `/peers`, as docs/OPERATIONS.md promises
 //! them to scripts. rpc serves them, cli reads them back; both use these structs.
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a run of traffic comes to, in the words of SPEC.md.
+//! What a run of traffic comes to; docs/OPERATIONS.md, "Devnet and load", has the words.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -152,7 +152,7 @@ label! {
 }
 
 label! {
-    /// Messages by the lane they travel in (NETWORK.md §1.4).
+    /// Messages by the lane they travel in (docs/WIRE.md, "Lanes").
     LaneLabel = "lane" {
         Control = "control",
         Consensus = "consensus",

@@ -13,7 +13,7 @@ use crate::{
 use super::CloseReason;
 
 /// Consensus messages waiting for the verifier. When full, the newest is dropped and counted; its
-/// sender repeats it within a second (CONSENSUS.md R9).
+/// sender repeats it within a second (docs/CONSENSUS.md R9).
 pub const CONSENSUS_QUEUE_MAX: usize = 4096;
 /// Transactions and other notices waiting. When full, the newest is dropped and counted; it is
 /// announced again by others.

@@ -20,7 +20,7 @@ use super::{
     schema,
 };
 
-/// Undo records kept: the deepest repair there is (SPEC.md, "reorg").
+/// Undo records kept: the deepest repair that there can be.
 pub const UNDO_BLOCKS: u64 = 1_000;
 
 /// Operations in one batch: a reader waits for one batch at most, and must not notice.

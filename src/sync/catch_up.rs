@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{chain::Height, consensus::Mono, crypto::NodeId};
 
-/// Blocks asked for at once; NETWORK's per-request maximum.
+/// Blocks asked for at once: the most that one request on the wire may ask for.
 pub const RANGE_MAX: u64 = 100;
 /// Further behind than this, a validator neither votes nor times out.
 pub const SYNC_GAP: u64 = 2;

@@ -122,7 +122,7 @@ pub struct ConsensusStatus {
     pub hint: String,
 }
 
-/// The round timer (CONSENSUS.md §5).
+/// The round timer (docs/CONSENSUS.md §5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimerStatus {
     /// Whether it runs.

@@ -13,7 +13,7 @@ use crate::crypto::{Hash256, PublicKey};
 pub enum Mode {
     /// In the validator set and allowed to sign.
     Validator,
-    /// Has a consensus key but signs nothing for now (CONSENSUS.md §8).
+    /// Has a consensus key but signs nothing for now (docs/CONSENSUS.md §8).
     Observer,
     /// Has no consensus key in the set; follows and serves.
     #[default]

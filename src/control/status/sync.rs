@@ -36,7 +36,7 @@ impl SyncState {
 pub struct SyncStatus {
     /// What it does now.
     pub state: SyncState,
-    /// True while too far behind to vote (CONSENSUS.md §7).
+    /// True while too far behind to vote (docs/CONSENSUS.md §7).
     pub syncing: bool,
     /// The highest height with a certificate that was seen.
     pub target: Option<u64>,

@@ -50,7 +50,7 @@ const SWEEP_EVERY: Duration = Duration::from_millis(500);
 const BLOCKED: Duration = Duration::from_millis(2);
 /// How far the traffic may fall behind its rate and still catch up; older debts are forgotten.
 const BACKLOG: Duration = Duration::from_secs(1);
-/// How long after the end an accepted transaction may take to become final (SPEC.md).
+/// How long after the end an accepted transaction may take to become final.
 const LOST_AFTER: Duration = Duration::from_secs(30);
 /// How long nodes may take to reach the height of the highest one at the end.
 const CATCH_UP_LIMIT: Duration = Duration::from_secs(10);
