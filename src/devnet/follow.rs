@@ -94,11 +94,12 @@ pub(super) async fn follow(
     }
 }
 
-/// All transactions of a block became final with it, so one of them tells for all.
+/// All transactions of a block became final with it, so one of them tells for all. Of a block that
+/// became final before its last start, a node only knows the block's own timestamp, which is no stamp.
 async fn stamp(target: &Target, block: &BlockView) -> Option<u64> {
     if !target.shares_our_clock() {
         return None;
     }
     let view = target.transaction(*block.txids.first()?).await.ok()?;
-    view.finalized_at_ms
+    view.finalized_at_ms.filter(|ms| *ms > block.timestamp_ms)
 }
