@@ -118,11 +118,7 @@ fn headless(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
         place.layout.dir().display()
     ));
     let plan = plan(arguments, &place.layout)?;
-    let tell = |progress: Progress| {
-        if let Some(text) = sentence(&progress) {
-            output::diagnostic(&text);
-        }
-    };
+    let tell = |progress: Progress| output::diagnostic(&sentence(&progress));
     let ended = runtime()?.block_on(until_signalled(async |stop| run(plan, stop, tell).await))?;
     let report = match ended {
         Ok(report) => report?,
@@ -220,15 +216,13 @@ fn runtime() -> Result<Runtime, Failure> {
     })
 }
 
-fn sentence(progress: &Progress) -> Option<String> {
-    let text = match progress {
+fn sentence(progress: &Progress) -> String {
+    match progress {
         Progress::Ready { after } => format!("all nodes answer after {} ms", after.as_millis()),
         Progress::FirstBlock { after } => format!("first block final after {} ms", after.as_millis()),
-        Progress::Traffic => return None,
         Progress::Settling => "waiting for what is open".to_owned(),
         Progress::Stopping => "stopping".to_owned(),
-    };
-    Some(text)
+    }
 }
 
 fn print(report: &DevnetReport) -> Result<(), Failure> {

@@ -29,6 +29,9 @@ pub(super) struct Prepared {
     /// `None` on a node that only follows.
     pub(super) signer: Option<Arc<dyn Signer>>,
     pub(super) with_console: bool,
+    /// Whether log lines also go to standard error. A devnet's nodes keep theirs in their files, which
+    /// are bounded.
+    pub(super) logs_to_stderr: bool,
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
@@ -76,8 +79,10 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
     refuse_empty(&dir)?;
     let node_key = read_key_file(&dir.keys().join(NODE_KEY_FILE))?;
     let signer = open_signer(&dir)?;
+    let with_console = !arguments.headless && output::has_terminal();
     Ok(Prepared {
-        with_console: !arguments.headless && output::has_terminal(),
+        with_console,
+        logs_to_stderr: !with_console && !arguments.die_with_parent,
         loaded,
         dir,
         genesis,

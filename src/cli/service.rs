@@ -71,7 +71,7 @@ impl Service {
         let telemetry = telemetry::init(telemetry::Options {
             config: config.telemetry.clone(),
             directory: Some(prepared.dir.logs()),
-            stderr: !prepared.with_console,
+            stderr: prepared.logs_to_stderr,
             ring: Arc::clone(&logs),
         })?;
         for warning in &prepared.loaded.warnings {

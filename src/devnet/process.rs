@@ -27,8 +27,11 @@ const REAP_LIMIT: Duration = Duration::from_secs(10);
 /// How much of a node's log an error shows.
 const TAIL_BYTES: u64 = 2_000;
 
-/// The log of a node's standard output and error, in its `logs/`.
-pub const PROCESS_LOG: &str = "stderr.log";
+/// What a node writes to standard output and error, in its `logs/`: why it could not start, or how it
+/// ended. Its log lines are in its own files beside it.
+const PROCESS_LOG: &str = "stderr.log";
+/// The link in `logs/` to a node's newest log file.
+const NODE_LOG: &str = "timed.log";
 
 /// A node that runs, or can be started, as a child process.
 #[derive(Debug)]
@@ -36,7 +39,6 @@ pub struct NodeProcess {
     name: String,
     program: PathBuf,
     arguments: Vec<String>,
-    log: PathBuf,
     data_dir: PathBuf,
     url: String,
     child: Option<Child>,
@@ -50,13 +52,11 @@ impl NodeProcess {
     pub fn new(program: &Path, layout: &Layout, node: u16) -> Self {
         let config = layout.config(node).to_string_lossy().into_owned();
         let arguments = ["run", "--headless", DIE_WITH_PARENT, "--config"].map(str::to_owned);
-        let data_dir = layout.node_dir(node);
         Self {
             name: layout.name(node),
             program: program.to_owned(),
             arguments: arguments.into_iter().chain([config]).collect(),
-            log: data_dir.join("logs").join(PROCESS_LOG),
-            data_dir,
+            data_dir: layout.node_dir(node),
             url: layout.url(node),
             child: None,
             is_paused: false,
@@ -86,9 +86,13 @@ impl NodeProcess {
         &self.data_dir
     }
 
-    /// What it wrote to standard output and error, over all its starts.
-    pub fn log(&self) -> &Path {
-        &self.log
+    /// Its newest log file.
+    pub fn log(&self) -> PathBuf {
+        self.data_dir.join("logs").join(NODE_LOG)
+    }
+
+    fn output(&self) -> PathBuf {
+        self.data_dir.join("logs").join(PROCESS_LOG)
     }
 
     /// Its process id, while it runs.
@@ -101,22 +105,21 @@ impl NodeProcess {
         self.is_paused
     }
 
-    /// Starts it, unless it runs. Its log continues; its file log stays off, since standard error
-    /// holds the same lines.
+    /// Starts it, unless it runs.
     ///
     /// # Errors
-    /// [`DevnetError::Io`] if its log cannot be opened, [`DevnetError::Spawn`] if it cannot start.
+    /// [`DevnetError::Io`] if there is no place for its output, [`DevnetError::Spawn`] if it cannot
+    /// start.
     pub fn start(&mut self) -> Result<(), DevnetError> {
         if self.child.is_some() {
             return Ok(());
         }
-        let log = self.open_log()?;
-        let again = log.try_clone().map_err(io_error(&self.log))?;
+        let output = self.open_output()?;
+        let again = output.try_clone().map_err(io_error(self.output()))?;
         let spawned = Command::new(&self.program)
             .args(&self.arguments)
-            .env("TIMED_TELEMETRY__FILE", "false")
             .stdin(Stdio::piped())
-            .stdout(log)
+            .stdout(output)
             .stderr(again)
             .process_group(0)
             .spawn();
@@ -146,7 +149,7 @@ impl NodeProcess {
                 return Err(DevnetError::NotReady {
                     name: self.name.clone(),
                     seconds: limit.as_secs(),
-                    log: self.log.clone(),
+                    log: self.log(),
                 });
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -166,8 +169,8 @@ impl NodeProcess {
         DevnetError::Exited {
             name: self.name.clone(),
             status: describe(status),
-            log: self.log.clone(),
-            tail: tail(&self.log),
+            log: self.output(),
+            tail: tail(&self.output()),
         }
     }
 
@@ -242,14 +245,12 @@ impl NodeProcess {
             .is_some_and(|child| kill_process(Pid::from_child(child), signal).is_ok())
     }
 
-    fn open_log(&self) -> Result<File, DevnetError> {
+    fn open_output(&self) -> Result<File, DevnetError> {
         let dir = self.data_dir.join("logs");
         fs::create_dir_all(&dir).map_err(io_error(dir))?;
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .map_err(io_error(&self.log))
+        let path = self.output();
+        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        opened.map_err(io_error(path))
     }
 }
 

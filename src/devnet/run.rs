@@ -27,8 +27,6 @@ use crate::{
 
 /// How long all nodes together may take to answer: a node replays its log first.
 const READY_LIMIT: Duration = Duration::from_secs(60);
-/// How long the first block may take before traffic begins without it.
-const FIRST_BLOCK_LIMIT: Duration = Duration::from_secs(30);
 /// How often the first block is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How often nodes are looked after.
@@ -60,8 +58,6 @@ pub enum Progress {
         /// How long that took, from the start of the processes.
         after: Duration,
     },
-    /// Traffic begins.
-    Traffic,
     /// Traffic has ended; what is open is waited for.
     Settling,
     /// The nodes are being stopped.
@@ -142,22 +138,16 @@ async fn drive(
     tell: &impl Fn(Progress),
 ) -> Result<DevnetReport, DevnetError> {
     let before = lowest(&targets).await;
-    let first_block = tokio::select! {
-        found = wait_for_block(&targets[0], before + 1) => found.then(|| started.elapsed()),
-        () = stop.cancelled() => None,
-    };
-    if let Some(after) = first_block {
-        tell(Progress::FirstBlock { after });
-    }
     let purse = match plan.traffic.rate > 0.0 {
         true => fund(plan, &targets).await?,
         false => Purse::new(Default::default(), Vec::new(), targets.len(), 1),
     };
-    tell(Progress::Traffic);
     let mut errors = Vec::new();
+    let mut first_block = None;
     let seen = tokio::select! {
         seen = traffic::run(plan.traffic, targets.clone(), purse, before, stop.clone()) => seen,
         never = watch(fleet, &mut errors) => match never {},
+        never = tell_the_first_block(&targets[0], before + 1, started, &mut first_block, tell) => match never {},
         never = tell_the_end(plan, stop, tell) => match never {},
     };
     errors.extend(fleet.unexpected_ends().iter().map(ToString::to_string));
@@ -179,6 +169,23 @@ async fn watch(fleet: &mut Fleet, errors: &mut Vec<String>) -> Infallible {
         errors.extend(fleet.unexpected_ends().iter().map(ToString::to_string));
         errors.truncate(ERRORS_MAX);
     }
+}
+
+/// Tells when the first block is final, and how long after `started` that was.
+async fn tell_the_first_block(
+    target: &Target,
+    height: u64,
+    started: Instant,
+    first_block: &mut Option<Duration>,
+    tell: &impl Fn(Progress),
+) -> Infallible {
+    while !matches!(target.block(height).await, Ok(Some(_))) {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let after = started.elapsed();
+    *first_block = Some(after);
+    tell(Progress::FirstBlock { after });
+    std::future::pending().await
 }
 
 /// Tells when the traffic's time is up.
@@ -213,18 +220,6 @@ async fn most_view_changes(targets: &[Target]) -> u64 {
         }
     }
     most
-}
-
-/// True if the block of `height` is final within the limit.
-async fn wait_for_block(target: &Target, height: u64) -> bool {
-    let until = Instant::now() + FIRST_BLOCK_LIMIT;
-    while Instant::now() < until {
-        if matches!(target.block(height).await, Ok(Some(_))) {
-            return true;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-    false
 }
 
 /// A purse with the coins of all the devnet's wallets.

@@ -9,4 +9,5 @@ mod console;
 mod devnet_load;
 mod errors;
 mod example_config;
+mod processes;
 mod tidy;

@@ -1,0 +1,14 @@
+//! The real binary on loopback: networks of child processes that are killed, stopped, paused, cut off
+//! and started again, while an oracle watches that no two of them ever disagree.
+//!
+//! Each test has a directory and ports of its own and ends every process it started, by id, whatever
+//! happens. They run one after another: several networks at once on two cores would measure each
+//! other. The long ones are ignored in the ordinary run:
+//! `cargo test --release --test it -- --ignored processes`.
+
+mod crashes;
+mod devnet;
+mod longest;
+mod net;
+mod refusals;
+mod scenarios;

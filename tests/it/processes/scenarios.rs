@@ -1,0 +1,111 @@
+//! Scenarios of docs/CONSENSUS.md §11 on processes, by their numbers.
+
+use std::{thread::sleep, time::Duration};
+
+use timecoin::devnet::link::Weather;
+
+use super::net::{Net, limit};
+
+#[test]
+fn a24_three_nodes_lose_one_go_on_and_get_it_back() {
+    let mut net = Net::started(3);
+    net.wait_height(&[0, 1, 2], 2, limit(10));
+    let (_, code) = net.stop(2);
+    assert_eq!(code, Some(0));
+    let height = net.height(0);
+    net.wait_height(&[0, 1], height + 2, limit(20));
+    net.check(&[0, 1]);
+    // Alone, the third makes no block.
+    net.stop(0);
+    net.stop(1);
+    net.start(2);
+    let alone = net.height(2);
+    sleep(Duration::from_secs(3));
+    assert_eq!(net.height(2), alone, "one of three made a block alone");
+    net.start(0);
+    net.start(1);
+    let goal = net.height(0) + 1;
+    net.wait_height(&[0, 1, 2], goal, limit(20));
+    net.check_again(&[0, 1, 2]);
+    net.check_no_evidence(&[0, 1, 2]);
+}
+
+#[test]
+fn a27_two_halves_stand_still_and_decide_within_five_seconds_of_healing() {
+    halves_apart_for(Duration::from_secs(8));
+}
+
+/// Cuts four nodes into two halves for `time`.
+pub(super) fn halves_apart_for(time: Duration) {
+    let all = [0, 1, 2, 3];
+    let mut net = Net::with_links(4);
+    net.start_all();
+    net.wait_height(&all, 2, limit(10));
+    net.partition(&[0, 1], &[2, 3]);
+    sleep(Duration::from_millis(500));
+    let frozen: Vec<u64> = all.iter().map(|node| net.height(*node)).collect();
+    sleep(time);
+    let after: Vec<u64> = all.iter().map(|node| net.height(*node)).collect();
+    assert_eq!(frozen, after, "a half without a quorum made a block");
+    net.weather_everywhere(Weather::default());
+    let goal = frozen.iter().max().unwrap() + 1;
+    let took = net.wait_height(&all, goal, limit(5));
+    println!("decided {took:?} after healing");
+    net.check(&all);
+    net.check_no_evidence(&all);
+}
+
+#[test]
+fn a28_a_node_stopped_in_the_middle_of_a_round_does_not_sign_it_twice() {
+    let all = [0, 1, 2, 3];
+    let mut net = Net::started(4);
+    net.wait_height(&all, 1, limit(10));
+    let load = net.load(0, 50.0);
+    for wait_ms in [211, 307, 401] {
+        sleep(Duration::from_millis(1_000 + wait_ms));
+        // The leader of the height under way: its round is always in the middle of something.
+        let leader = net.leader(net.height(0) + 1);
+        let (took, code) = net.stop(leader);
+        assert_eq!(code, Some(0), "{}", net.log(leader));
+        assert!(took < limit(5), "{took:?}");
+        net.check_logs();
+        net.start(leader);
+        let goal = net.height((leader + 1) % 4) + 3;
+        net.wait_height(&all, goal, limit(20));
+    }
+    let report = net.finish(load);
+    assert_eq!(report.lost, 0, "{report:?}");
+    net.check_again(&all);
+    net.check_no_evidence(&all);
+}
+
+#[test]
+fn a29_an_idle_chain_makes_a_block_per_interval_and_the_first_transaction_is_final_at_once() {
+    let all = [0, 1, 2, 3];
+    let mut net = Net::started(4);
+    net.wait_height(&all, 1, limit(10));
+    let interval_ms = 2_000;
+    let (first, count) = (net.height(0), 4);
+    net.wait_height(&all, first + count, limit(20));
+    let at = |net: &Net, height| net.block(0, height).unwrap().timestamp_ms;
+    for height in first + 1..=first + count {
+        let gap = at(&net, height) - at(&net, height - 1);
+        assert!(
+            gap + 50 >= interval_ms,
+            "block {height} came {gap} ms after its parent"
+        );
+        assert!(
+            gap < 2 * interval_ms,
+            "block {height} came {gap} ms after its parent"
+        );
+    }
+    // In the middle of an interval, so that no block is due anyway.
+    net.wait_height(&all, first + count + 1, limit(5));
+    sleep(Duration::from_millis(300));
+    for node in all {
+        let took = net.pay(node, limit(5));
+        println!("final {took:?} after its acceptance by node{node}");
+        sleep(Duration::from_millis(200));
+    }
+    net.check(&all);
+}
