@@ -125,6 +125,8 @@ pub enum SigningHold {
     Doppelganger,
     /// The log could not be made durable.
     LogFailed,
+    /// The chain database takes no more blocks.
+    StoreFailed,
     /// The disk is almost full.
     DiskFloor,
     /// A certified block executes to another state than its header says.
@@ -150,6 +152,9 @@ impl SigningHold {
                 "another node signs with this key: stop one of the two, then restart this one"
             }
             Self::LogFailed => "the consensus log could not be written: check the disk, then restart",
+            Self::StoreFailed => {
+                "the chain database takes no more blocks; what is final stays in the consensus log: check the disk, then restart"
+            }
             Self::DiskFloor => "disk almost full: free space on the data volume",
             Self::ExecutionMismatch => {
                 "a certified block gives another state here than its header says: keep the data and report it"
@@ -167,6 +172,7 @@ impl SigningHold {
         match self {
             Self::Doppelganger
             | Self::LogFailed
+            | Self::StoreFailed
             | Self::DiskFloor
             | Self::ExecutionMismatch
             | Self::SafetyViolation => true,

@@ -1,11 +1,11 @@
 //! Performs the engine's effects, in order, on the thread that owns the consensus log.
 //!
-//! Here stands the promise of docs/CONSENSUS.md §8: an effect that follows a `Persist` is performed
-//! only after the record is durable. Effects that wait together share one fsync. If the log cannot
-//! be made durable, nothing that depends on it is ever sent: the log is poisoned, signing stops, and
-//! reads go on.
+//! Everything goes through the [`Barrier`], which keeps the promise of docs/CONSENSUS.md §8. Effects
+//! that wait together share one fsync. If the log cannot be made durable, nothing that depends on it
+//! is ever sent, signing stops, and reads go on.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,12 +25,18 @@ use crate::{
         Metrics,
         labels::{Label, RejectReason},
     },
-    storage::{CommitBatch, Store, wal},
+    storage::{CommitBatch, Store},
     wire::{LocalTip, Message},
 };
 
 use super::{
-    bodies::Bodies, clock::NodeClock, codec, evidence::EvidenceBook, facts::Facts, gossip::Gossip,
+    barrier::{Barrier, BarrierError},
+    bodies::Bodies,
+    clock::NodeClock,
+    codec,
+    evidence::EvidenceBook,
+    facts::Facts,
+    gossip::Gossip,
     tickets::Tickets,
 };
 
@@ -41,18 +47,6 @@ pub(super) const WORK_QUEUE_MAX: usize = 1_024;
 const TICK: Duration = Duration::from_secs(1);
 /// Groups performed together, sharing one fsync.
 const GROUP_MAX: usize = 64;
-/// Bytes of records after which a group is synced early.
-const GROUP_BYTES_MAX: usize = 8 << 20;
-
-/// Why records are not durable.
-#[derive(Debug, thiserror::Error)]
-enum PersistError {
-    #[error(transparent)]
-    Log(#[from] wal::WalError),
-    #[error(transparent)]
-    Record(#[from] codec::RecordError),
-}
-
 /// What comes to the performer.
 pub(super) enum Work {
     /// Effects of one step of the engine, in order.
@@ -69,9 +63,15 @@ pub(super) enum Work {
 
 /// The thread's state.
 pub(super) struct Performer {
-    pub(super) wal: Option<wal::Wal>,
-    /// The record with the highest position we signed; survives pruning.
-    pub(super) mark: Option<wal::Record>,
+    pub(super) barrier: Barrier,
+    pub(super) hands: Hands,
+    pub(super) work: Receiver<Work>,
+    /// When the loop last went round, in microseconds of the node's monotonic clock.
+    pub(super) ticked: Arc<AtomicU64>,
+}
+
+/// What performs effects once the barrier let them through.
+pub(super) struct Hands {
     pub(super) store: Arc<Store>,
     /// What the network tells peers about us.
     pub(super) tip: Arc<ArcSwap<LocalTip>>,
@@ -82,19 +82,19 @@ pub(super) struct Performer {
     pub(super) facts: Arc<Facts>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: NodeClock,
-    pub(super) work: Receiver<Work>,
     /// To the engine: the vote queue, because these are never dropped.
     pub(super) engine: Sender<Event>,
-    pub(super) failed: bool,
-    /// When the loop last went round, in microseconds of the node's monotonic clock.
-    pub(super) ticked: Arc<AtomicU64>,
+    /// Holds that the engine has not been told of: its queue was full.
+    pub(super) untold: BTreeSet<SigningHold>,
 }
 
 impl Performer {
     /// Runs until [`Work::Stop`] or until nobody can send any more.
     pub(super) fn run(mut self) {
         loop {
-            self.ticked.store(self.clock.mono().micros(), Ordering::Relaxed);
+            self.ticked
+                .store(self.hands.clock.mono().micros(), Ordering::Relaxed);
+            self.hands.tell_holds();
             let first = match self.work.recv_timeout(TICK) {
                 Ok(first) => first,
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -107,8 +107,8 @@ impl Performer {
                 match work {
                     Work::Effects(effects) => group.extend(effects),
                     Work::Flushed(height) => self.prune(height),
-                    Work::Evidence(evidence, from) => self.keep_evidence(evidence, from),
-                    Work::StoreFailed => self.stop_signing(SigningHold::DiskFloor),
+                    Work::Evidence(evidence, from) => self.hands.keep_evidence(evidence, from),
+                    Work::StoreFailed => self.hands.stop_signing(SigningHold::StoreFailed),
                     Work::Stop => last = true,
                 }
             }
@@ -119,105 +119,42 @@ impl Performer {
         }
     }
 
-    /// Appends every record of the group, makes them durable once, then performs the rest in order.
-    /// What stands before the first record needs no fsync and goes out at once.
     fn perform(&mut self, group: Vec<Effect>) {
-        let first = group
-            .iter()
-            .position(|effect| matches!(effect, Effect::Persist(_)));
-        let mut rest = group;
-        let depends = first.map(|at| rest.split_off(at)).unwrap_or_default();
-        for effect in rest {
-            self.perform_one(effect);
-        }
-        if depends.is_empty() {
-            return;
-        }
-        let durable = self.persist(&depends);
-        for effect in depends {
-            match effect {
-                Effect::Persist(record) => {
-                    if let Record::Body(block) = &record {
-                        self.bodies.proposed(block);
-                    }
+        let Self { barrier, hands, .. } = self;
+        match barrier.pass(group, &mut |effect| hands.perform(effect)) {
+            Ok(durable) => {
+                let (consensus, synced) = (&hands.metrics.consensus, durable.synced);
+                if let Some(height) = durable.signed {
+                    consensus.last_signed_height.set(height);
                 }
-                other if durable || !needs_the_log(&other) => self.perform_one(other),
-                other => drop(other),
+                if synced.records > 0 {
+                    consensus.wal_fsync_seconds.observe(synced.took.as_secs_f64());
+                    consensus.wal_bytes.inc_by(synced.bytes as u64);
+                    hands.facts.fsync_took(synced.took);
+                }
             }
+            Err(error) => hands.log_failed(&error),
         }
     }
 
-    /// True once every record among the effects is on disk.
-    fn persist(&mut self, effects: &[Effect]) -> bool {
-        if self.failed {
-            return false;
-        }
-        match self.try_persist(effects) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(
-                    %error,
-                    "consensus log failed: nothing is signed or sent any more; check the disk, then restart"
-                );
-                self.metrics.consensus.wal_errors.inc();
-                self.failed = true;
-                self.stop_signing(SigningHold::LogFailed);
-                false
-            }
-        }
-    }
-
-    fn try_persist(&mut self, effects: &[Effect]) -> Result<(), PersistError> {
-        // A node without a log is an observer: it signs nothing, so that nothing need be remembered.
-        let Some(log) = &mut self.wal else { return Ok(()) };
-        let mut waiting = 0;
-        for effect in effects {
-            let Effect::Persist(record) = effect else { continue };
-            let entry = codec::to_log(record)?;
-            waiting += entry.payload.len();
-            if matches!(record, Record::Signed(_) | Record::RaisedTo(_)) {
-                self.mark = Some(entry.clone());
-                self.metrics.consensus.last_signed_height.set(entry.height);
-            }
-            log.append(entry.kind, entry.height, entry.payload)?;
-            if waiting > GROUP_BYTES_MAX {
-                waiting = 0;
-                log.sync()?;
-            }
-        }
-        let synced = log.sync()?;
-        if synced.records > 0 {
-            self.metrics
-                .consensus
-                .wal_fsync_seconds
-                .observe(synced.took.as_secs_f64());
-            self.metrics.consensus.wal_bytes.inc_by(synced.bytes as u64);
-            self.facts.fsync_took(synced.took);
-        }
-        Ok(())
-    }
-
-    /// Storage holds everything up to `height`: its records go, but never the high-water mark.
     fn prune(&mut self, height: Height) {
-        let Some(log) = &mut self.wal else { return };
-        if self.failed {
-            return;
-        }
-        let carry: Vec<wal::Record> = self
-            .mark
-            .iter()
-            .filter(|mark| mark.height <= height.get())
-            .cloned()
-            .collect();
-        if let Err(error) = log.prune_through(height.get(), &carry) {
-            tracing::error!(%error, "consensus log could not be pruned");
-            self.failed = true;
-            self.metrics.consensus.wal_errors.inc();
-            self.stop_signing(SigningHold::LogFailed);
+        if let Err(error) = self.barrier.prune(height) {
+            self.hands.log_failed(&error);
         }
     }
+}
 
-    fn perform_one(&mut self, effect: Effect) {
+impl Hands {
+    fn log_failed(&mut self, error: &BarrierError) {
+        tracing::error!(
+            %error,
+            "consensus log failed: nothing is signed or sent any more; check the disk, then restart"
+        );
+        self.metrics.consensus.wal_errors.inc();
+        self.stop_signing(SigningHold::LogFailed);
+    }
+
+    fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Broadcast { message, block } => {
                 if let Some(message) = Message::from_consensus(message, block) {
@@ -256,7 +193,8 @@ impl Performer {
             Effect::Blame { peer, fault } => self.gossip.blame(peer, fault),
             Effect::Note(note) => self.facts.note(&note),
             Effect::Happened(happening) => self.facts.happened(&happening),
-            // The driver performs these; a record stands behind the barrier above.
+            Effect::Persist(Record::Body(block)) => self.bodies.proposed(&block),
+            // The driver performs these; the other records are of no use outside the log.
             Effect::Sign { .. } | Effect::SetTimer { .. } | Effect::Persist(_) => {}
         }
     }
@@ -271,7 +209,7 @@ impl Performer {
         };
         if let Err(error) = self.store.commit(batch) {
             tracing::error!(%error, %height, "storage refused a final block; it stays in the consensus log");
-            self.stop_signing(SigningHold::DiskFloor);
+            self.stop_signing(SigningHold::StoreFailed);
             return;
         }
         let now = self.clock.faces().now();
@@ -289,12 +227,17 @@ impl Performer {
         let _ = self.engine.try_send(Event::Committed(height));
     }
 
-    /// The engine must hear it; blocking on its queue would deadlock if it waits for ours.
-    fn stop_signing(&self, hold: SigningHold) {
-        self.facts.held(hold);
-        if let Err(error) = self.engine.try_send(Event::Signing(hold, true)) {
-            tracing::error!(%error, "the engine could not be told to stop signing; nothing it signs is sent");
-        }
+    /// The engine must hear it, and says it on. Waiting for its queue could deadlock: it may be
+    /// waiting for ours.
+    fn stop_signing(&mut self, hold: SigningHold) {
+        self.untold.insert(hold);
+        self.tell_holds();
+    }
+
+    fn tell_holds(&mut self) {
+        let engine = &self.engine;
+        self.untold
+            .retain(|hold| engine.try_send(Event::Signing(*hold, true)).is_err());
     }
 
     fn keep_evidence(&mut self, evidence: Evidence, from: Option<NodeId>) {
@@ -307,30 +250,5 @@ impl Performer {
         }
         self.facts.evidence(&evidence);
         self.gossip.to_validators(&Message::Evidence(evidence), from);
-    }
-}
-
-/// False for effects that say nothing a crash could make untrue.
-fn needs_the_log(effect: &Effect) -> bool {
-    match effect {
-        Effect::Broadcast { .. } | Effect::Commit(_) | Effect::SendDecided { .. } | Effect::Persist(_) => {
-            true
-        }
-        Effect::Sign { .. }
-        | Effect::Forward { .. }
-        | Effect::SetTimer { .. }
-        | Effect::FetchBody { .. }
-        | Effect::RequestBlocks(_)
-        | Effect::Relay { .. }
-        | Effect::Offer { .. }
-        | Effect::Reply { .. }
-        | Effect::Pooled(_)
-        | Effect::Unpooled(_)
-        | Effect::Evidence(_)
-        | Effect::Held(_)
-        | Effect::SafetyViolation { .. }
-        | Effect::Blame { .. }
-        | Effect::Note(_)
-        | Effect::Happened(_) => false,
     }
 }

@@ -32,6 +32,7 @@ use crate::{
 
 use super::{
     NodeError,
+    barrier::Barrier,
     bodies::Bodies,
     clock::NodeClock,
     codec,
@@ -42,7 +43,7 @@ use super::{
     names::Names,
     open::{self, Opened},
     people::{self, People, PeopleParts},
-    performer::{Performer, WORK_QUEUE_MAX, Work},
+    performer::{Hands, Performer, WORK_QUEUE_MAX, Work},
     requests::Requests,
     serve::Serve,
     spawner::Tasks,
@@ -275,20 +276,21 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         tasks: Arc::clone(&tasks),
     });
     let performer = Performer {
-        wal,
-        mark,
-        store: Arc::clone(&store),
-        tip: local_tip,
-        gossip: Arc::clone(&gossip),
-        bodies: Arc::clone(&bodies),
-        evidence: Arc::clone(&evidence),
-        tickets: Arc::clone(&tickets),
-        facts: Arc::clone(&facts),
-        metrics: Arc::clone(&metrics),
-        clock,
+        barrier: Barrier::new(wal, mark),
+        hands: Hands {
+            store: Arc::clone(&store),
+            tip: local_tip,
+            gossip: Arc::clone(&gossip),
+            bodies: Arc::clone(&bodies),
+            evidence: Arc::clone(&evidence),
+            tickets: Arc::clone(&tickets),
+            facts: Arc::clone(&facts),
+            metrics: Arc::clone(&metrics),
+            clock,
+            engine: votes.clone(),
+            untold: Default::default(),
+        },
         work: work_in,
-        engine: votes.clone(),
-        failed: false,
         ticked: Arc::clone(&shared.performed),
     };
     let driver = Driver {

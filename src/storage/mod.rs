@@ -36,6 +36,6 @@ pub use writer::{FlushOptions, Flushed, StoreEvent};
 #[cfg(test)]
 mod test_backend;
 #[cfg(test)]
-mod test_disk;
+pub(crate) mod test_disk;
 #[cfg(test)]
 mod tests;

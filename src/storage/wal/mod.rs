@@ -33,5 +33,5 @@ mod tests;
 
 pub use error::WalError;
 pub use format::{KIND_MAX, RECORD_BYTES_MAX, Record};
-pub use log::{Recovered, Wal, WalOptions, WalStats};
+pub use log::{Recovered, Synced, Wal, WalOptions, WalStats};
 pub use scan::TornTail;
