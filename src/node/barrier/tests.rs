@@ -196,10 +196,15 @@ fn pruning_never_takes_the_mark() {
     let (disk, mut barrier) = with_options(options);
     let reopen = |disk: &TestDisk| {
         let disk = disk.after_crash(Survives::Synced);
-        Wal::open_on(Arc::new(disk), Path::new(DIR), options).unwrap().1.records
+        Wal::open_on(Arc::new(disk), Path::new(DIR), options)
+            .unwrap()
+            .1
+            .records
     };
     for height in 1..=20 {
-        barrier.pass(vec![signed(height, Step::Commit)], &mut |_| ()).unwrap();
+        barrier
+            .pass(vec![signed(height, Step::Commit)], &mut |_| ())
+            .unwrap();
     }
     let before = reopen(&disk).len();
     barrier.prune(Height::new(20)).unwrap();
@@ -214,7 +219,11 @@ fn pruning_never_takes_the_mark() {
         barrier.prune(Height::new(height)).unwrap();
     }
     let left = reopen(&disk);
-    assert!(before == 20 && left.len() < 6, "{before} records, then {}", left.len());
+    assert!(
+        before == 20 && left.len() < 6,
+        "{before} records, then {}",
+        left.len()
+    );
     let marks: Vec<Record> = left.iter().map(|entry| codec::from_log(entry).unwrap()).collect();
     assert!(marks.contains(&Record::Signed(vote(20, Step::Commit))));
 }
