@@ -35,11 +35,26 @@ impl Engine {
 
     /// The machine decided the height above the tip; its record is on its way to the log.
     pub(super) fn decide(&mut self, now: Now, block: Verified<Block>, certificate: CommitCertificate) {
-        let seen = self.machine.view();
-        let due = if seen.is_due { seen.work_at } else { now.mono };
-        if self.connect(now, &block, certificate, Some(due)) {
+        let began = self.began(now);
+        if self.connect(now, &block, certificate, Some(began)) {
             self.after_tip_moved(now);
         }
+    }
+
+    /// When the work on the height that is decided now began: when a block was due, or when the
+    /// first proposal was there, whichever came first.
+    fn began(&self, now: Now) -> consensus::Mono {
+        let seen = self.machine.view();
+        let proposal = seen.timeline.iter().find_map(|entry| match entry.moment {
+            consensus::Moment::Proposing { .. } | consensus::Moment::Proposal { .. }
+                if entry.height == seen.height =>
+            {
+                Some(entry.at)
+            }
+            _ => None,
+        });
+        let due = seen.is_due.then_some(seen.work_at);
+        proposal.into_iter().chain(due).min().unwrap_or(now.mono)
     }
 
     /// Connects a certified block on the tip. False if the ledger disagrees with the certificate.

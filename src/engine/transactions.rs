@@ -20,6 +20,10 @@ impl Engine {
         let mut replies = Vec::new();
         for Arrival { transaction, source } in arrivals {
             let shared: SharedTransaction = (*transaction).clone();
+            let is_gossip = matches!(source, Source::Peer(_));
+            if is_gossip && self.ledger.pool().seen(&shared.txid(), None).is_some() {
+                continue; // It came on two roads, as gossip does: nobody's fault and no refusal.
+            }
             match self.ledger.admit(transaction, now.wall) {
                 Ok(evicted) => {
                     gone.extend(evicted.into_iter().map(|txid| (txid, Some("evicted"))));

@@ -10,19 +10,21 @@ use super::{
     },
     Level,
 };
-use crate::control::{Alarm, Mode, Severity, Status};
+use crate::control::{Alarm, AlarmKind, Mode, Severity, Status};
 
 /// A snapshot older than this is called stale.
 const STALE_MS: u64 = 3_000;
 
 /// The one word for how the node is.
 pub(in super::super) fn state(status: &Status) -> (Level, &'static str) {
+    // The quorum alarm outlasts the loss by two rounds; blocks that are due and do not come do not.
     let crit_stall = status.alarms.iter().any(|alarm| {
         alarm.severity == Severity::Crit
-            && matches!(
-                alarm.kind,
-                crate::control::AlarmKind::FinalityStalled | crate::control::AlarmKind::QuorumMargin
-            )
+            && match alarm.kind {
+                AlarmKind::FinalityStalled => true,
+                AlarmKind::QuorumMargin => status.consensus.overdue_ms > 0,
+                _ => false,
+            }
     });
     if status.revision == 0 {
         (Level::Busy, "STARTING")
