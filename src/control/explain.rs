@@ -178,7 +178,8 @@ fn hint(consensus: &ConsensusStatus, signing: &SigningStatus, leader: Option<&Va
         return format!("this node signs nothing: {}", signing.reason);
     }
     if consensus.view_changing {
-        return "enough validators are reachable; the view change should complete by itself".to_owned();
+        return "enough validators were heard of lately; the view change should complete by itself"
+            .to_owned();
     }
     match leader {
         Some(row) if !row.online && consensus.phase == Phase::PrePrepare => match consensus.timer.armed {

@@ -130,7 +130,9 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
         log_lines_dropped: parts.log_lines_dropped,
         stop: stopping.clone(),
     };
-    let task = StatusTask::new(builder, sources, Arc::clone(&alarms), watchers.clone(), publish);
+    let mut task = StatusTask::new(builder, sources, Arc::clone(&alarms), watchers.clone(), publish);
+    // Whoever asks first gets an answer, not an empty snapshot.
+    task.publish();
     parts.tasks.start("status", task.run());
 
     let network = parts.network;

@@ -99,11 +99,9 @@ impl Machine {
             && vote.height == self.tip.height
             && vote.digest == self.tip.hash
             && vote.round.get() == certificate.round;
-        if joins {
-            if let Entry::Vacant(place) = self.tip_commits.entry(vote.signer) {
-                place.insert(vote.signature);
-                self.late_commits.push((vote.signer, now));
-            }
+        if joins && let Entry::Vacant(place) = self.tip_commits.entry(vote.signer) {
+            place.insert(vote.signature);
+            self.late_commits.push((vote.signer, now));
         }
         joins
     }

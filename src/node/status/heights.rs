@@ -161,7 +161,8 @@ impl Heights {
                 inner.child_certificate(block.block.prev_commit.as_ref());
             }
             let set = inner.set.clone();
-            inner.push(height.get(), &certificate, set, false, 0);
+            // Its child will tell who was late; what was on its way in the run before is not known.
+            inner.push(height.get(), &certificate, set, false, u64::MAX);
         }
         if let Some(last) = inner.past.back_mut() {
             last.has_child = false;

@@ -202,9 +202,13 @@ impl StatusBuilder {
         if *before.consensus == *status.consensus {
             status.consensus = Arc::clone(&before.consensus);
         }
-        let (changes, up) = {
-            let mut book = self.alarms.book();
-            (book.observe(&status), book.alarms())
+        // Sessions that close and loops that end are the stop itself, not news.
+        let (changes, up) = match status.stop.is_some() {
+            true => (Vec::new(), before.alarms.to_vec()),
+            false => {
+                let mut book = self.alarms.book();
+                (book.observe(&status), book.alarms())
+            }
         };
         status.alarms = kept(&before.alarms, up);
         status.health = kept(&before.health, assess(&status, &before.health));

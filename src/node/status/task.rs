@@ -128,7 +128,8 @@ impl StatusTask {
         }
     }
 
-    fn publish(&mut self) {
+    /// Takes one snapshot now.
+    pub(in crate::node) fn publish(&mut self) {
         let inputs = self.look();
         let status = self.builder.build(inputs);
         self.publish.send_replace(Arc::new(status));

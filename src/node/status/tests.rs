@@ -13,6 +13,7 @@ use crate::{
     crypto::{Hash256, NodeId, Signature},
     engine::{SigningHold, SyncView},
     mempool::{Mempool, PoolLimits},
+    storage::{CommitBatch, Store, StoreOptions, disk::RealDisk, memory::MemoryBackend},
     wire,
 };
 
@@ -835,7 +836,7 @@ fn rates_are_differences_over_whole_seconds() {
 #[test]
 fn a_stop_is_shown_and_explained() {
     let fixture = Fixture::new(4);
-    let mut inputs = fixture.inputs(fixture.view(), 10);
+    let mut inputs = fixture.inputs(fixture.view(), 60_000);
     inputs.stop = Some(Arc::new(StopStatus {
         started: inputs.at,
         budget_ms: 10_000,
@@ -848,6 +849,61 @@ fn a_stop_is_shown_and_explained() {
         "stopping: this node takes part no more"
     );
     assert!(!status.health.ready);
+    assert!(status.alarms.is_empty(), "sessions that close are no alarm now");
+}
+
+#[test]
+fn a_restart_remembers_the_last_heights() {
+    let mut fixture = Fixture::new(4);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_on(
+        Arc::new(MemoryBackend::default()),
+        Arc::new(RealDisk),
+        dir.path(),
+        0,
+        &fixture.chain.genesis,
+        StoreOptions::default(),
+        |_| {},
+    )
+    .unwrap();
+    for height in 1..=3 {
+        let block = fixture.chain.assemble(100, Vec::new()).block.into_inner();
+        let connected = fixture.chain.extend(100, Vec::new());
+        let certificate = CommitCertificate {
+            height: Height::new(height),
+            round: 1,
+            block_hash: connected.hash,
+            signatures: [0, 1, 2]
+                .map(|signer| (signer, Signature::from_bytes([0; 64])))
+                .to_vec(),
+        };
+        store
+            .commit(CommitBatch {
+                block,
+                certificate,
+                connected,
+            })
+            .unwrap();
+    }
+    let heights = Heights::load(&store.reader()).unwrap();
+    let stats = heights.stats(&fixture.names());
+    assert_eq!((stats.heights, stats.round1), (3, 3));
+    let records = heights.records(&fixture.set, &|_, _| false, 1_000);
+    let signed = HeightMark::Signed;
+    assert_eq!(
+        records[3].history,
+        [signed, signed],
+        "by what their children carry"
+    );
+    assert_eq!(
+        (records[3].last_signed, records[0].last_signed),
+        (Some(2), Some(3))
+    );
+    let own = heights.own_votes(Some(&fixture.set.keys()[3]), 9_000);
+    assert_eq!(
+        own.missed, 0,
+        "what happened before this run is not held against it"
+    );
 }
 
 #[test]
