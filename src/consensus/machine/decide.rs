@@ -12,6 +12,11 @@ use crate::{
 use super::{Context, Machine, Moment};
 
 impl Machine {
+    /// R4: a certificate is there, or even the decision: nothing else happens at this height.
+    pub(super) fn is_deciding(&self) -> bool {
+        self.current.deciding.is_some() || self.current.decided.is_some()
+    }
+
     /// R4: whatever round they are of, and even if we committed to another block.
     pub(super) fn on_commit_quorum(&mut self, context: &Context<'_>, round: Round, digest: BlockHash) {
         let certificate = self.commit_certificate(round, digest);

@@ -149,6 +149,8 @@ pub struct Machine {
     is_syncing: bool,
     may_sign: bool,
     is_halted: bool,
+    /// Somebody else signs with our key: nothing is signed again in this life.
+    is_doubled: bool,
     resend_at: Option<Mono>,
     resent_at: Option<Mono>,
     resends: u64,
@@ -193,6 +195,7 @@ impl Machine {
             is_syncing: false,
             may_sign: true,
             is_halted: false,
+            is_doubled: false,
             resend_at: None,
             resent_at: None,
             resends: 0,
@@ -393,7 +396,7 @@ impl Machine {
             Origin::Ours => {}
             Origin::Forgotten => self.drop_because("our own, too old to recognise"),
             Origin::Foreign => {
-                self.may_sign = false;
+                self.is_doubled = true;
                 self.effects.push(Effect::Doppelganger(message));
             }
         }

@@ -56,7 +56,7 @@ impl Machine {
                 return;
             }
         }
-        if round < self.current.round.round || self.current.deciding.is_some() {
+        if round < self.current.round.round || self.is_deciding() {
             self.keep_late_body(context, message.digest, body);
             return;
         }
@@ -115,7 +115,7 @@ impl Machine {
         let (digest, justified) = (proposal.message.digest, proposal.justified);
         let state = self.current.round;
         let is_open = round > state.round || (round == state.round && state.phase == Phase::PrePrepare);
-        if !is_open || self.current.deciding.is_some() {
+        if !is_open || self.is_deciding() {
             self.settle_proposal(round, Fate::Settled);
             return;
         }

@@ -38,7 +38,8 @@ impl Requests {
 impl Machine {
     /// True if we are a validator of this height that may sign now.
     pub(super) fn can_sign(&self) -> bool {
-        self.current.me.is_some() && self.may_sign && !self.is_syncing && !self.is_halted
+        let is_stopped = self.is_syncing || self.is_halted || self.is_doubled;
+        self.current.me.is_some() && self.may_sign && !is_stopped
     }
 
     pub(super) fn position(&self, step: Step) -> Position {

@@ -131,7 +131,7 @@ impl Machine {
 
     fn leave(&mut self, context: &Context<'_>, input: Input, cause: ViewChangeCause) {
         let before = self.current.round;
-        if self.current.round.apply(input) != Output::ChangeView {
+        if self.is_deciding() || self.current.round.apply(input) != Output::ChangeView {
             return;
         }
         self.entered_round(context, before, Some(cause));

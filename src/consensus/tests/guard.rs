@@ -161,6 +161,7 @@ fn doppelganger_stops_signing() {
         assert_eq!(world.nodes[me].doppelgangers, 1, "height {height}");
         let proposal = world.pre_prepare(leader, 1, 0, block.hash(), Vec::new(), None);
         world.give(me, ConsensusMessage::PrePrepare(proposal), Some(block));
+        world.step(me, Event::SigningAllowed(true));
         world.run_ms(5_000);
         assert!(world.nodes[me].sent.is_empty(), "nothing is signed from then on");
     }
