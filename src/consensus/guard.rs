@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::chain::Height;
 
-use super::{ConsensusMessage, Position, Round};
+use super::{ConsensusMessage, Position, Round, Step};
 
 /// Rounds of one height whose own messages are kept to recognise them when they come back. Older
 /// ones are still below the mark and can never be signed again.
@@ -89,6 +89,12 @@ impl Guard {
     /// May `message` be signed? Its signature is not looked at.
     pub fn ask(&self, message: &ConsensusMessage) -> Answer {
         let position = message.position();
+        let is_second = is_mutant!(SecondPrepare) && position.step == Step::Prepare;
+        let is_late =
+            is_mutant!(VotesInOldRound) && self.is_left(position) && !self.own.contains_key(&position);
+        if is_second || is_late {
+            return Answer::Sign;
+        }
         if let Some(stored) = self.own.get(&position) {
             return if same_choice(stored, message) {
                 Answer::Stored(stored.clone())

@@ -29,6 +29,14 @@ pub fn justify(proposal: &PrePrepare, quorum: Quorum) -> Result<Justified, &'sta
         }
         return Ok(Justified::Fresh);
     }
+    if is_mutant!(NaiveViewChange) || is_mutant!(UnjustifiedProposal) {
+        return Ok(match &proposal.prepared {
+            Some(certificate) if certificate.digest == proposal.digest => Justified::Reproposal {
+                prepared: certificate.round,
+            },
+            Some(_) | None => Justified::Fresh,
+        });
+    }
     if !quorum.is_reached(view_changes.len()) {
         return Err("fewer view changes than a quorum");
     }
@@ -44,12 +52,15 @@ pub fn justify(proposal: &PrePrepare, quorum: Quorum) -> Result<Justified, &'sta
         }
         header_is_possible(header)?;
     }
-    let Some(highest) = view_changes
+    let locks = view_changes
         .iter()
         .filter_map(|header| header.prepared)
-        .map(|(round, _)| round)
-        .max()
-    else {
+        .map(|(round, _)| round);
+    let Some(highest) = (if is_mutant!(LowestLock) {
+        locks.min()
+    } else {
+        locks.max()
+    }) else {
         if proposal.prepared.is_some() {
             return Err("a certificate although no view change names a lock");
         }

@@ -137,6 +137,9 @@ impl<'a> MessageContext<'a> {
     }
 
     fn member(self, signer: Signer, bytes: &[u8], signature: &Signature) -> Result<(), MessageError> {
+        if is_mutant!(StrangersCounted) && self.validators.key(signer).is_none() {
+            return Ok(());
+        }
         let key = self
             .validators
             .key(signer)

@@ -46,6 +46,17 @@
 //! [`RoundState`] is the transition table; [`Machine`] finds which rule's condition holds. Where it
 //! is decided that a vote counts: `votes.rs`. What may be signed: `guard.rs`.
 
+/// True if the simulator has planted this fault (docs/CONSENSUS.md §12); constantly false outside it.
+macro_rules! is_mutant {
+    ($name:ident) => {{
+        #[cfg(feature = "sim")]
+        let is_on = $crate::consensus::mutant::is_on($crate::consensus::mutant::Mutant::$name);
+        #[cfg(not(feature = "sim"))]
+        let is_on = false;
+        is_on
+    }};
+}
+
 mod application;
 mod certificate;
 mod effect;
@@ -55,6 +66,8 @@ mod guard;
 mod justification;
 mod machine;
 mod message;
+#[cfg(feature = "sim")]
+pub mod mutant;
 mod quorum;
 mod record;
 mod round;

@@ -21,7 +21,10 @@ impl Quorum {
     }
 
     /// Votes that make a quorum: ⌈2n/3⌉, and never zero, so that an empty set decides nothing.
-    pub const fn votes(self) -> usize {
+    pub fn votes(self) -> usize {
+        if is_mutant!(QuorumTwoF) {
+            return (2 * self.f()).max(1);
+        }
         let q = (2 * self.n).div_ceil(3);
         if q == 0 { 1 } else { q }
     }
@@ -32,12 +35,12 @@ impl Quorum {
     }
 
     /// Crashed validators survived: n − q. At n = 3 this is one although f = 0.
-    pub const fn crashes_survived(self) -> usize {
+    pub fn crashes_survived(self) -> usize {
         self.n.saturating_sub(self.votes())
     }
 
     /// True if `votes` distinct votes decide.
-    pub const fn is_reached(self, votes: usize) -> bool {
+    pub fn is_reached(self, votes: usize) -> bool {
         votes >= self.votes()
     }
 }

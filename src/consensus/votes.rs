@@ -63,11 +63,17 @@ impl Votes {
 
     /// Counts `vote`, which was checked for membership and signature, while we are in `current`.
     pub(super) fn insert(&mut self, vote: &Vote, current: Round, at: Mono) -> Inserted {
+        if is_mutant!(StrangersCounted) && usize::from(vote.signer) >= self.by_signer.len() {
+            *self.tally.entry((vote.round, vote.digest)).or_insert(0) += 1;
+        }
         let Some(cast) = self.by_signer.get_mut(usize::from(vote.signer)) else {
             return Inserted::Full;
         };
         if let Some(first) = cast.get(&vote.round).copied() {
             if first.digest == vote.digest {
+                if is_mutant!(DuplicatesCounted) {
+                    *self.tally.entry((vote.round, vote.digest)).or_insert(0) += 1;
+                }
                 return Inserted::Duplicate;
             }
             return Inserted::Conflict(Vote {
@@ -113,6 +119,13 @@ impl Votes {
 
     /// The lowest (round, block) with a quorum. Votes of different rounds never add up (R4).
     pub(super) fn reached(&self, quorum: Quorum) -> Option<(Round, BlockHash)> {
+        #[cfg(feature = "sim")]
+        if is_mutant!(RoundsAddedUp) && self.step == Step::Commit {
+            return self.tally.keys().copied().find(|(_, digest)| {
+                let over = self.tally.iter().filter(|((_, other), _)| other == digest);
+                quorum.is_reached(over.map(|(_, count)| *count).sum())
+            });
+        }
         self.tally
             .iter()
             .find(|(_, count)| quorum.is_reached(**count))

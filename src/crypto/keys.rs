@@ -80,27 +80,53 @@ impl<'de> Deserialize<'de> for PublicKey {
 
 /// An ed25519 secret key. Wiped from memory when dropped; never printed.
 #[derive(Clone)]
-pub struct SecretKey(SigningKey);
+pub struct SecretKey {
+    key: SigningKey,
+    #[cfg(feature = "sim")]
+    is_simulated: bool,
+}
 
 impl SecretKey {
     /// The key of a 32-byte seed. The caller brings the randomness.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        Self::of(SigningKey::from_bytes(seed))
+    }
+
+    fn of(key: SigningKey) -> Self {
+        Self {
+            key,
+            #[cfg(feature = "sim")]
+            is_simulated: false,
+        }
+    }
+
+    /// A key whose signatures are keyed hashes: worth nothing, and cheap enough for a million
+    /// schedules of the simulator.
+    #[cfg(feature = "sim")]
+    pub fn simulated(seed: &[u8; 32]) -> Self {
+        Self {
+            is_simulated: true,
+            ..Self::from_seed(seed)
+        }
     }
 
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key().to_bytes())
+        PublicKey(self.key.verifying_key().to_bytes())
     }
 
     /// Signs `message`. The caller's message carries its own domain prefix.
     pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature::from_bytes(self.0.sign(message).to_bytes())
+        #[cfg(feature = "sim")]
+        if self.is_simulated {
+            return super::simulated::sign(&self.public_key(), message);
+        }
+        Signature::from_bytes(self.key.sign(message).to_bytes())
     }
 
     /// The seed, wiped when dropped; for key files only.
     pub fn seed(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.0.to_bytes())
+        Zeroizing::new(self.key.to_bytes())
     }
 
     /// PKCS#8 PEM without a public key, the form that OpenSSL reads too.
@@ -110,7 +136,7 @@ impl SecretKey {
     pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyFormatError> {
         use ed25519_dalek::pkcs8::EncodePrivateKey;
         let pair = KeypairBytes {
-            secret_key: self.0.to_bytes(),
+            secret_key: self.key.to_bytes(),
             public_key: None,
         };
         pair.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyFormatError)
@@ -122,7 +148,7 @@ impl SecretKey {
     /// [`KeyFormatError`] if the text is not an ed25519 key in PKCS#8 PEM.
     pub fn from_pem(text: &str) -> Result<Self, KeyFormatError> {
         SigningKey::from_pkcs8_pem(text)
-            .map(Self)
+            .map(Self::of)
             .map_err(|_| KeyFormatError)
     }
 
@@ -133,7 +159,7 @@ impl SecretKey {
     pub fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, KeyFormatError> {
         use ed25519_dalek::pkcs8::EncodePrivateKey;
         let pair = KeypairBytes {
-            secret_key: self.0.to_bytes(),
+            secret_key: self.key.to_bytes(),
             public_key: None,
         };
         let document = pair.to_pkcs8_der().map_err(|_| KeyFormatError)?;

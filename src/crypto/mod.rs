@@ -7,6 +7,8 @@
 mod hash;
 mod keys;
 mod signature;
+#[cfg(feature = "sim")]
+mod simulated;
 mod verified;
 
 #[cfg(test)]

@@ -71,6 +71,10 @@ pub struct SignatureError;
 /// # Errors
 /// [`SignatureError`] if the key is no point or the equation fails; the two are not told apart.
 pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+    #[cfg(feature = "sim")]
+    if let Some(verdict) = super::simulated::verify(key, message, signature) {
+        return verdict;
+    }
     VerificationKey::try_from(*key.as_bytes())
         .and_then(|key| key.verify(&(*signature.as_bytes()).into(), message))
         .map_err(|_| SignatureError)
@@ -84,7 +88,9 @@ pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> Result<
 /// # Errors
 /// [`SignatureError`] if any does not hold; which one is found by checking them one by one.
 pub fn verify_batch(items: &[(PublicKey, &[u8], Signature)]) -> Result<(), SignatureError> {
-    if items.len() < BATCH_MIN {
+    let is_simulated =
+        cfg!(feature = "sim") && items.iter().any(|(_, _, one)| one.as_bytes()[32..] == [0xff; 32]);
+    if items.len() < BATCH_MIN || is_simulated {
         return items
             .iter()
             .try_for_each(|(key, message, signature)| verify(key, message, signature));

@@ -46,11 +46,12 @@ impl Machine {
                 .collect(),
         };
         let headers: Vec<ViewChangeHeader> = entries.iter().map(|entry| entry.header).collect();
-        let highest = entries
-            .iter()
-            .filter_map(|entry| entry.certificate.as_ref())
-            .max_by_key(|certificate| certificate.round)
-            .cloned();
+        let locks = entries.iter().filter_map(|entry| entry.certificate.as_ref());
+        let highest = if is_mutant!(LowestLock) {
+            locks.min_by_key(|certificate| certificate.round).cloned()
+        } else {
+            locks.max_by_key(|certificate| certificate.round).cloned()
+        };
         match highest {
             Some(certificate) => self.propose_again(context, headers, certificate),
             None => self.propose_fresh(context, headers),

@@ -337,6 +337,12 @@ impl Machine {
         if self.can_lead() {
             return Some(Rule::Lead);
         }
+        if is_mutant!(UnvalidatedCommit) && current.round.phase == Phase::PrePrepare {
+            let blind = current.prepares.reached(quorum).filter(|(at, _)| *at == round);
+            if let Some((_, digest)) = blind {
+                return Some(Rule::Prepared(digest));
+            }
+        }
         let accepted = current
             .round
             .accepted

@@ -40,6 +40,12 @@ impl Machine {
             self.accuse_proposal(message);
             return;
         }
+        if is_mutant!(SecondPrepare) && self.current.round.round == round {
+            self.current.proposals.remove(&round);
+            if self.current.round.phase == Phase::Prepare {
+                self.current.round.phase = Phase::PrePrepare;
+            }
+        }
         if let Some(first) = self.current.proposals.get(&round) {
             if first.message.digest != message.digest {
                 let first = ConsensusMessage::PrePrepare(first.message.clone());

@@ -115,7 +115,7 @@ impl Machine {
             self.restore_lock(context, lock);
         }
         let mut proposal = None;
-        for message in own {
+        for message in own.into_iter().filter(|_| !is_mutant!(OwnVotesNotReplayed)) {
             match message {
                 ConsensusMessage::Vote(vote) => self.on_vote(context, None, vote),
                 ConsensusMessage::ViewChange(view_change) => {
@@ -125,8 +125,10 @@ impl Machine {
                 ConsensusMessage::PrePrepare(_) => {}
             }
         }
-        self.restore_acceptance(round);
-        if self.is_signed_here() || round > Round::ZERO {
+        if !is_mutant!(AcceptedForgotten) {
+            self.restore_acceptance(round);
+        }
+        if (self.is_signed_here() || round > Round::ZERO) && !is_mutant!(OwnVotesNotReplayed) {
             self.current.round.armed = true;
             self.arm(context);
         }

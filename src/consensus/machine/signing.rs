@@ -68,7 +68,7 @@ impl Machine {
     pub(super) fn send_view_change(&mut self) {
         let Some(signer) = self.current.me else { return };
         let Position { height, round, .. } = self.position(Step::ViewChange);
-        let certificate = self.current.lock.clone();
+        let certificate = self.current.lock.clone().filter(|_| !is_mutant!(NaiveViewChange));
         let prepared = certificate.as_ref().map(|lock| (lock.round, lock.digest));
         let header = ViewChangeHeader {
             height,
@@ -143,6 +143,9 @@ impl Machine {
                 self.drop_because("signature for a round that was left");
                 return;
             }
+        }
+        if is_mutant!(CommitBeforeLock) && message.step() == Step::Commit {
+            self.broadcast(message.clone());
         }
         self.persist_before(&message);
         self.effects

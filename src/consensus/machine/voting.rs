@@ -3,7 +3,7 @@
 use crate::{
     chain::BlockHash,
     consensus::{
-        ConsensusMessage, EvidenceKind, Note, PreparedCert, Step, ViewChange, ViewChangeHeader, Vote,
+        ConsensusMessage, EvidenceKind, Note, Phase, PreparedCert, Step, ViewChange, ViewChangeHeader, Vote,
         evidence::is_amnesia,
         round::{Input, Output},
         votes::Inserted,
@@ -43,6 +43,10 @@ impl Machine {
     /// R3: what a quorum prepared is locked, then committed to.
     pub(super) fn on_prepared(&mut self, context: &Context<'_>, digest: BlockHash) {
         let round = self.current.round.round;
+        if is_mutant!(UnvalidatedCommit) && self.current.round.accepted.is_none() {
+            self.current.round.phase = Phase::Prepare;
+            self.current.round.accepted = Some(digest);
+        }
         if self.current.round.apply(Input::Prepared { round, digest }) != Output::Commit {
             return;
         }

@@ -1,10 +1,13 @@
 //! Thousands of random schedules, and the proof that a seed names one of them.
 
-use super::schedule::{Draws, run};
+use super::{
+    schedule::{Draws, run},
+    world::World,
+};
 
 fn schedules(from: u64, count: u64, sizes: &[u64]) {
     for seed in from..from + count {
-        if let Err(broken) = run(seed, sizes, |_| {}) {
+        if let Err(broken) = run(seed, sizes, World::new, |_, _| {}) {
             panic!("{broken}");
         }
     }
@@ -24,7 +27,10 @@ fn random_schedules_of_other_sizes() {
 fn a22_one_seed_one_trace() {
     for seed in 0..40 {
         let trace = || {
-            let world = run(seed, &[4, 5, 7], |world| world.trace = Some(Vec::new())).unwrap();
+            let world = run(seed, &[4, 5, 7], World::new, |world, _| {
+                world.trace = Some(Vec::new());
+            })
+            .unwrap();
             (world.trace_hash(), world.messages, world.now)
         };
         assert_eq!(trace(), trace(), "seed {seed}");
@@ -39,6 +45,8 @@ fn replay_a_seed() {
     let seed = option_env!("SEED")
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(0);
-    let result = run(seed, &[4], |world| world.trace = Some(Vec::new()));
+    let result = run(seed, &[4], World::new, |world, _| {
+        world.trace = Some(Vec::new());
+    });
     println!("{:?}", result.map(|world| world.trace));
 }

@@ -1,12 +1,12 @@
 //! What must hold after every schedule, whatever it did: the oracle O1–O4 of docs/CONSENSUS.md §11.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
+use timecoin::{
     chain::{BlockHash, CommitCertificate, Height},
     consensus::{
-        CertificateContext, ConsensusMessage, EvidenceKind, Position, SigningDomain, ValidatorSet,
-        evidence::is_amnesia,
+        CertificateContext, ConsensusMessage, EvidenceKind, Position, Record, SigningDomain, Step,
+        ValidatorSet, ViewChangeHeader, Vote,
     },
     crypto::Verified,
 };
@@ -18,6 +18,7 @@ pub(super) struct Laws {
     by_node: BTreeMap<(usize, Height), BlockHash>,
     signed: BTreeMap<(usize, Position), Vec<u8>>,
     sent: BTreeMap<(usize, Height), Vec<ConsensusMessage>>,
+    bodies: BTreeSet<(usize, BlockHash)>,
     pub(super) broken: Vec<String>,
 }
 
@@ -83,12 +84,52 @@ impl Laws {
                 self.broken
                     .push(format!("O3: node {node} forgot its COMMIT at {position:?}"));
             }
+            if let (ConsensusMessage::Vote(one), ConsensusMessage::Vote(two)) = (other, message)
+                && one.round == two.round
+                && one.digest != two.digest
+            {
+                self.broken.push(format!(
+                    "O3: node {node} voted for two blocks in the round of {position:?}"
+                ));
+            }
             if position.round < other.round() && !matches!(message, ConsensusMessage::ViewChange(_)) {
                 self.broken
                     .push(format!("O3: node {node} went back to {position:?}"));
             }
         }
         sent.push(message.clone());
+    }
+
+    /// `node` has the body of `digest` on disk.
+    pub(super) fn on_body(&mut self, node: usize, digest: BlockHash) {
+        self.bodies.insert((node, digest));
+    }
+
+    /// §8: what has to be on `disk` before `message` may leave.
+    pub(super) fn on_leaving(&mut self, node: usize, message: &ConsensusMessage, disk: &[Record]) {
+        let is_signed = disk
+            .iter()
+            .rev()
+            .any(|record| matches!(record, Record::Signed(signed) if signed == message));
+        let has_body = |digest: BlockHash| self.bodies.contains(&(node, digest));
+        let is_durable = match message {
+            ConsensusMessage::PrePrepare(proposal) => has_body(proposal.digest),
+            ConsensusMessage::Vote(vote) if vote.step == Step::Commit => {
+                let is_lock = |record: &Record| {
+                    matches!(record, Record::Lock(lock)
+                        if (lock.height, lock.round, lock.digest) == (vote.height, vote.round, vote.digest))
+                };
+                has_body(vote.digest) && disk.iter().any(is_lock)
+            }
+            ConsensusMessage::Vote(vote) => has_body(vote.digest),
+            ConsensusMessage::ViewChange(_) => true,
+        };
+        if !is_signed || !is_durable {
+            self.broken.push(format!(
+                "§8: node {node} sends {:?} before it is durable",
+                message.position()
+            ));
+        }
     }
 
     /// O3: nobody honest is ever accused.
@@ -102,4 +143,14 @@ impl Laws {
     pub(super) fn check(&self) {
         assert!(self.broken.is_empty(), "{:#?}", self.broken);
     }
+}
+
+/// E5, judged apart from the code that is judged by it.
+fn is_amnesia(commit: &Vote, view_change: &ViewChangeHeader) -> bool {
+    commit.step == Step::Commit
+        && view_change.round > commit.round
+        && match view_change.prepared {
+            Some((round, _)) => round < commit.round,
+            None => true,
+        }
 }

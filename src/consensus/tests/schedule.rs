@@ -83,11 +83,16 @@ const HEALED_WITHIN_MS: u64 = 30_000;
 ///
 /// # Errors
 /// The laws that were broken, or that it hangs.
-pub(super) fn run(seed: u64, sizes: &[u64], prepare: impl FnOnce(&mut World)) -> Result<World, String> {
+pub(super) fn run(
+    seed: u64,
+    sizes: &[u64],
+    make: impl FnOnce(usize) -> World,
+    prepare: impl FnOnce(&mut World, &mut Draws),
+) -> Result<World, String> {
     let mut draws = Draws::new(seed);
     let faults = Faults::draw(&mut draws, sizes);
-    let mut world = World::new(faults.n);
-    prepare(&mut world);
+    let mut world = make(faults.n);
+    prepare(&mut world, &mut draws);
     world.work_below = HEIGHTS_WITH_FAULTS;
     world.forwards = faults.forwards;
     world.restart_after_us = millis(50 + draws.below(1_500));

@@ -1,6 +1,6 @@
 //! The smallest ledger: a chain of blocks without transactions.
 
-use crate::{
+use timecoin::{
     chain::{BLOCK_VERSION, Block, BlockHash, BlockHeader, CommitCertificate, Height, TimestampMs},
     consensus::{Application, Round, ValidatorSet, Verdict},
     crypto::{Hash256, HashWriter, PublicKey, Verified},
@@ -12,7 +12,7 @@ pub(super) const DRIFT_MS: u64 = 10_000;
 /// A block as it came from a peer, with its (no) transaction signatures checked.
 pub(super) fn verified(block: Block) -> Verified<Block> {
     let chain_id = Hash256::ZERO;
-    let context = crate::chain::BlockContext {
+    let context = timecoin::chain::BlockContext {
         chain_id: &chain_id,
         known: &|_| false,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use crate::{
+use timecoin::{
     chain::{Block, BlockHash, CommitCertificate, Height, TimestampMs},
     consensus::{
         Body, CertificateContext, ConsensusMessage, Effect, Event, Evidence, Machine, MachineConfig,
@@ -36,6 +36,17 @@ pub(super) struct Envelope<'a> {
     pub(super) to: usize,
     pub(super) message: &'a ConsensusMessage,
 }
+
+/// Byzantine nodes, played by one mind that hears what any of them hears.
+pub(super) trait Adversary {
+    /// A message reached the Byzantine `node`.
+    fn on_heard(&mut self, world: &mut World, node: usize, message: &ConsensusMessage, block: Option<&Block>);
+    /// Called every so often.
+    fn on_tick(&mut self, world: &mut World);
+}
+
+/// How often the adversary may act unasked, in microseconds.
+const TICK_US: u64 = 40_000;
 
 pub(super) type Network = Box<dyn FnMut(&Envelope<'_>) -> Vec<u64>>;
 
@@ -72,6 +83,12 @@ pub(super) enum Item {
     Crash {
         node: usize,
     },
+    Decided {
+        to: usize,
+        certificate: CommitCertificate,
+        block: Block,
+    },
+    Tick,
 }
 
 pub(super) struct Node {
@@ -103,7 +120,7 @@ pub(super) struct World {
     pub(super) domain: SigningDomain,
     pub(super) chain_id: Hash256,
     pub(super) now: u64,
-    queue: BTreeMap<(u64, u64), Item>,
+    queue: BTreeMap<(u64, u64), Box<Item>>,
     sequence: u64,
     pub(super) network: Network,
     pub(super) laws: Laws,
@@ -118,6 +135,9 @@ pub(super) struct World {
     checked: HashMap<Signature, Verified<ConsensusMessage>>,
     bodies: HashMap<BlockHash, Block>,
     pub(super) trace: Option<Vec<String>>,
+    pub(super) adversary: Option<Box<dyn Adversary>>,
+    /// Records that a restart does not find again.
+    pub(super) loses: Option<fn(&Record) -> bool>,
 }
 
 pub(super) fn millis(ms: u64) -> u64 {
@@ -127,12 +147,17 @@ pub(super) fn millis(ms: u64) -> u64 {
 impl World {
     /// `n` validators; everything arrives after a millisecond, and work always waits.
     pub(super) fn new(n: usize) -> Self {
+        Self::with_keys(n, SecretKey::from_seed)
+    }
+
+    /// The same, with keys of the caller's making.
+    pub(super) fn with_keys(n: usize, make: impl Fn(&[u8; 32]) -> SecretKey) -> Self {
         let chain_id = HashWriter::new("toy").u64(n as u64).finish();
         let mut keys: Vec<SecretKey> = (0..n)
             .map(|index| {
                 let mut seed = [7; 32];
                 seed[..8].copy_from_slice(&(index as u64 + 1).to_le_bytes());
-                SecretKey::from_seed(&seed)
+                make(&seed)
             })
             .collect();
         keys.sort_by_key(SecretKey::public_key);
@@ -182,6 +207,8 @@ impl World {
             checked: HashMap::new(),
             bodies: HashMap::new(),
             trace: None,
+            adversary: None,
+            loses: None,
         }
     }
 
@@ -201,6 +228,9 @@ impl World {
             if !self.nodes[node].is_byzantine {
                 self.boot(node);
             }
+        }
+        if self.adversary.is_some() {
+            self.push(TICK_US, Item::Tick);
         }
     }
 
@@ -225,6 +255,9 @@ impl World {
         one.life += 1;
         one.timers.clear();
         one.crash_after = None;
+        if let Some(loses) = self.loses {
+            one.disk.retain(|record| !loses(record));
+        }
         // What the storage would hold: every decided height with its body.
         let mut bodies: BTreeMap<BlockHash, Block> = BTreeMap::new();
         one.ledger = ToyLedger {
@@ -311,7 +344,8 @@ impl World {
 
     pub(super) fn push(&mut self, after_us: u64, item: Item) {
         self.sequence += 1;
-        self.queue.insert((self.now + after_us, self.sequence), item);
+        self.queue
+            .insert((self.now + after_us, self.sequence), Box::new(item));
     }
 
     pub(super) fn tell_work(&mut self, node: usize) {
@@ -388,12 +422,15 @@ impl World {
             }
             Effect::Persist(record) => {
                 if let Record::Body(block) = &record {
-                    self.bodies.insert(block.hash(), block.clone());
+                    let digest = block.hash();
+                    self.laws.on_body(node, digest);
+                    self.bodies.insert(digest, block.clone());
                 }
                 self.nodes[node].disk.push(record);
             }
             Effect::Broadcast { message, block } => {
                 self.laws.on_sent(node, &message, &self.domain);
+                self.laws.on_leaving(node, &message, &self.nodes[node].disk);
                 self.nodes[node].sent.push(message.clone());
                 let from = self.nodes[node].key.public_key();
                 self.send(node, from, None, message, block);
@@ -517,19 +554,59 @@ impl World {
 
     /// Checks a message's signatures once, however often it is sent.
     pub(super) fn check(&mut self, message: ConsensusMessage) -> Verified<ConsensusMessage> {
+        self.try_check(message).expect("a message that verifies")
+    }
+
+    fn try_check(&mut self, message: ConsensusMessage) -> Option<Verified<ConsensusMessage>> {
         let signature = *message.signature();
         if let Some(known) = self.checked.get(&signature)
             && **known == message
         {
-            return known.clone();
+            return Some(known.clone());
         }
         let context = MessageContext {
             domain: &self.domain,
             validators: &self.validators,
         };
-        let checked = Verified::check(message, context).expect("a message that verifies");
+        let checked = Verified::check(message, context).ok()?;
         self.checked.insert(signature, checked.clone());
-        checked
+        Some(checked)
+    }
+
+    /// The adversary speaks: to one node, over the network, if the signatures hold.
+    pub(super) fn say(&mut self, from: usize, to: usize, message: ConsensusMessage, block: Option<Block>) {
+        let Some(checked) = self.try_check(message.clone()) else {
+            return;
+        };
+        if let Some(block) = &block {
+            self.bodies.insert(block.hash(), block.clone());
+        }
+        let origin = self.nodes[from].key.public_key();
+        let envelope = Envelope {
+            at: self.now,
+            from,
+            to,
+            message: &message,
+        };
+        for after in (self.network)(&envelope) {
+            let body = block.clone().map(|block| Body::Valid(verified(block)));
+            self.push(
+                after,
+                Item::Deliver {
+                    to,
+                    from: Some(origin),
+                    message: checked.clone(),
+                    body,
+                },
+            );
+        }
+    }
+
+    fn with_adversary(&mut self, act: impl FnOnce(&mut dyn Adversary, &mut Self)) {
+        if let Some(mut adversary) = self.adversary.take() {
+            act(adversary.as_mut(), self);
+            self.adversary = Some(adversary);
+        }
     }
 
     fn index_of(&self, key: &NodeId) -> Option<usize> {
@@ -544,7 +621,7 @@ impl World {
             }
             let ((at, _), item) = self.queue.pop_first().unwrap();
             self.now = at;
-            self.handle(item);
+            self.handle(*item);
         }
         self.now = self.now.max(until);
     }
@@ -574,6 +651,17 @@ impl World {
 
     fn handle(&mut self, item: Item) {
         match item {
+            Item::Deliver {
+                to, message, body, ..
+            } if self.nodes[to].is_byzantine => {
+                let block = match &body {
+                    Some(Body::Valid(block)) => Some(Block::clone(block)),
+                    Some(Body::Invalid(_) | Body::Mismatch) | None => None,
+                };
+                self.with_adversary(|adversary, world| {
+                    adversary.on_heard(world, to, &message, block.as_ref())
+                });
+            }
             Item::Deliver {
                 to,
                 from,
@@ -614,6 +702,29 @@ impl World {
                 if let Some(block) = self.bodies.get(&digest).filter(|_| is_kept).cloned() {
                     self.step(to, Event::Fetched(verified(block)));
                 }
+            }
+            Item::Decided {
+                to,
+                certificate,
+                block,
+            } => {
+                let context = CertificateContext {
+                    domain: &self.domain,
+                    validators: &self.validators,
+                };
+                if let Ok(certificate) = Verified::check(certificate, context) {
+                    self.step(
+                        to,
+                        Event::Decided {
+                            certificate,
+                            block: Some(verified(block)),
+                        },
+                    );
+                }
+            }
+            Item::Tick => {
+                self.with_adversary(|adversary, world| adversary.on_tick(world));
+                self.push(TICK_US, Item::Tick);
             }
             Item::Restart { node } => {
                 if self.nodes[node].machine.is_none() {

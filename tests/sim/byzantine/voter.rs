@@ -1,0 +1,29 @@
+//! Crime: votes for whatever it hears of, PREPARE and COMMIT, to whom it likes.
+
+use timecoin::{
+    chain::BlockHash,
+    consensus::{ConsensusMessage, Step},
+};
+
+use crate::world::World;
+
+use super::Mind;
+
+pub(super) fn vote(
+    mind: &mut Mind,
+    world: &mut World,
+    node: usize,
+    height: u64,
+    round: u32,
+    digest: BlockHash,
+) {
+    for (step, percent) in [(Step::Prepare, 60), (Step::Commit, 40)] {
+        if !mind.draws.chance(percent) {
+            continue;
+        }
+        let vote = ConsensusMessage::Vote(world.vote(node, step, height, round, digest));
+        for to in mind.some(world) {
+            world.say(node, to, vote.clone(), None);
+        }
+    }
+}
