@@ -16,16 +16,6 @@
 //! | roof: what an operator starts | [`config`] [`devnet`] [`cli`] |
 
 // Who said it.
-/// The simulator's files serve the unit tests too, and name the crate from outside.
-#[cfg(test)]
-extern crate self as timecoin;
-
-pub mod chain;
-pub mod cli;
-pub mod config;
-pub mod consensus;
-pub mod console;
-pub mod control;
 pub mod crypto;
 
 // What is true.
@@ -74,3 +64,7 @@ pub mod config;
 pub mod devnet;
 
 pub mod cli;
+
+// The simulator's files serve the unit tests too, and name the crate from outside.
+#[cfg(test)]
+extern crate self as timecoin;

@@ -269,6 +269,7 @@ impl World {
         for record in &one.disk {
             match record {
                 Record::Body(block) => {
+                    self.laws.on_body(node, block.hash());
                     bodies.insert(block.hash(), block.clone());
                 }
                 Record::Decided(certificate) => {
