@@ -62,7 +62,7 @@ impl Mutant {
     ];
 }
 
-std::thread_local! {
+thread_local! {
     static ON: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
 }
 

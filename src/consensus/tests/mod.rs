@@ -19,4 +19,5 @@ mod timeouts;
 mod toy_ledger;
 mod view_change;
 mod votes;
+#[allow(dead_code, reason = "shared with the simulator, which uses more of it")]
 mod world;
