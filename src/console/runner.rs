@@ -49,6 +49,7 @@ pub(super) fn run(screen: &mut Screen, source: Source, options: &Options, closin
     let mut parser = Parser::default();
     let mut painted: Option<(ThemeName, Theme)> = None;
     let mut drawn: Option<Instant> = None;
+    let mut looked: Option<Instant> = None;
     let mut dirty = Dirty {
         input: true,
         ..Dirty::default()
@@ -80,9 +81,18 @@ pub(super) fn run(screen: &mut Screen, source: Source, options: &Options, closin
             dirty.clock = true;
         }
         messages.push(Msg::Clock(now));
-        let news = feed.poll();
-        dirty.data |= !news.is_empty();
-        messages.extend(news);
+        // Taken only as often as it is drawn, so that the rate on screen is the rate of the screen.
+        if looked.is_none_or(|at| at.elapsed() >= DATA_FRAME) {
+            let news = feed.news();
+            if !news.is_empty() {
+                looked = Some(Instant::now());
+                dirty.data = true;
+                messages.extend(news);
+            }
+        }
+        let answers = feed.answers();
+        dirty.input |= !answers.is_empty();
+        messages.extend(answers);
         dirty.input |= !input.is_empty();
         if let Some(fatal) = options.panic_on_key {
             assert!(

@@ -63,8 +63,8 @@ impl Feed {
         self.node.status.has_changed().is_err()
     }
 
-    /// What is new since last time.
-    pub(super) fn poll(&mut self) -> Vec<Msg> {
+    /// Snapshots, events and log lines that are new since last time.
+    pub(super) fn news(&mut self) -> Vec<Msg> {
         let mut news = Vec::new();
         let status = self.node.status();
         if status.revision != self.revision {
@@ -90,6 +90,12 @@ impl Feed {
             }
             news.push(Msg::Logs(logs));
         }
+        news
+    }
+
+    /// Answers to commands that have come.
+    pub(super) fn answers(&mut self) -> Vec<Msg> {
+        let mut news = Vec::new();
         self.asked.retain_mut(|asked| match asked.answer.try_recv() {
             Ok(answer) => {
                 news.push(Msg::Answer(asked.id, answer));
@@ -104,7 +110,7 @@ impl Feed {
         news
     }
 
-    /// Sends a command; the answer comes with a later [`Feed::poll`], a refusal at once.
+    /// Sends a command; the answer comes with a later [`Feed::answers`], a refusal at once.
     pub(super) fn send(&mut self, id: u64, command: Command) -> Option<Msg> {
         match self.node.send(command, Caller::Console) {
             Ok(answer) => {

@@ -59,7 +59,7 @@ impl Row {
     }
 
     /// Spaces up to a column, at least one if anything stands there already.
-    pub(super) fn to_column(self, column: usize) -> Self {
+    pub(super) fn until_column(self, column: usize) -> Self {
         let width = self.width();
         let gap = match width < column {
             true => column - width,

@@ -91,66 +91,68 @@ fn explain_round(at: Moment, consensus: &ConsensusStatus, signing: &SigningStatu
     let (what, missing) = if consensus.view_changing {
         (
             format!("{place} view change {}/{quorum}", consensus.view_changes.votes),
-            missing(consensus, |row| &row.view_change.mark),
+            missing(at, consensus, |row| &row.view_change.mark),
         )
     } else {
         match consensus.phase {
             Phase::PrePrepare => {
                 let who = match leader {
                     Some(row) if row.is_self => "this node".to_owned(),
-                    Some(row) => named(row, at),
+                    Some(row) => named(consensus, row, at),
                     None => "the leader".to_owned(),
                 };
                 return Explanation {
                     waiting_for: format!("{place}: waiting for the proposal of {who}"),
-                    hint: hint(consensus, signing, leader),
+                    hint: hint(at, consensus, signing, leader),
                 };
             }
             Phase::Prepare => (
                 format!("{place} Prepare {}/{quorum}", consensus.prepares.votes),
-                missing(consensus, |row| &row.prepare.mark),
+                missing(at, consensus, |row| &row.prepare.mark),
             ),
             Phase::Commit => (
                 format!("{place} Commit {}/{quorum}", consensus.commits.votes),
-                missing(consensus, |row| &row.commit.mark),
+                missing(at, consensus, |row| &row.commit.mark),
             ),
             Phase::Finalized => return Explanation::default(),
         }
     };
-    let names: Vec<String> = missing.iter().map(|row| named(row, at)).collect();
+    let names: Vec<String> = missing.iter().map(|row| named(consensus, row, at)).collect();
     let whom = match names.is_empty() {
         true => String::new(),
         false => format!(": waiting for {}", listed(&names, NAMES_MAX)),
     };
     Explanation {
         waiting_for: format!("{what}{whom}"),
-        hint: hint(consensus, signing, leader),
+        hint: hint(at, consensus, signing, leader),
     }
 }
 
-/// Those whose vote would count and is not there, offline ones first.
-fn missing<'a>(
-    consensus: &'a ConsensusStatus,
+/// Those whose vote would count and is not there, unreachable ones first.
+fn missing(
+    at: Moment,
+    consensus: &ConsensusStatus,
     mark: impl Fn(&ValidatorRow) -> &Mark,
-) -> Vec<&'a ValidatorRow> {
+) -> Vec<&ValidatorRow> {
     let mut rows: Vec<&ValidatorRow> = consensus
         .validators
         .iter()
         .filter(|row| matches!(mark(row), Mark::None | Mark::OtherBlock))
         .collect();
-    rows.sort_by_key(|row| (row.online, row.index));
+    rows.sort_by_key(|row| (consensus.is_reachable(row, at), row.index));
     rows
 }
 
-fn named(row: &ValidatorRow, at: Moment) -> String {
+fn named(consensus: &ConsensusStatus, row: &ValidatorRow, at: Moment) -> String {
     let other = [&row.prepare, &row.commit]
         .iter()
         .any(|cell| cell.mark == Mark::OtherBlock);
     let note = if row.is_self {
         Some("this node".to_owned())
-    } else if !row.online {
+    } else if !consensus.is_reachable(row, at) {
+        let word = if row.online { "silent" } else { "offline" };
         Some(match row.last_seen_mono_ms {
-            Some(seen) => format!("offline {}", duration(at.mono_ms.saturating_sub(seen))),
+            Some(seen) => format!("{word} {}", duration(at.mono_ms.saturating_sub(seen))),
             None => "not seen yet".to_owned(),
         })
     } else if other {
@@ -164,14 +166,19 @@ fn named(row: &ValidatorRow, at: Moment) -> String {
     }
 }
 
-fn hint(consensus: &ConsensusStatus, signing: &SigningStatus, leader: Option<&ValidatorRow>) -> String {
-    let online = consensus.validators.iter().filter(|row| row.online).count() as u32;
-    let offline = consensus.n.saturating_sub(online);
-    if online < consensus.quorum {
-        let need = consensus.quorum - online;
+fn hint(
+    at: Moment,
+    consensus: &ConsensusStatus,
+    signing: &SigningStatus,
+    leader: Option<&ValidatorRow>,
+) -> String {
+    let reachable = consensus.reachable(at);
+    if reachable < consensus.quorum {
         return format!(
-            "{offline} of {} unreachable; {need} more must come back. Restarting this node cannot help",
-            consensus.n
+            "{} of {} unreachable; {} more must come back. Restarting this node cannot help",
+            consensus.n.saturating_sub(reachable),
+            consensus.n,
+            consensus.quorum - reachable
         );
     }
     if !signing.signing && consensus.validators.iter().any(|row| row.is_self) {
@@ -182,13 +189,15 @@ fn hint(consensus: &ConsensusStatus, signing: &SigningStatus, leader: Option<&Va
             .to_owned();
     }
     match leader {
-        Some(row) if !row.online && consensus.phase == Phase::PrePrepare => match consensus.timer.armed {
-            true => format!(
-                "{} leads and is offline; the view changes when the timer fires",
-                row.name
-            ),
-            false => format!("{} leads and is offline", row.name),
-        },
+        Some(row) if !consensus.is_reachable(row, at) && consensus.phase == Phase::PrePrepare => {
+            match consensus.timer.armed {
+                true => format!(
+                    "{} leads and is away; the view changes when the timer fires",
+                    row.name
+                ),
+                false => format!("{} leads and is away", row.name),
+            }
+        }
         _ => String::new(),
     }
 }

@@ -35,7 +35,7 @@ pub fn assess(status: &Status, before: &HealthStatus) -> HealthStatus {
     };
     checks.push(("signing_safe".to_owned(), safe, signing_detail));
 
-    let online = consensus.validators.iter().filter(|row| row.online).count() as u32;
+    let online = consensus.reachable(status.at);
     let enough = consensus.n >= consensus.min_masternodes && consensus.n > 0;
     let quorum = enough && online >= consensus.quorum;
     let quorum_detail = match enough {

@@ -19,7 +19,7 @@ use std::{
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use timecoin::{
-    console::{self, Config, Environment, GlyphName, Options, Outcome, Source, ThemeName},
+    console::{self, Config, Environment, GlyphName, Options, Source, ThemeName},
     control::{
         BalanceView, BlockView, ChainStatus, Clock, Command, CommandRequest, ConsensusStatus, EventRing,
         EvidenceView, LogRing, Mode, Moment, NodeHandle, NodeStatus, Page, PeersStatus, Query, QueryError,

@@ -64,7 +64,7 @@ fn overview(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let shown = model.shown();
     let chart = 9 + (body.height.saturating_sub(33) / 3).min(6);
     let [top, middle, lists, alarms] = rows(body, [9, chart, 0, 5]);
-    let (round, health) = columns(top, top.width - 42.min(top.width / 2));
+    let (round, health) = columns(top, top.width - 44.min(top.width / 2));
     place(canvas, round, |w, _| vm::overview::round(shown, w));
     place(canvas, health, |w, _| {
         vm::overview::health(shown, "Health", w, true)

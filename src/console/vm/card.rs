@@ -37,7 +37,7 @@ pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<
     let first = match name.width() + state.width() + 1 < width {
         true => {
             let column = width - state.width();
-            name.to_column(column).append(state)
+            name.until_column(column).append(state)
         }
         false => state,
     };

@@ -266,7 +266,7 @@ fn vote_row(
         (_, true) => ("▸", Role::Accent),
         _ => (" ", Role::Text),
     };
-    let name_role = match (row.online, row.is_self) {
+    let name_role = match (status.consensus.is_reachable(row, status.at), row.is_self) {
         (false, _) => Role::Dim,
         (_, true) => Role::Strong,
         _ => Role::Text,
@@ -321,9 +321,10 @@ fn note(status: &Status, shown: &Shown, row: &ValidatorRow, cells: &Cells, leads
     if row.has_evidence || all.iter().any(|cell| cell.mark == Mark::Equivocated) {
         return ("contradicted itself: proof kept".to_owned(), Role::VoteBad);
     }
-    if !row.online {
+    if !status.consensus.is_reachable(row, status.at) {
+        let word = if row.online { "silent" } else { "offline" };
         let text = match row.last_seen_mono_ms {
-            Some(at) => format!("offline {}", duration(shown.now.mono_ms.saturating_sub(at))),
+            Some(at) => format!("{word} {}", duration(shown.now.mono_ms.saturating_sub(at))),
             None => "not seen yet".to_owned(),
         };
         return (text, Role::Warn);

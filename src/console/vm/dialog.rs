@@ -164,7 +164,12 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
         }
     };
     lines.push(Row::new());
-    lines.push(buttons(&[("Cancel", !dialog.on_act), (verb, dialog.on_act)]));
+    // The typed name is the confirmation: Enter acts then, and the button shows it.
+    let armed = match dialog.act.is_typed() {
+        true => !status.node.network.is_empty() && dialog.typed.value() == status.node.network,
+        false => dialog.on_act,
+    };
+    lines.push(buttons(&[("Cancel", !armed), (verb, armed)]));
     let mut panel = Panel::titled(Row::new().strong(title));
     panel.focused = true;
     for row in lines {

@@ -260,9 +260,7 @@ fn overlay_footer(overlay: &Overlay) -> Row {
         Overlay::Help { typing: true, .. } => &[("⏎", "keep"), ("Esc", "clear")],
         Overlay::Help { .. } => &[("j k", "scroll"), ("/", "filter"), ("Esc", "close")],
         Overlay::Leave { .. } => &[("← →", "choose"), ("⏎", "accept"), ("Esc", "stay")],
-        Overlay::Dialog(dialog) if dialog.act.is_typed() => {
-            &[("Tab", "button"), ("⏎", "accept"), ("Esc", "cancel")]
-        }
+        Overlay::Dialog(dialog) if dialog.act.is_typed() => &[("⏎", "accept"), ("Esc", "cancel")],
         Overlay::Dialog(_) => &[
             ("← → Tab", "choose"),
             ("y", "yes"),

@@ -57,7 +57,7 @@ pub(in super::super) fn panel(
     for at in 0..rows {
         let left = here.get(at).cloned().unwrap_or_default();
         let right = everywhere.get(at).cloned().unwrap_or_default();
-        lines.push(left.to_column(column).append(right));
+        lines.push(left.until_column(column).append(right));
     }
     if rows == 0 {
         lines.push(Row::of(Role::Dim, "no key matches"));

@@ -111,12 +111,7 @@ fn waiting_words(status: &Status) -> &str {
         .map_or(text, |rest| rest.trim_start_matches([' ', ':']))
 }
 
-/// How many validators are reachable.
+/// How many validators can be counted on.
 fn online(status: &Status) -> u32 {
-    status
-        .consensus
-        .validators
-        .iter()
-        .filter(|row| row.online)
-        .count() as u32
+    status.consensus.reachable(status.at)
 }

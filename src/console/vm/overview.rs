@@ -193,6 +193,12 @@ pub(in super::super) fn round(shown: &Shown, width: usize) -> Panel {
     panel.line(line);
     panel.line(times);
     panel.line(waiting(status, shown, width));
+    let hint = &status.consensus.hint;
+    if view.view_changing && !hint.is_empty() {
+        // No phase has a time then, so its line says what would help.
+        panel.lines[2] = panel.lines[3].clone();
+        panel.lines[3] = Row::of(Role::Accent, fit(hint, width)).into();
+    }
     let bar_width = width.saturating_sub(40).clamp(8, 60);
     panel.line(vote_line("Prepare", view.prepares, status, bar_width, true));
     panel.line(vote_line("Commit", view.commits, status, bar_width, true));
@@ -333,12 +339,12 @@ pub(in super::super) fn health(shown: &Shown, title: &str, width: usize, wide: b
     };
 
     let (level, word) = consensus_word(status);
-    let last = status.chain.finalized.map(|at| duration(shown.now.since_ms(at)));
+    let last = status.chain.finalized.map(|at| age(shown.now.since_ms(at)));
     line(
         "Consensus",
         level,
         word,
-        last.map_or_else(String::new, |last| format!("last final {last}")),
+        last.map_or_else(String::new, |last| format!("final {last} ago")),
     );
 
     let peers = &status.peers;

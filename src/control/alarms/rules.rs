@@ -229,17 +229,16 @@ fn stalled(status: &Status) -> Judgement {
         t0 => above(consensus.overdue_ms, STALL_WARN_T0 * t0, STALL_CRIT_T0 * t0),
     };
     steps(0, severity, consensus.overdue_ms == 0, || {
-        let online: Vec<_> = consensus.validators.iter().filter(|row| row.online).collect();
         let away: Vec<String> = consensus
             .validators
             .iter()
-            .filter(|row| !row.online)
+            .filter(|row| !consensus.is_reachable(row, status.at))
             .map(|row| row.name.clone())
             .collect();
         let head = format!(
             "stalled {}: {} of {} alive, quorum {}",
             duration(consensus.overdue_ms),
-            online.len(),
+            consensus.reachable(status.at),
             consensus.n,
             consensus.quorum
         );
@@ -252,7 +251,7 @@ fn stalled(status: &Status) -> Judgement {
 
 fn quorum(status: &Status, started_ms: u64) -> Judgement {
     let consensus = &*status.consensus;
-    let online = consensus.validators.iter().filter(|row| row.online).count() as u32;
+    let online = consensus.reachable(status.at);
     let severity = if consensus.n == 0 || online >= consensus.n || started_ms < START_GRACE_MS {
         None
     } else if online < consensus.quorum {

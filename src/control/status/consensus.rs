@@ -177,6 +177,30 @@ pub struct ValidatorRow {
     pub has_evidence: bool,
 }
 
+/// While a height waits, everybody repeats its messages twice a second (CONSENSUS.md R9). Who has
+/// not been heard for this long then is away, whatever `online` says for the calm times.
+pub const QUIET_AFTER_MS: u64 = 3_000;
+
+impl ConsensusStatus {
+    /// Whether a validator can be counted on now: online, and, in a height that has waited for
+    /// [`QUIET_AFTER_MS`], heard within that time.
+    pub fn is_reachable(&self, row: &ValidatorRow, at: Moment) -> bool {
+        if row.is_self || !row.online || self.overdue_ms < QUIET_AFTER_MS {
+            return row.is_self || row.online;
+        }
+        row.last_seen_mono_ms
+            .is_some_and(|seen| at.mono_ms.saturating_sub(seen) < QUIET_AFTER_MS)
+    }
+
+    /// How many validators can be counted on now.
+    pub fn reachable(&self, at: Moment) -> u32 {
+        self.validators
+            .iter()
+            .filter(|row| self.is_reachable(row, at))
+            .count() as u32
+    }
+}
+
 /// What a validator sent of one kind in this round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoteCell {
