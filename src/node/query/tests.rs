@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     chain::{
         CommitCertificate,
-        testing::{GENESIS_UNITS, TestChain, address},
+        testing::{TestChain, address},
     },
     control::TransactionState,
     crypto::{PublicKey, Signature},
