@@ -29,7 +29,8 @@ pub fn justify(proposal: &PrePrepare, quorum: Quorum) -> Result<Justified, &'sta
         }
         return Ok(Justified::Fresh);
     }
-    if is_mutant!(NaiveViewChange) || is_mutant!(UnjustifiedProposal) {
+    let is_naive = is_mutant!(NaiveViewChange);
+    if is_naive || is_mutant!(UnjustifiedProposal) {
         return Ok(match &proposal.prepared {
             Some(certificate) if certificate.digest == proposal.digest => Justified::Reproposal {
                 prepared: certificate.round,

@@ -1,6 +1,10 @@
 //! Everything that is tested from outside the rooms, in one binary.
 
 #![allow(
+    clippy::print_stdout,
+    reason = "figures of a test are read by whoever runs it with --nocapture"
+)]
+#![allow(
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed; its helpers are no different"
 )]

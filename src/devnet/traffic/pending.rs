@@ -16,6 +16,11 @@ use crate::{
     },
 };
 
+/// A transaction to submit again, and the node to submit it to.
+type Resubmission = (usize, SharedTransaction);
+/// Coins that are free again, and the node whose they are.
+type Returned = (usize, Vec<Coin>);
+
 /// What a submission that was never answered counts as.
 const NO_ANSWER: &str = "no_answer";
 
@@ -188,7 +193,7 @@ impl PendingTable {
         &mut self,
         now: Instant,
         mut next_node: impl FnMut() -> Option<usize>,
-    ) -> (Vec<(usize, SharedTransaction)>, Vec<(usize, Vec<Coin>)>) {
+    ) -> (Vec<Resubmission>, Vec<Returned>) {
         let is_late = |pending: &Pending| {
             !pending.is_in_flight && now.saturating_duration_since(pending.sent) >= RESUBMIT_AFTER
         };
