@@ -20,7 +20,7 @@ use crate::{
 
 use super::{clock::NodeClock, driver::Shared};
 
-/// How often it looks (SPEC.md).
+/// How often it looks.
 const EVERY: Duration = Duration::from_secs(5);
 /// A deadline served later than this was missed: well below any T0 of a profile that people wait
 /// for, well above what a loaded host's scheduler takes.

@@ -11,6 +11,7 @@
 
 mod console;
 mod devnet_load;
+mod docs;
 mod errors;
 mod example_config;
 mod processes;

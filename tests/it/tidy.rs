@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Each room with the rooms it may use. A room that is not listed does not exist.
-const LAYERS: &[(&str, &str)] = &[
+pub(crate) const LAYERS: &[(&str, &str)] = &[
     ("crypto", ""),
     ("chain", "crypto"),
     ("consensus", "crypto chain"),

@@ -115,7 +115,7 @@ fn calm(cell: VoteCell) -> VoteCell {
 
 /// Tells when the quorum was complete, and marks what came much after it.
 fn settle(mut cells: Vec<VoteCell>, quorum: usize) -> (Vec<VoteCell>, Tally) {
-    // Whoever contradicted itself still counts once (CONSENSUS.md §9).
+    // Whoever contradicted itself still counts once (docs/CONSENSUS.md §9).
     let counts = |cell: &VoteCell| {
         matches!(cell.mark, Mark::ThisBlock | Mark::Late | Mark::Equivocated) && cell.offset_us.is_some()
     };
