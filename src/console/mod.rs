@@ -66,6 +66,9 @@ pub enum Outcome {
     Closed,
 }
 
+/// How long a process that leaves waits for its terminal to be restored.
+const RESTORE_PATIENCE: Duration = Duration::from_millis(600);
+
 /// A console that runs on its thread.
 pub struct ConsoleHandle {
     closing: Arc<AtomicBool>,
@@ -94,8 +97,9 @@ impl ConsoleHandle {
         }
     }
 
-    /// Closes and waits at most `patience`, then restores the terminal in its place: a console that
-    /// hangs in a write to a frozen terminal must not hold the process.
+    /// Closes and waits at most `patience`, then restores the terminal in its place, as far as it
+    /// lets itself be restored: a console that hangs in a write to a frozen terminal must not hold
+    /// the process.
     pub fn join(self, patience: Duration) -> Outcome {
         self.close();
         let deadline = Instant::now() + patience;
@@ -106,7 +110,14 @@ impl ConsoleHandle {
             true => {
                 let _ = self.thread.join();
             }
-            false => restore(),
+            false => {
+                // A terminal that hangs the console may hang whoever restores it too.
+                let restorer = thread::spawn(restore);
+                let deadline = Instant::now() + RESTORE_PATIENCE;
+                while !restorer.is_finished() && Instant::now() < deadline {
+                    thread::sleep(Duration::from_millis(5));
+                }
+            }
         }
         self.outcome.borrow().unwrap_or(Outcome::Closed)
     }

@@ -1,7 +1,9 @@
 //! The terminal: taken once, drawn on, and given back as it was, whatever happens.
 //!
 //! Input is read here directly and not through crossterm's event source: that one spins for ever
-//! when a terminal hangs up, which on a validator would burn a core.
+//! when a terminal hangs up, which on a validator would burn a core. Output goes straight to the
+//! descriptor and not through `stdout()`: its lock would be held by a write that a frozen terminal
+//! never takes, and whoever restores the terminal at the end would wait for it for ever.
 
 use std::{
     io::{self, Write},
@@ -11,7 +13,7 @@ use std::{
 
 use crossterm::{
     clipboard::CopyToClipboard,
-    cursor, event, execute, queue,
+    cursor, event, queue,
     terminal::{self, BeginSynchronizedUpdate, EndSynchronizedUpdate},
 };
 use ratatui::{
@@ -29,6 +31,12 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Bytes read in one go: more than any key, less than a page.
 const READ_BYTES: usize = 1_024;
+/// Bytes handed to the terminal in one go; it is asked for room before each.
+const WRITE_BYTES: usize = 4_096;
+/// A terminal that takes nothing for this long is lost: a suspended emulator, a dead link.
+const FROZEN: Duration = Duration::from_secs(10);
+/// How long giving the terminal back may wait for it.
+const RESTORE: Duration = Duration::from_millis(500);
 /// What is drawn when the terminal does not tell its size.
 const FALLBACK: (u16, u16) = (80, 24);
 
@@ -37,20 +45,53 @@ pub fn restore() {
     if !TAKEN.swap(false, Ordering::AcqRel) {
         return;
     }
-    // The terminal may be gone; there is nobody left to tell.
-    let _ = execute!(
-        io::stdout(),
+    // The terminal may be gone or frozen; there is nobody left to tell.
+    let _ = terminal::disable_raw_mode();
+    let mut goodbye = Vec::new();
+    let _ = queue!(
+        goodbye,
         EndSynchronizedUpdate,
         event::DisableBracketedPaste,
         cursor::Show,
         terminal::LeaveAlternateScreen,
     );
-    let _ = terminal::disable_raw_mode();
+    let _ = send(&goodbye, RESTORE);
 }
 
 /// One line on the shell's screen, after the console has left.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = send(format!("{line}\r\n").as_bytes(), RESTORE);
+}
+
+/// Writes to the terminal, asking for room first.
+fn send(mut bytes: &[u8], patience: Duration) -> io::Result<()> {
+    let out = rustix::stdio::stdout();
+    let timeout = timespec(patience);
+    while !bytes.is_empty() {
+        let mut fds = [PollFd::new(&out, PollFlags::OUT)];
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        match rustix::io::write(out, &bytes[..bytes.len().min(WRITE_BYTES)]) {
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: duration.as_secs() as i64,
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
 }
 
 /// What the terminal has for us.
@@ -62,7 +103,7 @@ pub(super) enum Ready {
     Lost,
 }
 
-/// Collects a frame and sends it with one write.
+/// Collects a frame and sends it in one go.
 #[derive(Default)]
 struct Tty {
     frame: Vec<u8>,
@@ -75,8 +116,7 @@ impl Write for Tty {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        let sent = out.write_all(&self.frame).and_then(|()| out.flush());
+        let sent = send(&self.frame, FROZEN);
         self.frame.clear();
         sent
     }
@@ -154,10 +194,7 @@ impl Screen {
     /// Waits for input, at most as long as told.
     pub(super) fn wait(&self, at_most: Duration) -> Ready {
         let stdin = rustix::stdio::stdin();
-        let timeout = Timespec {
-            tv_sec: at_most.as_secs() as i64,
-            tv_nsec: i64::from(at_most.subsec_nanos()),
-        };
+        let timeout = timespec(at_most);
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
         match poll(&mut fds, Some(&timeout)) {
             Ok(0) | Err(Errno::INTR) => return Ready::Nothing,

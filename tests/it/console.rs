@@ -213,8 +213,7 @@ fn console_child() {
             tokio::select! {
                 outcome = console.ended() => break outcome,
                 _ = terminate.recv() => {
-                    console.close();
-                    break console.ended().await;
+                    break console.join(Duration::from_secs(1));
                 }
                 // The console finds out by itself; the signal alone must not end the process.
                 _ = hang_up.recv() => {}
@@ -393,6 +392,9 @@ impl Term {
 impl Drop for Term {
     fn drop(&mut self) {
         self.touch("quit");
+        if !self.path().join("outcome").exists() {
+            let _ = self.child.kill();
+        }
         let begun = Instant::now();
         while self.is_alive() && begun.elapsed() < Duration::from_secs(5) {
             thread::sleep(Duration::from_millis(5));
@@ -539,6 +541,33 @@ fn pty_sigterm_restores_the_terminal() {
     assert!(killed.success());
     assert_eq!(term.outcome(), "Closed crashed=false");
     term.waits("the terminal to be restored", Term::is_restored);
+}
+
+#[test]
+fn pty_a_frozen_terminal_does_not_hold_the_process() {
+    let mut term = Term::start(200, 60, &[]);
+    term.sees("VALIDATING");
+    let frozen = term.screen.clone();
+    // The reader stops taking output, as a suspended emulator would; the terminal fills up.
+    let _held = frozen.lock().unwrap();
+    let pid = term.child.process_id().unwrap();
+    let writer = term.writer.as_mut().unwrap();
+    for _ in 0..40 {
+        writer.write_all(b"2346").unwrap();
+        writer.flush().unwrap();
+        thread::sleep(Duration::from_millis(40));
+    }
+    let killed = std::process::Command::new("kill")
+        .args(["-TERM", &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let file = term.dir.path().join("outcome");
+    let begun = Instant::now();
+    while !file.exists() {
+        assert!(begun.elapsed() < PATIENCE, "a frozen terminal holds the process");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
