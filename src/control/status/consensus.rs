@@ -177,7 +177,7 @@ pub struct ValidatorRow {
     pub has_evidence: bool,
 }
 
-/// While a height waits, everybody repeats its messages twice a second (CONSENSUS.md R9). Who has
+/// While a height waits, everybody repeats its messages twice a second (docs/CONSENSUS.md R9). Who has
 /// not been heard for this long then is away, whatever `online` says for the calm times.
 pub const QUIET_AFTER_MS: u64 = 3_000;
 
