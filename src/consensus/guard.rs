@@ -80,6 +80,11 @@ impl Guard {
         self.raised_to
     }
 
+    /// The highest height of which we know what we signed, or that we sign nothing there.
+    pub fn mark(&self) -> Option<Height> {
+        self.last.map(|last| last.height).max(self.raised_to)
+    }
+
     /// True if something new may be signed at `position`.
     pub fn is_free(&self, position: Position) -> bool {
         let above_mark = self.raised_to.is_none_or(|height| position.height > height);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    chain::{Block, CommitCertificate, Height},
+    chain::{Block, CommitCertificate, ConnectError, Connected, Height, check_block_alone},
     consensus::{self, CertificateContext, Now, SigningDomain, Tip, ValidatorSet},
     crypto::{NodeId, Verified},
     wire::Fault,
@@ -15,7 +15,7 @@ use super::{CommittedBlock, Effect, Engine, Happening, SigningHold};
 const PAST_MAX: usize = 8;
 
 impl Engine {
-    fn checked(
+    pub(super) fn checked(
         &self,
         certificate: CommitCertificate,
         validators: &ValidatorSet,
@@ -35,83 +35,82 @@ impl Engine {
 
     /// The machine decided the height above the tip; its record is on its way to the log.
     pub(super) fn decide(&mut self, now: Now, block: Verified<Block>, certificate: CommitCertificate) {
-        let began = self.began(now);
-        if self.connect(now, &block, certificate, Some(began)) {
-            self.after_tip_moved(now);
+        match self.ledger.connect(&block) {
+            Ok(connected) => {
+                let seen = Arc::new(self.machine.view());
+                let began = began(&seen, now);
+                self.remember_height(seen);
+                self.append(now, block, certificate, connected, Some(began));
+                self.after_tip_moved(now);
+            }
+            Err(error) => self.cannot_connect(now, block.height(), error),
         }
     }
 
-    /// When the work on the height that is decided now began: when a block was due, or when the
-    /// first proposal was there, whichever came first.
-    fn began(&self, now: Now) -> consensus::Mono {
-        let seen = self.machine.view();
-        let proposal = seen.timeline.iter().find_map(|entry| match entry.moment {
-            consensus::Moment::Proposing { .. } | consensus::Moment::Proposal { .. }
-                if entry.height == seen.height =>
-            {
-                Some(entry.at)
+    /// A final block does not connect: the ledger disagrees with the certificate, or our store does
+    /// not answer. Either is our own affair; we stand still and keep everything (§3).
+    pub(super) fn cannot_connect(&mut self, now: Now, height: Height, error: ConnectError) {
+        let (happening, hold) = match error {
+            ConnectError::View(error) => {
+                let reason = error.to_string();
+                let happening = Happening::StoreUnreadable { height, reason };
+                (happening, SigningHold::StoreFailed)
             }
-            _ => None,
-        });
-        let due = seen.is_due.then_some(seen.work_at);
-        proposal.into_iter().chain(due).min().unwrap_or(now.mono)
+            ConnectError::Invalid(error) => {
+                let reason = error.to_string();
+                let happening = Happening::ExecutionMismatch { height, reason };
+                (happening, SigningHold::ExecutionMismatch)
+            }
+        };
+        self.out.push(Effect::Happened(happening));
+        self.set_hold(now, hold, true);
     }
 
-    /// Connects a certified block on the tip. False if the ledger disagrees with the certificate.
-    fn connect(
+    /// Makes a connected block the tip; its record stands before this in the effects.
+    pub(super) fn append(
         &mut self,
         now: Now,
-        block: &Verified<Block>,
+        block: Verified<Block>,
         certificate: CommitCertificate,
-        due: Option<consensus::Mono>,
-    ) -> bool {
-        let hash = block.hash();
-        let connected = match self.ledger.connect(block) {
-            Ok(connected) => connected,
-            Err(reason) => {
-                let height = block.height();
-                self.out
-                    .push(Effect::Happened(Happening::ExecutionMismatch { height, reason }));
-                self.set_hold(now, SigningHold::ExecutionMismatch, true);
-                return false;
-            }
-        };
-        let committed = Arc::new(CommittedBlock {
-            block: (**block).clone(),
-            hash,
-            certificate: certificate.clone(),
-            connected,
-            by_sync: due.is_none(),
-            finality_us: due.map(|due| now.mono.micros_since(due)),
-        });
-        if due.is_some() {
-            self.remember_height();
-        }
-        let gone = self.ledger.apply(&committed, now);
-        self.out.push(Effect::Commit(committed.clone()));
-        self.out.push(Effect::Unpooled(gone));
+        connected: Connected,
+        began: Option<consensus::Mono>,
+    ) {
         let tip = Tip {
             height: block.height(),
-            hash,
+            hash: connected.hash,
             timestamp: block.header.timestamp_ms,
-            certificate: Some(certificate),
+            certificate: Some(certificate.clone()),
             decided_at: Some(now.mono),
         };
+        let committed = Arc::new(CommittedBlock {
+            hash: connected.hash,
+            block: block.into_inner(),
+            certificate,
+            connected,
+            by_sync: began.is_none(),
+            finality_us: began.map(|began| now.mono.micros_since(began)),
+        });
+        let gone = self.ledger.apply(&committed, now);
+        self.out.push(Effect::Commit(committed));
+        if !gone.is_empty() {
+            self.out.push(Effect::Unpooled(gone));
+        }
         self.advance(now, tip);
-        true
     }
 
     /// Keeps the height as it was when it was decided, for people.
-    fn remember_height(&mut self) {
+    fn remember_height(&mut self, seen: Arc<consensus::View>) {
         if self.past.len() == PAST_MAX {
             self.past.pop_back();
         }
-        self.past.push_front(Arc::new(self.machine.view()));
+        self.past.push_front(seen);
     }
 
     /// After one or several blocks: is there still somebody ahead, does work wait?
-    fn after_tip_moved(&mut self, now: Now) {
+    pub(super) fn after_tip_moved(&mut self, now: Now) {
         self.report_work(now);
+        self.check_set_size(now);
+        self.observe(now);
         self.check_activation();
         self.ask_for_blocks(now);
     }
@@ -132,7 +131,9 @@ impl Engine {
         }
         match self.checked(certificate, &self.ledger.validators().clone()) {
             Ok(certificate) if height == tip.next() => {
+                let block = block.filter(|block| self.is_whole(block));
                 self.sync.on_certified(height);
+                self.look_for_own_signature(now, &certificate);
                 self.consensus(now, consensus::Event::Decided { certificate, block });
             }
             Ok(_) => {
@@ -153,9 +154,22 @@ impl Engine {
         }
     }
 
+    /// A body that consensus waits for.
+    pub(super) fn on_fetched(&mut self, now: Now, block: Verified<Block>) {
+        if self.is_whole(&block) {
+            self.consensus(now, consensus::Event::Fetched(block));
+        }
+    }
+
+    /// True if the header commits to this very body. Whoever verified the block looked already; a
+    /// body that slips through here would be logged under a certificate and stop us.
+    pub(super) fn is_whole(&self, block: &Verified<Block>) -> bool {
+        check_block_alone(block, &self.config.params).is_ok()
+    }
+
     /// A certificate for a height we hold: a different digest under a valid certificate is the end of
     /// automatic decisions (§7).
-    fn compare_with_ours(&mut self, now: Now, theirs: CommitCertificate) {
+    pub(super) fn compare_with_ours(&mut self, now: Now, theirs: CommitCertificate) {
         let Some((ours, validators)) = self.ledger.recent_certificate(theirs.height) else {
             return;
         };
@@ -172,71 +186,6 @@ impl Engine {
         }
     }
 
-    /// A range came: each block is connected under the certificate that its child carries, the last
-    /// under its own. Nothing without a certificate is ever appended.
-    pub(super) fn on_blocks(
-        &mut self,
-        now: Now,
-        peer: NodeId,
-        blocks: Vec<Verified<Block>>,
-        last: Option<CommitCertificate>,
-    ) {
-        let mut connected = 0;
-        for (index, block) in blocks.iter().enumerate() {
-            if block.height() != self.ledger.tip().next() {
-                continue; // Consensus was faster; the next one may still fit.
-            }
-            let child = blocks.get(index + 1).and_then(|child| child.prev_commit.clone());
-            let Some(certificate) = child.or_else(|| last.clone().filter(|_| index + 1 == blocks.len()))
-            else {
-                break;
-            };
-            let validators = self.ledger.validators().clone();
-            let fits = certificate.height == block.height() && certificate.block_hash == block.hash();
-            let certificate = match self.checked(certificate, &validators) {
-                Ok(certificate) if fits => certificate.into_inner(),
-                _ => {
-                    self.out.push(Effect::Blame {
-                        peer,
-                        fault: Fault::InvalidCertificate,
-                    });
-                    break;
-                }
-            };
-            self.sync.on_certified(block.height());
-            self.out
-                .push(Effect::Persist(consensus::Record::Body((**block).clone())));
-            self.out
-                .push(Effect::Persist(consensus::Record::Decided(certificate.clone())));
-            if !self.connect(now, block, certificate, None) {
-                break;
-            }
-            self.translate(now);
-            connected += 1;
-        }
-        self.sync.on_answer(&peer, connected, now.mono);
-        self.after_tip_moved(now);
-        self.translate(now);
-    }
-
-    /// Asks for the next range if somebody is ahead, and tells the machine whether we are far behind.
-    pub(super) fn ask_for_blocks(&mut self, now: Now) {
-        let tip = self.ledger.tip();
-        if let Some(request) = self.sync.poll(tip, now.mono) {
-            self.out.push(Effect::RequestBlocks(request));
-        }
-        let syncing = self.sync.is_syncing(tip);
-        if syncing != self.syncing {
-            self.syncing = syncing;
-            let target = self.sync.best_known(tip);
-            self.out.push(Effect::Happened(Happening::Syncing {
-                active: syncing,
-                target,
-            }));
-            self.consensus(now, consensus::Event::Syncing(syncing));
-        }
-    }
-
     /// How many blocks we are behind what is certified.
     pub fn blocks_behind(&self) -> u64 {
         self.sync
@@ -249,4 +198,19 @@ impl Engine {
     pub fn sync_target(&self) -> Height {
         self.sync.best_known(self.ledger.tip())
     }
+}
+
+/// When the work on the height that is decided now began: when a block was due, or when the first
+/// proposal was there, whichever came first.
+fn began(seen: &consensus::View, now: Now) -> consensus::Mono {
+    let proposal = seen.timeline.iter().find_map(|entry| match entry.moment {
+        consensus::Moment::Proposing { .. } | consensus::Moment::Proposal { .. }
+            if entry.height == seen.height =>
+        {
+            Some(entry.at)
+        }
+        _ => None,
+    });
+    let due = seen.is_due.then_some(seen.work_at);
+    proposal.into_iter().chain(due).min().unwrap_or(now.mono)
 }

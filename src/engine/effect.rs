@@ -71,6 +71,11 @@ pub enum Effect {
     },
     /// Ask a peer for a range of blocks.
     RequestBlocks(Request),
+    /// Ask a peer for its tip and the certificate of it, under a nonce of our own.
+    AskStatus {
+        /// Whom.
+        peer: NodeId,
+    },
     /// Offer transactions to masternodes, but not to whom they came from.
     Relay {
         /// The transactions, in order of arrival.
@@ -155,6 +160,18 @@ pub enum Happening {
         active: bool,
         /// The height it goes to.
         target: Height,
+    },
+    /// Our own store did not answer while a final block was connected.
+    StoreUnreadable {
+        /// Height.
+        height: Height,
+        /// What it said.
+        reason: String,
+    },
+    /// Without the memory of its signatures, this node signs nothing up to this height (§8).
+    RaisedTo {
+        /// The height; it signs above once this one is final.
+        height: Height,
     },
     /// A decided block could not be connected; the sentence says what differs.
     ExecutionMismatch {

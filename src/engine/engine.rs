@@ -16,6 +16,7 @@ use crate::{
 use super::{
     Effect, Event, Happening, SigningHold,
     ledger::{DRIFT_MS, Ledger},
+    observer::Observer,
     peers::Peers,
 };
 
@@ -56,8 +57,14 @@ pub struct Engine {
     pub(super) sync: CatchUp,
     pub(super) peers: Peers,
     pub(super) holds: BTreeSet<SigningHold>,
-    listening_until: Option<consensus::Mono>,
+    pub(super) listening_until: Option<consensus::Mono>,
+    /// While the log does not know what we signed.
+    pub(super) observer: Option<Observer>,
     pub(super) syncing: bool,
+    /// Whether the machine was told to stand back: we are catching up, or stand still.
+    pub(super) stands_back: bool,
+    /// When a peer was last asked for the certificate of its tip.
+    pub(super) status_asked_at: consensus::Mono,
     activated: bool,
     pub(super) out: Vec<Effect>,
     /// Effects of the machine that wait to be translated; a decision adds to them.
@@ -87,12 +94,15 @@ impl Engine {
         Self {
             holds: config.holds.clone(),
             listening_until: None,
+            observer: None,
             config,
             machine,
             ledger,
             sync: CatchUp::default(),
             peers: Peers::default(),
             syncing: false,
+            stands_back: false,
+            status_asked_at: consensus::Mono::default(),
             activated: false,
             out: Vec::new(),
             pending: VecDeque::new(),
@@ -102,17 +112,7 @@ impl Engine {
 
     /// Begins: arms what recovery left armed. Call once, before the first [`Engine::step`].
     pub fn start(&mut self, now: Now) -> Vec<Effect> {
-        if self.config.listen_ms > 0 {
-            self.holds.insert(SigningHold::Listening);
-            self.listening_until = Some(now.mono.plus_ms(self.config.listen_ms));
-        }
-        let minimum = usize::try_from(self.config.params.min_masternodes).unwrap_or(usize::MAX);
-        if self.ledger.validators().len() < minimum {
-            self.holds.insert(SigningHold::TooFewMasternodes);
-        }
-        if !self.holds.is_empty() {
-            self.consensus(now, consensus::Event::SigningAllowed(false));
-        }
+        self.hold_from_start(now);
         let effects = self.machine.start(now, &mut self.ledger);
         self.pending.extend(effects);
         self.translate(now);
@@ -122,6 +122,9 @@ impl Engine {
 
     /// Advances by one event.
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        if self.stands_still() && event.moves_the_chain() {
+            return Vec::new();
+        }
         match event {
             Event::Consensus { from, message, body } => {
                 self.on_message(now, from, message, body);
@@ -132,16 +135,21 @@ impl Engine {
                 certificate,
                 block,
             } => self.on_decided(now, from, certificate, block),
-            Event::Fetched(block) => self.consensus(now, consensus::Event::Fetched(block)),
+            Event::Fetched(block) => self.on_fetched(now, block),
             Event::Blocks {
                 peer,
                 blocks,
                 certificate,
             } => self.on_blocks(now, peer, blocks, certificate),
-            Event::BlocksFailed { peer } => {
-                self.sync.on_failure(&peer, now.mono);
+            Event::BlocksFailed { peer, start, failure } => {
+                self.sync.on_failure(&peer, start, failure, now.mono);
                 self.ask_for_blocks(now);
             }
+            Event::Status {
+                peer,
+                height,
+                certificate,
+            } => self.on_status(now, peer, height, certificate),
             Event::Transactions(arrivals) => self.on_transactions(now, arrivals),
             Event::Timer(timer) => self.on_timer(now, timer),
             Event::Signed { request, signature } => self.consensus(
@@ -160,6 +168,8 @@ impl Engine {
             Event::PeerDown { peer } => self.on_peer_down(now, peer),
             Event::Committed(height) => self.ledger.on_committed(height),
             Event::Tick => self.on_tick(now),
+            // What we may have signed and forgotten is not for others to forgive.
+            Event::Signing(SigningHold::LogMissing, false) => {}
             Event::Signing(hold, holds) => self.set_hold(now, hold, holds),
             Event::Stop => self.set_hold(now, SigningHold::Stopping, true),
         }
@@ -170,6 +180,11 @@ impl Engine {
     /// The validators of the height being decided, and the one above the tip.
     pub fn validators(&self) -> &ValidatorSet {
         self.ledger.validators()
+    }
+
+    /// The validators who decided the tip; at genesis, those of the next height.
+    pub fn validators_of_tip(&self) -> &ValidatorSet {
+        self.ledger.validators_of_tip()
     }
 
     /// Height of the tip.
@@ -226,6 +241,8 @@ impl Engine {
                 consensus::Effect::PeerBehind { peer, height } => self.help(now, peer, height),
                 consensus::Effect::Behind { height } => self.on_behind(now, height),
                 consensus::Effect::Evidence(evidence) => self.out.push(Effect::Evidence(evidence)),
+                // Without our log we cannot tell our own earlier messages from somebody else's.
+                consensus::Effect::Doppelganger(_) if self.may_have_signed_anything() => {}
                 consensus::Effect::Doppelganger(_) => self.set_hold(now, SigningHold::Doppelganger, true),
                 consensus::Effect::SafetyViolation { ours, theirs } => {
                     let height = ours.height;
@@ -245,33 +262,10 @@ impl Engine {
     }
 
     fn on_tick(&mut self, now: Now) {
-        if self.listening_until.is_some_and(|until| now.mono >= until) {
-            self.listening_until = None;
-            self.set_hold(now, SigningHold::Listening, false);
-        }
+        self.end_listening(now);
         self.expire(now);
         self.ask_for_blocks(now);
-    }
-
-    /// Adds or lifts a reason to sign nothing; the machine hears when the first comes or the last goes.
-    pub(super) fn set_hold(&mut self, now: Now, hold: SigningHold, holds: bool) {
-        let was_free = self.holds.is_empty();
-        let changed = if holds {
-            self.holds.insert(hold)
-        } else {
-            self.holds.remove(&hold)
-        };
-        if changed && holds {
-            self.out.push(Effect::Held(hold));
-        }
-        if was_free != self.holds.is_empty() {
-            let allowed = self.holds.is_empty();
-            let effects = self
-                .machine
-                .step(now, consensus::Event::SigningAllowed(allowed), &mut self.ledger);
-            self.pending.extend(effects);
-            self.translate(now);
-        }
+        self.observe(now);
     }
 
     /// Says once that the set is large enough and a quorum of it is connected.
@@ -280,7 +274,7 @@ impl Engine {
             return;
         }
         let set = self.ledger.validators();
-        let minimum = usize::try_from(self.config.params.min_masternodes).unwrap_or(usize::MAX);
+        let minimum = self.masternodes_min();
         let connected = self.peers.connected_validators(set, self.config.me.as_ref());
         if set.len() >= minimum && !set.is_empty() && set.quorum().is_reached(connected) {
             self.activated = true;

@@ -4,6 +4,7 @@ use crate::{
     chain::{Block, CommitCertificate, Height, SharedTransaction},
     consensus::{Body, ConsensusMessage, Timer},
     crypto::{NodeId, PublicKey, Signature, Verified},
+    sync::Failure,
 };
 
 /// One thing that happened.
@@ -49,6 +50,19 @@ pub enum Event {
     BlocksFailed {
         /// Who.
         peer: NodeId,
+        /// First height of the range.
+        start: Height,
+        /// Why.
+        failure: Failure,
+    },
+    /// A peer answered [`Effect::AskStatus`](super::Effect::AskStatus), with our own nonce.
+    Status {
+        /// Who.
+        peer: NodeId,
+        /// The height of its tip.
+        height: Height,
+        /// The tip's certificate, not checked yet; `None` at genesis.
+        certificate: Option<CommitCertificate>,
     },
     /// Transactions whose signatures hold, in order of arrival.
     Transactions(Vec<Arrival>),
@@ -164,6 +178,24 @@ impl SigningHold {
             }
             Self::TooFewMasternodes => "too few masternodes active for this network",
             Self::Stopping => "the node is stopping",
+        }
+    }
+
+    /// True where the node must not even follow: what it would learn it could not keep, or not
+    /// trust. It stands still and serves what it has.
+    pub const fn stands_still(self) -> bool {
+        match self {
+            Self::LogFailed
+            | Self::StoreFailed
+            | Self::DiskFloor
+            | Self::ExecutionMismatch
+            | Self::SafetyViolation => true,
+            Self::Observer
+            | Self::LogMissing
+            | Self::Listening
+            | Self::Doppelganger
+            | Self::TooFewMasternodes
+            | Self::Stopping => false,
         }
     }
 

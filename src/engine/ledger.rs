@@ -142,12 +142,12 @@ impl Ledger {
     /// Connects a certified block on the tip, without changing anything yet.
     ///
     /// # Errors
-    /// What differs from what the block claims, as a sentence.
-    pub(super) fn connect(&mut self, block: &Verified<Block>) -> Result<Connected, String> {
+    /// [`ConnectError`]: what differs from what the block claims, or that our store did not answer.
+    pub(super) fn connect(&mut self, block: &Verified<Block>) -> Result<Connected, ConnectError> {
         if let Some(connected) = self.judged(block.hash()) {
             return Ok(connected.clone());
         }
-        connect(block, &self.state, &self.view, &self.params).map_err(|error| error.to_string())
+        connect(block, &self.state, &self.view, &self.params)
     }
 
     /// Moves the tip to a connected block. Gives the transactions that left the pool; with a reason
@@ -191,6 +191,12 @@ impl Ledger {
             .cloned()
     }
 
+    /// The set that the tip was decided under.
+    pub(super) fn validators_of_tip(&self) -> &ValidatorSet {
+        let recent = self.recent.back();
+        recent.map_or(&self.validators, |(_, validators)| validators)
+    }
+
     /// Remembers the tip's certificate after a start.
     pub fn remember_tip(&mut self, certificate: CommitCertificate) {
         let validators = self.validators.clone();
@@ -207,10 +213,7 @@ impl Ledger {
         if known.is_some() {
             return Ok(());
         }
-        let validators = self
-            .recent
-            .back()
-            .map_or(&self.validators, |(_, validators)| validators);
+        let validators = self.validators_of_tip();
         let domain = SigningDomain {
             chain_id: self.chain_id,
             vset_hash: validators.hash(),

@@ -11,8 +11,11 @@ mod effect;
 #[allow(clippy::module_inception)]
 mod engine;
 mod event;
+mod holds;
 mod ledger;
+mod observer;
 mod peers;
+mod ranges;
 mod transactions;
 mod view;
 

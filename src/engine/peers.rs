@@ -6,10 +6,13 @@ use crate::{
     chain::Height,
     consensus::{self, Body, ConsensusMessage, Mono, Now, ValidatorSet},
     crypto::{NodeId, PublicKey, Verified},
+    sync::SYNC_GAP,
 };
 
 use super::{Effect, Engine};
 
+/// A peer that claims to be far ahead is asked to prove it, one in this time.
+const ASK_STATUS_MS: u64 = 1_000;
 /// Answers per peer and second to messages of heights that are decided (R10).
 const HELP_EVERY_MS: u64 = 1_000;
 /// Answers per height to one peer (R10): after that it must ask for ranges.
@@ -53,7 +56,22 @@ impl Peers {
             .map(|(peer, _)| *peer)
     }
 
+    /// Sessions that proved a validator's key.
+    pub(super) fn proven(&self) -> impl Iterator<Item = (NodeId, PublicKey)> + '_ {
+        self.sessions
+            .iter()
+            .filter_map(|(peer, key)| Some((*peer, (*key)?)))
+    }
+
+    /// The key that a session proved.
+    pub(super) fn key_of(&self, peer: &NodeId) -> Option<PublicKey> {
+        self.sessions.get(peer).copied().flatten()
+    }
+
     fn may_help(&mut self, peer: NodeId, height: Height, now: Mono) -> bool {
+        if !self.sessions.contains_key(&peer) {
+            return false; // Gone meanwhile; its entry would stay for ever.
+        }
         let help = self.helped.entry(peer).or_insert(Help {
             at: Mono::default(),
             height,
@@ -83,8 +101,12 @@ impl Engine {
         validator: Option<PublicKey>,
         height: Height,
     ) {
-        self.peers.sessions.insert(peer, validator);
+        let before = self.peers.sessions.insert(peer, validator).flatten();
+        self.validator_gone(now, before);
         self.sync.on_claim(peer, height, now.mono);
+        if height.get().saturating_sub(self.ledger.tip().get()) > SYNC_GAP {
+            self.ask_status(now, peer);
+        }
         if let Some(validator) = validator {
             let pool = self.ledger.oldest(OFFER_MAX);
             if !pool.is_empty() {
@@ -103,12 +125,25 @@ impl Engine {
         let validator = self.peers.sessions.remove(&peer).flatten();
         self.peers.helped.remove(&peer);
         self.sync.on_peer_gone(&peer);
+        self.validator_gone(now, validator);
+        self.ask_for_blocks(now);
+    }
+
+    /// Unless another session proves the same key.
+    fn validator_gone(&mut self, now: Now, validator: Option<PublicKey>) {
         if let Some(validator) = validator
             && self.peers.session_of(&validator).is_none()
         {
             self.consensus(now, consensus::Event::ValidatorDown(validator));
         }
-        self.ask_for_blocks(now);
+    }
+
+    /// Asks for the certificate of a tip far above ours: only a certificate makes us stand back (§7).
+    fn ask_status(&mut self, now: Now, peer: NodeId) {
+        if !self.syncing && now.mono.ms_since(self.status_asked_at) >= ASK_STATUS_MS {
+            self.status_asked_at = now.mono;
+            self.out.push(Effect::AskStatus { peer });
+        }
     }
 
     pub(super) fn on_message(
@@ -118,6 +153,12 @@ impl Engine {
         message: Verified<ConsensusMessage>,
         body: Option<Body>,
     ) {
+        // Whoever works above the height that we work at says that this one is decided. Consensus
+        // brings it in a moment; if not, nobody at rest would tell us.
+        if message.height() > self.ledger.tip().next() {
+            self.sync
+                .on_claim(from, message.height().saturating_sub(1), now.mono);
+        }
         self.consensus(
             now,
             consensus::Event::Message {

@@ -158,6 +158,7 @@ fn rests_on_the_log(effect: &Effect) -> bool {
         | Effect::SetTimer { .. }
         | Effect::FetchBody { .. }
         | Effect::RequestBlocks(_)
+        | Effect::AskStatus { .. }
         | Effect::Relay { .. }
         | Effect::Offer { .. }
         | Effect::Reply { .. }

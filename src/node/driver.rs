@@ -209,7 +209,7 @@ impl Driver {
         let known = self.shared.window.load();
         if known.tip != tip {
             let current = self.engine.validators().clone();
-            let before = known.current.clone();
+            let before = self.engine.validators_of_tip().clone();
             self.shared
                 .window
                 .store(Arc::new(Window { tip, before, current }));

@@ -293,6 +293,19 @@ impl Facts {
                     target,
                 });
             }
+            Happening::StoreUnreadable { height, reason } => {
+                tracing::error!(
+                    height = height.get(),
+                    reason,
+                    "the chain database did not answer; this node stands still: check the disk, then restart"
+                );
+            }
+            Happening::RaisedTo { height } => {
+                tracing::warn!(
+                    height = height.get(),
+                    "this node does not know what it signed: it signs again once this height is final"
+                );
+            }
             Happening::ExecutionMismatch { height, reason } => {
                 tracing::error!(
                     height = height.get(),

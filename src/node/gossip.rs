@@ -33,6 +33,11 @@ pub(super) enum Ask {
     },
     /// A range of blocks.
     Blocks(Request),
+    /// A peer's tip and its certificate.
+    Status {
+        /// Whose.
+        peer: NodeId,
+    },
     /// Transactions that were announced.
     Transactions {
         /// By whom.
@@ -127,6 +132,10 @@ impl Gossip {
 
     pub(super) fn request_blocks(&self, request: Request) {
         self.ask(Ask::Blocks(request));
+    }
+
+    pub(super) fn ask_status(&self, peer: NodeId) {
+        self.ask(Ask::Status { peer });
     }
 
     pub(super) fn send_decided(&self, peer: NodeId, height: Height) {

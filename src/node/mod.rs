@@ -30,6 +30,7 @@ mod performer;
 mod query;
 mod requests;
 mod serve;
+mod sessions;
 mod spawner;
 mod start;
 mod status;

@@ -170,6 +170,7 @@ impl Hands {
             Effect::FetchBody { height, digest } => self.gossip.fetch_body(height, digest),
             Effect::SendDecided { peer, height } => self.gossip.send_decided(peer, height),
             Effect::RequestBlocks(request) => self.gossip.request_blocks(request),
+            Effect::AskStatus { peer } => self.gossip.ask_status(peer),
             Effect::Relay { transactions, except } => self.gossip.relay(transactions, except),
             Effect::Offer { peer, transactions } => self.gossip.offer(peer, transactions),
             Effect::Reply { ticket, verdict } => self.tickets.answer(ticket, verdict),

@@ -1,7 +1,13 @@
 //! Questions to peers: each is a task of its own, bounded in number and time; what comes back is
 //! verified on a blocking thread and handed to the engine.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use crossbeam_channel::Sender;
 use tokio::sync::{Semaphore, mpsc};
@@ -10,10 +16,10 @@ use crate::{
     chain::{Block, BlockHash, CommitCertificate, Height, TxId},
     crypto::{NodeId, Verified},
     engine::Event,
-    network::Network,
+    network::{Network, RequestError},
     storage::StoreReader,
-    sync::Request,
-    wire::{BoundedVec, Decided, Fault, GetBlockByHash, GetBlocks, GetTxs, Message, limits},
+    sync::{Failure, Request},
+    wire::{BoundedVec, Decided, Fault, GetBlockByHash, GetBlocks, GetStatus, GetTxs, Message, limits},
 };
 
 use super::{gossip::Ask, spawner::Tasks, verifier::Verifier};
@@ -22,6 +28,13 @@ use super::{gossip::Ask, spawner::Tasks, verifier::Verifier};
 const IN_FLIGHT_MAX: usize = 64;
 /// A peer that has not answered by then is given up on.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// The same for a range of blocks, which may be megabytes on a slow line. Meanwhile others are
+/// asked: the scheduler does not wait for this.
+const BLOCKS_DEADLINE: Duration = Duration::from_secs(30);
+/// Transactions fetched at once. They have slots of their own: a peer that announces what it does
+/// not deliver must not hold up what consensus waits for. Beyond it an announcement is dropped;
+/// others repeat it.
+const TRANSACTIONS_IN_FLIGHT_MAX: usize = 32;
 /// A body that consensus waits for is asked of the next peer after this long.
 const BODY_DEADLINE: Duration = Duration::from_millis(500);
 /// Below this distance a peer is helped block by block; above it only learns how far we are.
@@ -37,14 +50,30 @@ pub(super) struct Requests {
     pub(super) verifier: Arc<Verifier>,
     pub(super) votes: Sender<Event>,
     pub(super) tasks: Arc<Tasks>,
+    /// Bodies asked for so far.
+    pub(super) tries: Arc<AtomicUsize>,
+}
+
+fn failed(peer: NodeId, start: Height, failure: Failure) -> Event {
+    Event::BlocksFailed { peer, start, failure }
 }
 
 impl Requests {
     pub(super) async fn run(self, mut asks: mpsc::Receiver<Ask>) {
         let slots = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        let for_transactions = Arc::new(Semaphore::new(TRANSACTIONS_IN_FLIGHT_MAX));
         while let Some(ask) = asks.recv().await {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-                break;
+            let slot = match &ask {
+                Ask::Transactions { .. } => match Arc::clone(&for_transactions).try_acquire_owned() {
+                    Ok(slot) => slot,
+                    Err(_) => continue,
+                },
+                Ask::Body { .. } | Ask::Blocks(_) | Ask::Status { .. } | Ask::TellDecided { .. } => {
+                    let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                        break;
+                    };
+                    slot
+                }
             };
             let this = self.clone();
             self.tasks.start("request", async move {
@@ -58,6 +87,7 @@ impl Requests {
         match ask {
             Ask::Body { height, digest } => self.body(height, digest).await,
             Ask::Blocks(request) => self.blocks(request).await,
+            Ask::Status { peer } => self.status(peer).await,
             Ask::Transactions { peer, txids } => self.transactions(peer, txids).await,
             Ask::TellDecided { peer, height } => self.tell_decided(peer, height).await,
         }
@@ -66,7 +96,15 @@ impl Requests {
     /// Asks one peer after the other until one has the block.
     async fn body(&self, height: Height, digest: BlockHash) {
         let question = Message::GetBlockByHash(GetBlockByHash { height, hash: digest });
-        for peer in self.network.peers() {
+        let mut peers = self.network.peers();
+        // Those who vote have it. A different one first at each try, so that one that stalls does not
+        // cost every try its deadline.
+        peers.sort_by_key(|peer| peer.validator.is_none());
+        let voters = peers.iter().filter(|peer| peer.validator.is_some()).count();
+        if voters > 0 {
+            peers[..voters].rotate_left(self.tries.fetch_add(1, Ordering::Relaxed) % voters);
+        }
+        for peer in peers {
             let Ok(answer) = self
                 .network
                 .request(&peer.node_id, &question, BODY_DEADLINE)
@@ -102,25 +140,58 @@ impl Requests {
     }
 
     async fn blocks(&self, request: Request) {
-        let Request { peer, start, count } = request;
+        let Request {
+            peer,
+            start,
+            count,
+            bytes,
+        } = request;
         let question = Message::GetBlocks(GetBlocks {
             start,
             count: u16::try_from(count)
                 .unwrap_or(u16::MAX)
                 .min(limits::BLOCKS_PER_REQUEST_MAX as u16),
-            max_bytes: limits::BLOCKS_BYTES_MAX,
+            max_bytes: bytes.min(limits::BLOCKS_BYTES_MAX),
         });
-        let answer = self.network.request(&peer, &question, DEADLINE).await;
+        let answer = self.network.request(&peer, &question, BLOCKS_DEADLINE).await;
         let event = match answer.map(|inbound| inbound.message) {
             Ok(Message::Blocks(answer)) => {
                 self.verified_range(peer, start, answer.blocks.into_vec(), answer.certificate)
                     .await
             }
-            Ok(_) | Err(_) => Event::BlocksFailed { peer },
+            Ok(_) => failed(peer, start, Failure::Refused),
+            Err(RequestError::Timeout(_)) => failed(peer, start, Failure::Broken),
+            Err(_) => failed(peer, start, Failure::Refused),
         };
-        // The vote queue: a lost answer would cost two seconds.
+        // The vote queue: a lost answer would cost seconds.
         let votes = self.votes.clone();
         let _ = self.tasks.blocking(move || votes.send(event)).await;
+    }
+
+    /// Asks a peer for its tip. The nonce shows that the answer was made after the question.
+    async fn status(&self, peer: NodeId) {
+        let Ok(nonce) = getrandom::u64() else {
+            tracing::error!("the system gives no random numbers; a peer is not asked for its tip");
+            return;
+        };
+        let question = Message::GetStatus(GetStatus { nonce });
+        let Ok(answer) = self.network.request(&peer, &question, DEADLINE).await else {
+            return;
+        };
+        let Message::Status(status) = answer.message else {
+            return;
+        };
+        if status.nonce != nonce {
+            let detail = "a status that answers another question";
+            self.network.blame(&peer, Fault::Unsolicited, detail);
+            return;
+        }
+        // Full: it is asked again in a second.
+        let _ = self.votes.try_send(Event::Status {
+            peer,
+            height: status.height,
+            certificate: status.certificate,
+        });
     }
 
     async fn verified_range(
@@ -137,7 +208,7 @@ impl Requests {
         if !consecutive {
             self.network
                 .blame(&peer, Fault::InvalidBlock, "blocks not in order");
-            return Event::BlocksFailed { peer };
+            return failed(peer, start, Failure::Broken);
         }
         let verifier = Arc::clone(&self.verifier);
         let verified = self
@@ -161,9 +232,9 @@ impl Requests {
                     Fault::InvalidBlock,
                     "a body that is not its header's, or a signature that does not hold",
                 );
-                Event::BlocksFailed { peer }
+                failed(peer, start, Failure::Broken)
             }
-            None => Event::BlocksFailed { peer },
+            None => failed(peer, start, Failure::Refused),
         }
     }
 

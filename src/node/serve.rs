@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    chain::{ChainState, Height},
+    chain::{Block, ChainState, Height},
     network::{Inbound, Network},
     storage::StoreReader,
     wire::{
@@ -20,6 +20,16 @@ use super::{bodies::Bodies, spawner::Tasks};
 const READS_MAX: usize = 4;
 /// Bytes of one answer with transactions.
 const TXS_BYTES_MAX: usize = 900 * 1024;
+
+/// Most bytes of a block on the wire beyond its body and transactions: header, counts of lists.
+const BLOCK_OVERHEAD: usize = 1_024;
+/// Most bytes that a transaction takes on the wire beyond its canonical size: wider counts and tags.
+const TRANSACTION_OVERHEAD: usize = 16;
+
+/// Most bytes of a block in an answer. An answer above what was asked for costs us the session.
+fn encoded_bytes_max(block: &Block) -> usize {
+    block.body_bytes() + block.transactions.len() * TRANSACTION_OVERHEAD + BLOCK_OVERHEAD
+}
 
 /// The serving side.
 #[derive(Clone)]
@@ -84,7 +94,7 @@ impl Serve {
         let mut height = get.start;
         while blocks.len() < count && height <= tip && height != Height::GENESIS {
             let stored = self.reader.block(height).ok()??;
-            bytes += stored.block.body_bytes();
+            bytes += encoded_bytes_max(&stored.block);
             if !blocks.is_empty() && bytes > bytes_max {
                 break;
             }
@@ -162,5 +172,36 @@ impl Serve {
             page: BoundedVec::new(page).ok()?,
             next,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::chain::{CommitCertificate, testing::TestChain};
+
+    use super::*;
+
+    #[test]
+    fn a_block_is_never_longer_on_the_wire_than_it_was_counted() {
+        let mut chain = TestChain::new(31, 40);
+        chain.extend(1_000, vec![]);
+        for outputs in [1, 3, 20] {
+            let spend = |coin: u32| {
+                let to: Vec<(u64, u64)> = (0..outputs).map(|n| (n, 1_000)).collect();
+                chain.transfer(&[(chain.coin(coin), u64::from(coin))], &to)
+            };
+            let block = chain.assemble(1_000, (0..40).map(spend).collect()).block;
+            assert_eq!(block.transactions.len(), 40);
+            let counted = encoded_bytes_max(&block);
+            let message = Message::BlockByHash(BlockByHash {
+                block: block.into_inner(),
+                certificate: None::<CommitCertificate>,
+            });
+            let long = message.encode_body().unwrap().len();
+            assert!(
+                long <= counted && counted < long + 2 * BLOCK_OVERHEAD,
+                "{long} against {counted}"
+            );
+        }
     }
 }

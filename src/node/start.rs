@@ -46,6 +46,7 @@ use super::{
     performer::{Hands, Performer, WORK_QUEUE_MAX, Work},
     requests::Requests,
     serve::Serve,
+    sessions::LiveSessions,
     spawner::Tasks,
     status::Heights,
     tickets::Tickets,
@@ -62,6 +63,10 @@ const BULK_MAX: usize = 1_024;
 const LISTEN_MS: std::ops::RangeInclusive<u64> = 1_000..=10_000;
 /// How often peers' claimed heights are passed on to the engine.
 const HEIGHTS_EVERY: Duration = Duration::from_millis(500);
+/// How long a thread has to take the word to stop.
+const TELL_BUDGET: Duration = Duration::from_secs(1);
+/// A step of the stop gets this long even if those before it used up the budget.
+const STEP_BUDGET_MIN: Duration = Duration::from_millis(500);
 /// How long tasks have to end once everything else did.
 const TASKS_BUDGET: Duration = Duration::from_secs(3);
 
@@ -322,6 +327,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         verifier: Arc::clone(&verifier),
         votes: votes.clone(),
         tasks: Arc::clone(&tasks),
+        tries: Default::default(),
     };
     tasks.start("requests", requests.run(asks_in));
     tasks.start(
@@ -419,26 +425,10 @@ async fn watch_peers(
     facts: Arc<Facts>,
     tasks: Arc<Tasks>,
 ) {
+    let mut live = LiveSessions::default();
     while let Some(event) = events.recv().await {
-        let told = match event {
-            PeerEvent::Up {
-                node_id,
-                info,
-                validator,
-                ..
-            } => {
-                facts.peer_up(&info);
-                let height = crate::chain::Height::new(info.height);
-                Event::PeerUp {
-                    peer: node_id,
-                    validator,
-                    height,
-                }
-            }
-            PeerEvent::Down { node_id, reason, .. } => {
-                facts.peer_down(&node_id, &reason.to_string());
-                Event::PeerDown { peer: node_id }
-            }
+        let Some(told) = live.translate(event, &facts) else {
+            continue;
         };
         if let Err(crossbeam_channel::TrySendError::Full(told)) = votes.try_send(told) {
             let votes = votes.clone();
@@ -490,12 +480,20 @@ impl Node {
         tracing::info!(reason, "shutting down");
         let mut steps = Steps::new(&self.people, reason);
         let mut clean = true;
-        let _ = self.votes.try_send(Event::Stop);
+        let votes = self.votes.clone();
+        let told = move || votes.send_timeout(Event::Stop, TELL_BUDGET).is_ok();
+        if self.tasks.blocking(told).await != Some(true) {
+            tracing::error!("the engine does not take the word to stop; it is left behind");
+        }
         clean &= steps
             .run("leave consensus", join(self.engine.take(), &self.tasks))
             .await;
         let work = self.work.clone();
-        let _ = self.tasks.blocking(move || work.send(Work::Stop)).await;
+        // Fails only if the performer is gone already.
+        let _ = self
+            .tasks
+            .blocking(move || work.send_timeout(Work::Stop, TELL_BUDGET))
+            .await;
         clean &= steps
             .run(
                 "finish the consensus log",
@@ -525,9 +523,16 @@ impl Node {
         clean &= steps
             .run("end tasks", async { tasks.stop(TASKS_BUDGET).await })
             .await;
-        for verifier in self.verifiers.drain(..) {
-            clean &= join(Some(verifier), &self.tasks).await;
-        }
+        let tasks = Arc::clone(&self.tasks);
+        let verifiers = std::mem::take(&mut self.verifiers);
+        let join_verifiers = async {
+            let mut clean = true;
+            for verifier in verifiers {
+                clean &= join(Some(verifier), &tasks).await;
+            }
+            clean
+        };
+        clean &= steps.run("end verifiers", join_verifiers).await;
         tracing::info!(took_ms = steps.took_ms(), clean, "All tasks shut down gracefully");
         drop(self.lock);
         clean
@@ -555,6 +560,7 @@ async fn join(thread: Option<JoinHandle<()>>, tasks: &Tasks) -> bool {
 struct Steps<'a> {
     people: &'a People,
     began: Instant,
+    budget: Duration,
     status: StopStatus,
 }
 
@@ -564,6 +570,7 @@ impl<'a> Steps<'a> {
         Self {
             people,
             began: Instant::now(),
+            budget: Duration::from_millis(status.budget_ms),
             status,
         }
     }
@@ -571,7 +578,14 @@ impl<'a> Steps<'a> {
     async fn run(&mut self, step: &str, work: impl Future<Output = bool>) -> bool {
         let started = Instant::now();
         self.people.step_began(&mut self.status, step);
-        let ok = work.await;
+        // Half of what is left: a step that hangs must not take the time of those after it.
+        let left = self.budget.saturating_sub(self.began.elapsed()) / 2;
+        let ok = tokio::time::timeout(left.max(STEP_BUDGET_MIN), work)
+            .await
+            .unwrap_or_else(|_| {
+                tracing::error!(step, "stop step ran out of time and is left behind");
+                false
+            });
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(step, took_ms, ok, "stop step done");
         self.people.step_ended(&mut self.status, step, took_ms, ok);

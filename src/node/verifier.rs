@@ -106,7 +106,10 @@ impl Verifier {
             Ok(message) => message,
             Err(error) => {
                 tracing::debug!(peer = %from.short(), %error, "consensus message refused");
-                self.gossip.blame(from, Fault::InvalidConsensus);
+                // Two heights up, the set may be one that we cannot know yet.
+                if height <= next {
+                    self.gossip.blame(from, Fault::InvalidConsensus);
+                }
                 return None;
             }
         };

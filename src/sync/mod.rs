@@ -9,4 +9,4 @@ mod catch_up;
 #[cfg(test)]
 mod tests;
 
-pub use catch_up::{CatchUp, RANGE_MAX, Request, SYNC_GAP};
+pub use catch_up::{CatchUp, Failure, RANGE_BYTES_MAX, RANGE_MAX, Request, SYNC_GAP};

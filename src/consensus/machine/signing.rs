@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    chain::BlockHash,
+    chain::{BlockHash, Height},
     consensus::{
         ConsensusMessage, Effect, Note, Phase, Position, PrePrepare, PreparedCert, Record, Round, Step,
         ViewChange, ViewChangeHeader, Vote, guard::Answer,
@@ -40,6 +40,13 @@ impl Machine {
     pub(super) fn can_sign(&self) -> bool {
         let is_stopped = self.is_syncing || self.is_halted || self.is_doubled;
         self.current.me.is_some() && self.may_sign && !is_stopped
+    }
+
+    /// Nothing at or below `height` is signed from now on: what we signed there, we no longer know
+    /// (§8). Gives the record that has to be durable before anything above is signed.
+    pub fn raise_to(&mut self, height: Height) -> Record {
+        self.guard.raise_to(height);
+        Record::RaisedTo(height)
     }
 
     pub(super) fn position(&self, step: Step) -> Position {
