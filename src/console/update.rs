@@ -3,6 +3,8 @@
 
 mod act;
 mod moving;
+mod overlay;
+mod prompt;
 
 use std::sync::Arc;
 
@@ -11,9 +13,9 @@ use tui_input::{Input as Line, InputRequest};
 use super::{
     Outcome,
     key::{Input, Key},
-    keymap::{self, Action, KEYMAP, Screen},
+    keymap::{self, Action, Screen},
     model::{
-        ARRIVALS_MAX, Act, Dialog, EVENTS_MAX, LOG_LINES_MAX, LeaveButton, Model, Needle, Overlay, Prompt,
+        ARRIVALS_MAX, Act, Dialog, EVENTS_MAX, LOG_LINES_MAX, LeaveButton, Model, Needle, Overlay,
         PromptKind, ToastKind, keep,
     },
     theme::{Depth, Theme},
@@ -102,7 +104,7 @@ fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
         for c in text.chars().filter(|c| !c.is_control()) {
             prompt.input.handle(InputRequest::InsertChar(c));
         }
-        apply_prompt(model);
+        prompt::apply_prompt(model);
     }
     Vec::new()
 }
@@ -122,10 +124,10 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     if model.overlay.is_some() {
-        return on_overlay_key(model, key);
+        return overlay::on_overlay_key(model, key);
     }
     if model.prompt.is_some() {
-        on_prompt_key(model, key);
+        prompt::on_prompt_key(model, key);
         return Vec::new();
     }
     match keymap::lookup(model.screen, key) {
@@ -189,14 +191,14 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
                 scroll: 0,
             });
         }
-        Action::Find => prompt(model),
+        Action::Find => prompt::prompt(model),
         Action::Filter => {
             let text = model.log.filter.text().to_owned();
-            begin(model, PromptKind::Filter, text);
+            prompt::begin(model, PromptKind::Filter, text);
         }
         Action::Target => {
             let text = model.log.target.text().to_owned();
-            begin(model, PromptKind::Target, text);
+            prompt::begin(model, PromptKind::Target, text);
         }
         Action::Sort => match model.screen {
             Screen::Consensus => model.votes.sort = model.votes.sort.next(),
@@ -334,160 +336,6 @@ fn back(model: &mut Model) {
                 model.screen = screen;
             }
         }
-    }
-}
-
-fn begin(model: &mut Model, kind: PromptKind, text: String) {
-    model.prompt = Some(Prompt {
-        kind,
-        input: Line::new(text),
-    });
-}
-
-fn prompt(model: &mut Model) {
-    match model.screen {
-        Screen::Logs => begin(model, PromptKind::Find, String::new()),
-        Screen::Consensus => {
-            let text = model.votes.filter.text().to_owned();
-            begin(model, PromptKind::Rows, text);
-        }
-        Screen::Peers => {
-            let text = model.peers.filter.text().to_owned();
-            begin(model, PromptKind::Rows, text);
-        }
-        Screen::Overview | Screen::Mempool | Screen::Sync => {}
-    }
-}
-
-fn on_prompt_key(model: &mut Model, key: Key) {
-    let Some(prompt) = &mut model.prompt else { return };
-    match key {
-        Key::Enter => {
-            let kind = prompt.kind;
-            apply_prompt(model);
-            model.prompt = None;
-            if kind == PromptKind::Find {
-                moving::step(model, Action::FindPrevious);
-            }
-        }
-        Key::Esc => {
-            prompt.input.reset();
-            apply_prompt(model);
-            model.prompt = None;
-        }
-        _ => {
-            edit(&mut prompt.input, key);
-            apply_prompt(model);
-        }
-    }
-}
-
-/// What is typed holds at once.
-fn apply_prompt(model: &mut Model) {
-    let Some(prompt) = &model.prompt else { return };
-    let needle = Needle::new(prompt.input.value());
-    match prompt.kind {
-        PromptKind::Rows => match model.screen {
-            Screen::Peers => model.peers.filter = needle,
-            Screen::Consensus => model.votes.filter = needle,
-            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs => {}
-        },
-        PromptKind::Find => model.log.find = needle,
-        PromptKind::Filter => model.log.filter = needle,
-        PromptKind::Target => model.log.target = needle,
-    }
-}
-
-/// A line longer than this is no search.
-const LINE_CHARS_MAX: usize = 128;
-
-fn edit(line: &mut Line, key: Key) {
-    let request = match key {
-        Key::Char(c) if line.value().chars().count() < LINE_CHARS_MAX => InputRequest::InsertChar(c),
-        Key::Backspace => InputRequest::DeletePrevChar,
-        Key::Delete => InputRequest::DeleteNextChar,
-        Key::Left => InputRequest::GoToPrevChar,
-        Key::Right => InputRequest::GoToNextChar,
-        Key::Home | Key::Ctrl('a') => InputRequest::GoToStart,
-        Key::End | Key::Ctrl('e') => InputRequest::GoToEnd,
-        Key::Ctrl('w') => InputRequest::DeletePrevWord,
-        Key::Ctrl('u') => InputRequest::DeleteLine,
-        Key::Ctrl('k') => InputRequest::DeleteTillEnd,
-        _ => return,
-    };
-    line.handle(request);
-}
-
-fn on_overlay_key(model: &mut Model, key: Key) -> Vec<Effect> {
-    let Some(overlay) = &mut model.overlay else {
-        return Vec::new();
-    };
-    match overlay {
-        Overlay::Help {
-            filter,
-            typing,
-            scroll,
-        } => {
-            match (key, *typing) {
-                (Key::Esc, true) => {
-                    filter.clear();
-                    *typing = false;
-                }
-                (Key::Enter, true) => *typing = false,
-                (Key::Backspace, true) => {
-                    filter.pop();
-                }
-                (Key::Char(c), true) if filter.len() < LINE_CHARS_MAX => {
-                    filter.push(c);
-                    *scroll = 0;
-                }
-                (Key::Char('/'), false) => *typing = true,
-                (Key::Char('j') | Key::Down, _) => *scroll = (*scroll + 1).min(KEYMAP.len()),
-                (Key::Char('k') | Key::Up, _) => *scroll = scroll.saturating_sub(1),
-                (Key::PageDown, _) => *scroll = (*scroll + 10).min(KEYMAP.len()),
-                (Key::PageUp, _) => *scroll = scroll.saturating_sub(10),
-                (Key::Esc | Key::Char('?' | 'q') | Key::Enter, false) => model.overlay = None,
-                _ => {}
-            }
-            Vec::new()
-        }
-        Overlay::Validator(_) | Overlay::Peer(_) => match key {
-            Key::Esc | Key::Enter | Key::Char('q') => {
-                model.overlay = None;
-                Vec::new()
-            }
-            Key::Char('j') | Key::Down => {
-                moving::step(model, Action::Down);
-                open(model);
-                Vec::new()
-            }
-            Key::Char('k') | Key::Up => {
-                moving::step(model, Action::Up);
-                open(model);
-                Vec::new()
-            }
-            Key::Char('y') => act::copy(model),
-            _ => Vec::new(),
-        },
-        Overlay::Leave { focus } => {
-            let at = LeaveButton::ALL.iter().position(|b| b == focus).unwrap_or(0);
-            match key {
-                Key::Esc => model.overlay = None,
-                Key::Left | Key::Char('h') | Key::BackTab => *focus = LeaveButton::ALL[at.saturating_sub(1)],
-                Key::Right | Key::Char('l') => *focus = LeaveButton::ALL[(at + 1).min(2)],
-                Key::Tab => *focus = LeaveButton::ALL[(at + 1) % 3],
-                Key::Char('d') => return vec![Effect::Exit(Outcome::Detached)],
-                Key::Char('s') => ask(model, Act::Stop),
-                Key::Enter => match focus {
-                    LeaveButton::Stay => model.overlay = None,
-                    LeaveButton::Detach => return vec![Effect::Exit(Outcome::Detached)],
-                    LeaveButton::Stop => ask(model, Act::Stop),
-                },
-                _ => {}
-            }
-            Vec::new()
-        }
-        Overlay::Dialog(_) => act::on_dialog_key(model, key),
     }
 }
 

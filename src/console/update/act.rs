@@ -6,7 +6,8 @@ use super::{
         keymap::Screen,
         model::{Act, Model, Overlay, ToastKind},
     },
-    Effect, edit, moving,
+    Effect, moving,
+    prompt::edit,
 };
 use crate::control::Command;
 

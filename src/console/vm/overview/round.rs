@@ -1,0 +1,318 @@
+//! The round in progress, or the last one that decided: phases, votes, and what it waits for.
+
+use super::super::{
+    super::{
+        format::{
+            UNKNOWN, duration, fit, grouped, offset, or_unknown, pad, pad_left, percent, quantile, seconds,
+            span_us,
+        },
+        model::Shown,
+        text::Row,
+        theme::Role,
+    },
+    Line, Panel, bar,
+    round::{self, RoundView},
+    waiting_words,
+};
+use crate::control::{Mark, Phase, RoundEnd, Status, Tally};
+
+const PHASES: [Phase; 4] = [Phase::PrePrepare, Phase::Prepare, Phase::Commit, Phase::Finalized];
+
+/// The title of the round panel, and what stands at the right of its first line.
+fn round_title(view: &RoundView, status: &Status) -> Row {
+    if status.revision == 0 {
+        return Row::new().strong("Round");
+    }
+    let height = grouped(view.height);
+    let mut row = Row::new()
+        .strong(if view.is_live { "Round" } else { "Last round" })
+        .dim("  ·  ")
+        .text(format!("height {height}"))
+        .dim("  round ")
+        .text(view.round.to_string());
+    if !view.leader.is_empty() {
+        row = row.dim("  leader ").text(fit(&view.leader, 16));
+        if status.consensus.is_our_turn && view.is_live {
+            row = row.with(Role::Accent, " ▸ our turn");
+        }
+    }
+    row
+}
+
+/// Elapsed and timeout of a live round; how a past one ended.
+fn round_clock(view: &RoundView, status: &Status, shown: &Shown) -> Row {
+    if view.view_changing {
+        return Row::of(Role::Warn, "view change");
+    }
+    match (view.is_live, view.end) {
+        (true, _) => match view.elapsed_us {
+            Some(us) if view.timeout_ms > 0 => Row::new()
+                .text(seconds(us / 1_000))
+                .dim(format!(" / {} s", seconds(view.timeout_ms))),
+            Some(us) => Row::new().text(span_us(us)),
+            None => next_due(status, shown),
+        },
+        (false, Some(RoundEnd::Decided)) => {
+            let took = view.commits.quorum_at_us.or(view.elapsed_us);
+            Row::new().with(Role::Ok, "✓ ").text(or_unknown(took, span_us))
+        }
+        (false, Some(RoundEnd::TimedOut)) => Row::of(Role::Warn, "timed out"),
+        (false, Some(RoundEnd::ViewChanged)) => Row::of(Role::Warn, "view changed"),
+        (false, Some(RoundEnd::Overtaken)) => Row::of(Role::Dim, "overtaken"),
+        (false, None) => Row::new(),
+    }
+}
+
+/// When the next block is due on a chain that waits for nothing.
+fn next_due(status: &Status, shown: &Shown) -> Row {
+    match status.consensus.due_mono_ms {
+        Some(due) if due > shown.now.mono_ms => Row::new()
+            .dim("next block in ")
+            .text(format!("{} s", seconds(due - shown.now.mono_ms))),
+        _ => Row::of(Role::Dim, "idle"),
+    }
+}
+
+/// One line: what the height waits for, or that it waits for nothing.
+fn waiting(status: &Status, shown: &Shown, width: usize) -> Row {
+    let text = waiting_words(status);
+    if !text.is_empty() {
+        return Row::of(Role::Warn, fit(text, width));
+    }
+    if status.revision == 0 {
+        return Row::of(Role::Dim, "the node is starting");
+    }
+    match status.consensus.due_mono_ms {
+        Some(due) if due > shown.now.mono_ms => {
+            let left = seconds(due - shown.now.mono_ms);
+            Row::of(
+                Role::Dim,
+                fit(
+                    &format!("next block in {left} s, or with the first transaction"),
+                    width,
+                ),
+            )
+        }
+        _ => Row::new(),
+    }
+}
+
+/// The line of stations from PrePrepare to Finalized: labels, track and times.
+fn track(view: &RoundView, width: usize) -> [Row; 3] {
+    let gap = (width.saturating_sub(26) / 3).clamp(12, 22);
+    let here = PHASES.iter().position(|phase| *phase == view.phase).unwrap_or(0);
+    let started = view.entered_us[0].is_some();
+    let (mut labels, mut line, mut times) = (Row::new(), Row::new(), Row::new());
+    for (index, phase) in PHASES.iter().enumerate() {
+        let reached = started && (index < here || view.phase == Phase::Finalized);
+        let current = started && index == here && !reached;
+        let label_role = match (reached, current) {
+            (_, true) => Role::Strong,
+            (true, _) => Role::Text,
+            _ => Role::Dim,
+        };
+        let label = match index + 1 < PHASES.len() {
+            true => pad(phase.word(), gap),
+            false => phase.word().to_owned(),
+        };
+        labels = labels.with(label_role, label);
+        let (glyph, role) = match (reached, current, view.view_changing) {
+            (_, true, true) => ("◐", Role::Warn),
+            (_, true, false) => ("◍", Role::Accent),
+            (true, ..) => ("●", Role::Ok),
+            _ => ("○", Role::Dim),
+        };
+        line = line.with(role, glyph);
+        if index + 1 < PHASES.len() {
+            line = match reached {
+                true => line.with(Role::Ok, "━".repeat(gap - 1)),
+                false => line.with(Role::BarRest, "╌".repeat(gap - 1)),
+            };
+        }
+        let time = match (view.entered_us[index], current) {
+            (Some(us), true) if index > 0 => format!("{} …", offset(us)),
+            (Some(us), _) if index > 0 => offset(us),
+            (Some(_), _) => "start".to_owned(),
+            _ => String::new(),
+        };
+        times = times.dim(pad(&time, gap));
+    }
+    [labels, line, times]
+}
+
+/// A labelled bar of votes against the quorum.
+fn vote_line(label: &str, tally: Tally, status: &Status, bar_width: usize, wide: bool) -> Row {
+    let consensus = &status.consensus;
+    let (n, quorum) = (consensus.n, consensus.quorum);
+    let label_width = if wide { 10 } else { 9 };
+    let mut row = Row::new()
+        .text(pad(label, label_width))
+        .append(bar::quorum_bar(bar_width, tally.votes, tally.other, n, quorum))
+        .text(format!(
+            " {}",
+            pad_left(
+                &match n {
+                    0 => UNKNOWN.to_owned(),
+                    n => format!("{}/{n}", tally.votes),
+                },
+                5
+            )
+        ));
+    row = match (n, wide) {
+        (0, _) => row,
+        (_, true) => row.dim(format!("  quorum {quorum}  ")),
+        (_, false) => row.dim(format!("  of {quorum}  ")),
+    };
+    row = match tally.quorum_at_us {
+        _ if n == 0 => row,
+        Some(us) => row.with(Role::Ok, "ok ").text(offset(us)),
+        None if tally.votes >= quorum => row.with(Role::Ok, "ok"),
+        None if tally.votes > 0 => row.with(Role::Warn, format!("need {}", quorum - tally.votes)),
+        None => row,
+    };
+    match tally.other {
+        0 => row,
+        other => row.with(Role::VoteOther, format!("  ◆ {other}")),
+    }
+}
+
+/// The round panel, seven lines.
+pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
+    let status = &*shown.status;
+    let view = round::shown(status, shown.now, None, None);
+    let mut panel = Panel::titled(round_title(&view, status));
+    let [labels, line, times] = track(&view, width);
+    panel.line(Line {
+        row: labels,
+        right: round_clock(&view, status, shown),
+        selected: false,
+    });
+    panel.line(line);
+    panel.line(times);
+    panel.line(waiting(status, shown, width));
+    let hint = &status.consensus.hint;
+    if view.view_changing && !hint.is_empty() {
+        // No phase has a time then, so its line says what would help.
+        panel.lines[2] = panel.lines[3].clone();
+        panel.lines[3] = Row::of(Role::Accent, fit(hint, width)).into();
+    }
+    let bar_width = width.saturating_sub(40).clamp(8, 60);
+    panel.line(vote_line("Prepare", view.prepares, status, bar_width, true));
+    panel.line(vote_line("Commit", view.commits, status, bar_width, true));
+    panel.line(vote_line("View chg", view.view_changes, status, bar_width, true));
+    panel
+}
+
+/// The round panel of small screens, five lines.
+pub(in crate::console) fn round_compact(shown: &Shown, width: usize) -> Panel {
+    let status = &*shown.status;
+    let view = round::shown(status, shown.now, None, None);
+    let mut panel = Panel::titled(round_title(&view, status));
+    let started = view.entered_us[0].is_some();
+    let here = PHASES.iter().position(|phase| *phase == view.phase).unwrap_or(0);
+    let mut row = Row::new();
+    let link = if width >= 76 { 5 } else { 2 };
+    for (index, phase) in PHASES.iter().enumerate() {
+        let reached = started && (index < here || view.phase == Phase::Finalized);
+        let current = started && index == here && !reached;
+        let (glyph, role) = match (reached, current) {
+            (_, true) => ("◍", Role::Accent),
+            (true, _) => ("●", Role::Ok),
+            _ => ("○", Role::Dim),
+        };
+        let word = if reached || current { Role::Text } else { Role::Dim };
+        row = row.with(word, format!("{} ", phase.word())).with(role, glyph);
+        if index + 1 < PHASES.len() {
+            row = match reached {
+                true => row.with(Role::Ok, "━".repeat(link)),
+                false => row.with(Role::BarRest, "╌".repeat(link)),
+            };
+            row = row.text(" ");
+        }
+    }
+    let clock = round_clock(&view, status, shown);
+    let right = match row.width() + clock.width() < width {
+        true => clock,
+        false => Row::new(),
+    };
+    panel.line(Line {
+        row,
+        right,
+        selected: false,
+    });
+    let bar_width = width.saturating_sub(38).clamp(6, 40);
+    if view.view_changing {
+        panel.line(vote_line("View chg", view.view_changes, status, bar_width, false));
+    } else {
+        panel.line(vote_line("Prepare", view.prepares, status, bar_width, false));
+    }
+    panel.line(vote_line("Commit", view.commits, status, bar_width, false));
+    let nodes = by_node(&view, status, width);
+    let right = [finality_words(status, true), finality_words(status, false)]
+        .into_iter()
+        .find(|words| nodes.width() + words.width() + 1 < width)
+        .unwrap_or_default();
+    panel.line(Line {
+        row: nodes,
+        right,
+        selected: false,
+    });
+    let sentence = waiting(status, shown, width);
+    let stats = &status.consensus.stats;
+    let rounds = match stats.heights {
+        0 => Row::new(),
+        heights => Row::new().dim(format!(
+            "r0 {}  timeouts {}/{heights}",
+            percent(u64::from(stats.round0), u64::from(heights)),
+            stats.timeouts
+        )),
+    };
+    let right = match sentence.width() + rounds.width() < width {
+        true => rounds,
+        false => Row::new(),
+    };
+    panel.line(Line {
+        row: sentence,
+        right,
+        selected: false,
+    });
+    panel
+}
+
+/// `by node 0● 1● 2·`: one mark per validator for the furthest it came in this round.
+fn by_node(view: &RoundView, status: &Status, width: usize) -> Row {
+    let mut row = Row::new().dim("by node ");
+    for (cells, validator) in view.cells.iter().zip(&status.consensus.validators) {
+        let furthest = match view.view_changing {
+            true => [cells.view_change.mark, Mark::None],
+            false => [cells.commit.mark, cells.prepare.mark],
+        };
+        let mark = furthest
+            .into_iter()
+            .find(|mark| *mark != Mark::None)
+            .unwrap_or(Mark::None);
+        let (glyph, role) = super::super::consensus::mark(mark);
+        if row.width() + 6 > width {
+            return row.dim("…");
+        }
+        row = row
+            .dim(format!(" {}", validator.index))
+            .with(role, glyph)
+            .with(Role::Accent, if validator.is_self { "▸" } else { "" });
+    }
+    row
+}
+
+fn finality_words(status: &Status, with_p95: bool) -> Row {
+    let mut sorted = status.chain.finality_ms.clone();
+    sorted.sort_unstable();
+    match (quantile(&sorted, 500), quantile(&sorted, 950)) {
+        (Some(p50), Some(p95)) if with_p95 => Row::new()
+            .dim("final p50 ")
+            .text(duration(u64::from(p50)))
+            .dim("  p95 ")
+            .text(duration(u64::from(p95))),
+        (Some(p50), _) => Row::new().dim("final ").text(duration(u64::from(p50))),
+        _ => Row::of(Role::Dim, "final —"),
+    }
+}
