@@ -279,7 +279,7 @@ impl Client {
     /// One exchange on `connection`, which is kept if it can be used again.
     async fn on(
         &self,
-        mut connection: Connection,
+        connection: Connection,
         method: &Method,
         path: &str,
         body: Bytes,
@@ -290,34 +290,40 @@ impl Client {
             .header(header::HOST, &self.authority)
             .body(Full::new(body))
             .map_err(|_| ClientError::Url { url: path.to_owned() })?;
-        let Connection { sender, driver } = &mut connection;
-        let (answer, open) = {
-            let exchange = async {
-                let response = sender
-                    .send_request(request)
-                    .await
-                    .map_err(|error| self.unreachable(error))?;
-                let status = response.status().as_u16();
-                let body = Limited::new(response.into_body(), limits::ANSWER_BYTES_MAX)
-                    .collect()
-                    .await;
-                let body = body.map_err(|error| self.unreachable(error))?.to_bytes();
-                Ok((status, body))
-            };
-            let mut exchange = std::pin::pin!(exchange);
-            tokio::select! {
-                biased;
-                answer = &mut exchange => (answer, true),
-                // The connection ended; what it had already delivered is still to be read.
-                _ = driver => (exchange.await, false),
-            }
+        let Connection {
+            mut sender,
+            mut driver,
+        } = connection;
+        let exchange = async {
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|error| self.unreachable(error))?;
+            let status = response.status().as_u16();
+            let body = Limited::new(response.into_body(), limits::ANSWER_BYTES_MAX)
+                .collect()
+                .await;
+            let body = body.map_err(|error| self.unreachable(error))?.to_bytes();
+            Ok((status, body))
         };
+        let mut exchange = Box::pin(exchange);
+        let ended = tokio::select! {
+            biased;
+            answer = &mut exchange => Some(answer),
+            _ = &mut driver => None,
+        };
+        let Some(answer) = ended else {
+            // The connection ended. What it had delivered is still to be read; a request that it never
+            // took is given up only when the driver, which holds the queue, is gone.
+            drop(driver);
+            return exchange.await;
+        };
+        drop(exchange);
         if answer.is_ok()
-            && open
             && let Ok(mut idle) = self.idle.lock()
             && idle.len() < IDLE_CONNECTIONS_MAX
         {
-            idle.push(connection);
+            idle.push(Connection { sender, driver });
         }
         answer
     }

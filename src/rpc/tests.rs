@@ -513,3 +513,33 @@ fn only_addresses_of_nodes_are_taken() {
         assert!(matches!(Client::new(bad), Err(ClientError::Url { .. })), "{bad}");
     }
 }
+
+/// A server that answers one request per connection and then closes it without a word, as a process
+/// does that is killed.
+fn closes_after_every_answer() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(3) {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+                .unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_kept_connection_that_was_closed_is_replaced_at_once() {
+    let client = Client::new(&closes_after_every_answer().to_string()).unwrap();
+    run(async {
+        for _ in 0..3 {
+            let asked = tokio::time::timeout(Duration::from_secs(5), client.evidence());
+            assert!(asked.await.expect("it does not hang").unwrap().is_empty());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+}
