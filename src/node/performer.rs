@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::{
     chain::Height,
-    consensus::{Evidence, Record},
+    consensus::{Evidence, EvidenceKind, Record},
     crypto::NodeId,
     engine::{CommittedBlock, Effect, Event, SigningHold},
     metrics::{
@@ -250,6 +250,10 @@ impl Hands {
             tracing::error!(%error, "evidence could not be stored");
         }
         self.facts.evidence(&evidence);
-        self.gossip.to_validators(&Message::Evidence(evidence), from);
+        // A bad proposal's fault may lie in its block, and then convinces only those who saw it; the
+        // others see the proposal themselves.
+        if evidence.kind != EvidenceKind::BadProposal {
+            self.gossip.to_validators(&Message::Evidence(evidence), from);
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         self, Block, BlockContext, CommitCertificate, Height, SharedTransaction, VerifiedTransactions,
         WitnessTxId, check_block_alone, check_block_limits, check_body,
     },
-    consensus::{Body, ConsensusMessage, Evidence, MessageContext, SigningDomain, Step, ValidatorSet},
+    consensus::{Body, ConsensusMessage, Evidence, EvidenceError, MessageContext, SigningDomain, Step, ValidatorSet},
     crypto::{Hash256, NodeId, Verified},
     engine::{Arrival, Event, Source},
     network::Inbound,
@@ -225,6 +225,8 @@ impl Verifier {
             validators: set,
         }) {
             Ok(()) => self.evidence.add(evidence, Some(from)),
+            // True perhaps, but only for those who saw the block: nobody's fault.
+            Err(EvidenceError::NotShown) => {}
             Err(error) => {
                 tracing::debug!(peer = %from.short(), %error, "evidence refused");
                 self.gossip.blame(from, Fault::InvalidConsensus);
