@@ -18,7 +18,9 @@ use crate::{
         self, Block, BlockContext, CommitCertificate, Height, SharedTransaction, VerifiedTransactions,
         WitnessTxId, check_block_alone, check_block_limits, check_body,
     },
-    consensus::{Body, ConsensusMessage, Evidence, EvidenceError, MessageContext, SigningDomain, Step, ValidatorSet},
+    consensus::{
+        Body, ConsensusMessage, Evidence, EvidenceError, MessageContext, SigningDomain, Step, ValidatorSet,
+    },
     crypto::{Hash256, NodeId, Verified},
     engine::{Arrival, Event, Source},
     network::Inbound,
