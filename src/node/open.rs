@@ -68,7 +68,8 @@ pub(super) fn open(
         Err(error @ (WalError::DirectoryMissing { .. } | WalError::Empty { .. })) => {
             if me.is_some() {
                 tracing::warn!(%error, "observer mode");
-                holds.insert(SigningHold::LogMissing);
+                // Not `LogMissing`: that hold ends with a record, and there is no log to write it to.
+                holds.insert(SigningHold::Observer);
             }
             (None, Vec::new())
         }
@@ -117,7 +118,7 @@ pub(super) fn open(
         .and_then(|header| header.certificate);
     let signed_on_chain = me.map_or(Ok(None), |me| last_signed_on_chain(&reader, &me))?;
     let highest = mark.as_ref().map(|(position, _)| position.height);
-    if signed_on_chain.is_some() && signed_on_chain > highest {
+    if wal.is_some() && signed_on_chain.is_some() && signed_on_chain > highest {
         tracing::warn!(
             on_chain = signed_on_chain.map(Height::get),
             in_log = highest.map(Height::get),
