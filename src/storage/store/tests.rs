@@ -465,6 +465,9 @@ fn a_full_disk_stops_the_writer_and_not_the_readers() {
     assert!(matches!(refused, Err(StoreError::Stopped { .. })), "{refused:?}");
     assert!(store.reader().block(Height::new(4)).unwrap().is_some());
     assert_eq!(store.reader().height(), Height::new(4));
+    // Its writer reports after it has released those who wait, so the report is there for certain
+    // only once the writer has ended.
+    assert!(store.close().is_err());
     let failures = failures.lock().unwrap();
     assert!(matches!(&failures[..], [StoreEvent::Failed(error)] if error.is_disk_full()));
 }
