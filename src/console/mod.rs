@@ -15,6 +15,7 @@ mod keymap;
 mod model;
 mod options;
 mod runner;
+mod session;
 mod source;
 mod terminal;
 mod text;
@@ -145,7 +146,7 @@ pub fn spawn(source: Source, options: Options) -> Result<ConsoleHandle, NoScreen
             options.tell(true);
             let _ = started.send(Ok(()));
             let result = panic::catch_unwind(AssertUnwindSafe(|| {
-                runner::run(&mut screen, source.clone(), &options, &flag)
+                runner::run(&mut screen, &source, &options, &flag)
             }));
             let outcome = result.unwrap_or(Outcome::Panicked);
             drop(screen);

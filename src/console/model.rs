@@ -9,6 +9,7 @@ use tui_input::Input;
 
 use super::{
     keymap::Screen,
+    session::Session,
     theme::{Depth, ThemeName},
 };
 use crate::{
@@ -40,6 +41,8 @@ pub(super) struct Shown {
 /// The whole state of the console.
 #[derive(Debug, Default)]
 pub(super) struct Model {
+    /// What the console looks through.
+    pub(super) session: Session,
     pub(super) screen: Screen,
     /// Where Esc leads back to after a jump.
     pub(super) came_from: Option<Screen>,

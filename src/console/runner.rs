@@ -14,7 +14,7 @@ use super::{
     model::Model,
     options::Options,
     source::Feed,
-    terminal::{Ready, Screen, size},
+    terminal::{Ready, Screen, size, suspend},
     theme::{Theme, ThemeName},
     update::{Effect, Msg, update},
     view::{self, Look},
@@ -38,9 +38,10 @@ struct Dirty {
     clock: bool,
 }
 
-pub(super) fn run(screen: &mut Screen, source: Source, options: &Options, closing: &AtomicBool) -> Outcome {
-    let mut feed = Feed::open(source);
+pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closing: &AtomicBool) -> Outcome {
+    let mut feed = source.open();
     let mut model = Model {
+        session: source.session(),
         theme: options.config.theme,
         depth: options.environment.depth,
         size: size(),
@@ -107,7 +108,7 @@ pub(super) fn run(screen: &mut Screen, source: Source, options: &Options, closin
             dirty.input = true;
         }
         let toasts = model.toasts.len();
-        if let Some(outcome) = take_in(&mut model, &mut feed, screen, messages) {
+        if let Some(outcome) = take_in(&mut model, feed.as_mut(), screen, messages) {
             return outcome;
         }
         dirty.input |= toasts != model.toasts.len();
@@ -156,7 +157,12 @@ fn drain(screen: &Screen, parser: &mut Parser, bytes: Vec<u8>) -> Vec<Input> {
 }
 
 /// Updates the model and carries out what it asks for.
-fn take_in(model: &mut Model, feed: &mut Feed, screen: &mut Screen, messages: Vec<Msg>) -> Option<Outcome> {
+fn take_in(
+    model: &mut Model,
+    feed: &mut dyn Feed,
+    screen: &mut Screen,
+    messages: Vec<Msg>,
+) -> Option<Outcome> {
     let mut queue = std::collections::VecDeque::from(messages);
     while let Some(message) = queue.pop_front() {
         for effect in update(model, message) {
@@ -166,6 +172,10 @@ fn take_in(model: &mut Model, feed: &mut Feed, screen: &mut Screen, messages: Ve
                     if screen.copy(&text).is_err() {
                         return Some(Outcome::TerminalLost);
                     }
+                }
+                Effect::Suspend => {
+                    suspend(screen);
+                    model.redraw = true;
                 }
                 Effect::Exit(outcome) => return Some(outcome),
             }

@@ -131,28 +131,33 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn enter() -> io::Result<Self> {
+        let (width, height) = size();
+        let area = Rect::new(0, 0, width, height);
+        let mut screen = Self {
+            backend: CrosstermBackend::new(Tty::default()),
+            shown: Buffer::empty(area),
+            next: Buffer::empty(area),
+        };
+        screen.retake()?;
+        Ok(screen)
+    }
+
+    /// Takes the terminal, at the start and after it was lent to the shell.
+    fn retake(&mut self) -> io::Result<()> {
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::Release);
-        let mut backend = CrosstermBackend::new(Tty::default());
         let entered = queue!(
-            backend,
+            self.backend,
             terminal::EnterAlternateScreen,
             cursor::Hide,
             event::EnableBracketedPaste,
             terminal::Clear(terminal::ClearType::All),
         )
-        .and_then(|()| Write::flush(&mut backend));
-        if let Err(error) = entered {
+        .and_then(|()| Write::flush(&mut self.backend));
+        if entered.is_err() {
             restore();
-            return Err(error);
         }
-        let (width, height) = size();
-        let area = Rect::new(0, 0, width, height);
-        Ok(Self {
-            backend,
-            shown: Buffer::empty(area),
-            next: Buffer::empty(area),
-        })
+        entered
     }
 
     /// Draws a frame; only what changed is sent.
@@ -218,6 +223,18 @@ impl Screen {
             Err(_) => Ready::Lost,
         }
     }
+}
+
+/// Gives the terminal to the shell and sleeps until the shell brings this process back.
+///
+/// SIGSTOP and not SIGTSTP: the latter is dropped where nobody would wake us again, which looks like
+/// a key that does nothing.
+pub(super) fn suspend(screen: &mut Screen) {
+    restore();
+    // Nothing runs here until SIGCONT has come. A refusal leaves us awake, and we just go on.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+    // A terminal that cannot be taken again shows at the next frame.
+    let _ = screen.retake();
 }
 
 impl Drop for Screen {

@@ -5,6 +5,7 @@ mod act;
 mod moving;
 mod overlay;
 mod prompt;
+mod session;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::{
         ARRIVALS_MAX, Act, Dialog, EVENTS_MAX, LOG_LINES_MAX, LeaveButton, Model, Needle, Overlay,
         PromptKind, ToastKind, keep,
     },
+    session::{Link, Through},
     theme::{Depth, Theme},
 };
 use crate::control::{
@@ -36,6 +38,18 @@ pub(super) enum Msg {
     Status(Arc<Status>),
     Events(Batch<Event>),
     Logs(Batch<Arc<LogLine>>),
+    #[allow(
+        dead_code,
+        reason = "made by the feeds of the socket and of the recording, which come next"
+    )]
+    /// The link to the node stands, or does not.
+    Link(Link),
+    #[allow(
+        dead_code,
+        reason = "made by the feeds of the socket and of the recording, which come next"
+    )]
+    /// What follows belongs to another run of the node.
+    Fresh,
     /// Time went on.
     Clock(Moment),
     /// A command was answered.
@@ -49,6 +63,8 @@ pub(super) enum Effect {
     Command(u64, Command),
     /// Put text on the clipboard.
     Copy(String),
+    /// Give the terminal to the shell until it brings us back.
+    Suspend,
     /// End the console.
     Exit(Outcome),
 }
@@ -68,7 +84,16 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.live.status = status;
             Vec::new()
         }
+        Msg::Link(link) => {
+            session::on_link(model, link);
+            Vec::new()
+        }
+        Msg::Fresh => {
+            session::on_fresh(model);
+            Vec::new()
+        }
         Msg::Events(batch) => {
+            session::tell_of_others(model, &batch);
             keep(&mut model.live.events, batch.items, EVENTS_MAX);
             Vec::new()
         }
@@ -114,12 +139,11 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     match key {
         Key::Ctrl('c') => return on_interrupt(model),
         Key::Ctrl('z') => {
-            model.toast(ToastKind::Info, "^Z would stop the validator; use q, d to detach");
-            return Vec::new();
+            return session::suspend(model);
         }
         _ => {}
     }
-    if model.live.status.stop.is_some() {
+    if model.live.status.stop.is_some() && model.session.through == Through::Process {
         model.toast(ToastKind::Info, "the node is stopping; ^C twice leaves at once");
         return Vec::new();
     }
@@ -137,6 +161,9 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
 }
 
 fn on_interrupt(model: &mut Model) -> Vec<Effect> {
+    if let Some(effects) = session::leave(model) {
+        return effects;
+    }
     let now = model.live.now.mono_ms;
     let again = model
         .interrupted_ms
@@ -249,6 +276,9 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Redraw => model.redraw = true,
         Action::Leave => {
+            if let Some(effects) = session::leave(model) {
+                return effects;
+            }
             model.overlay = Some(Overlay::Leave {
                 focus: LeaveButton::Stay,
             });
@@ -290,6 +320,10 @@ fn go(model: &mut Model, screen: Screen) {
 }
 
 fn ask(model: &mut Model, act: Act) {
+    if let Some(refusal) = model.session.refusal() {
+        model.toast(ToastKind::Refused, refusal);
+        return;
+    }
     model.overlay = Some(Overlay::Dialog(Dialog {
         act,
         on_act: false,

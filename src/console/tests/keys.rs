@@ -26,7 +26,7 @@ fn commands(effects: &[Effect]) -> Vec<&Command> {
         .iter()
         .filter_map(|effect| match effect {
             Effect::Command(_, command) => Some(command),
-            Effect::Copy(_) | Effect::Exit(_) => None,
+            Effect::Copy(_) | Effect::Suspend | Effect::Exit(_) => None,
         })
         .collect()
 }

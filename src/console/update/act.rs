@@ -75,7 +75,7 @@ pub(super) fn stop(model: &mut Model, reason: &str) -> Vec<Effect> {
     if model.stop_sent {
         return Vec::new();
     }
-    model.stop_sent = true;
+    model.stop_sent = model.session.refusal().is_none();
     let reason = reason.to_owned();
     send(model, Command::Stop { reason }, "stop".to_owned())
 }
@@ -98,6 +98,10 @@ pub(super) fn acknowledge(model: &mut Model) -> Vec<Effect> {
 }
 
 fn send(model: &mut Model, command: Command, words: String) -> Vec<Effect> {
+    if let Some(refusal) = model.session.refusal() {
+        model.toast(ToastKind::Refused, refusal);
+        return Vec::new();
+    }
     let id = model.next_command;
     model.next_command += 1;
     model.waiting.insert(id, words);
