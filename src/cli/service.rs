@@ -146,8 +146,14 @@ impl Service {
     /// Runs until a signal, a command or the console ends it; then stops in order, and with the node
     /// whatever runs beside it.
     pub(super) fn run(mut self, beside: Option<Beside>) -> Result<ExitCode, Failure> {
+        // Before the terminal is taken: a signal that finds no listener ends the process at once, and
+        // nobody would give the terminal back.
+        let mut signals = {
+            let _runtime = self.runtime.enter();
+            Signals::listen()?
+        };
         let mut console = self.open_console();
-        let end = self.runtime.block_on(self.until_end(&mut console))?;
+        let end = self.runtime.block_on(self.until_end(&mut console, &mut signals));
         let End::Stop(reason) = end else {
             restore(console);
             return Ok(ExitCode::from(EXIT_FORCED));
@@ -176,7 +182,7 @@ impl Service {
             });
             tokio::select! {
                 stopped = stop => stopped.unwrap_or(false).then_some(ExitCode::SUCCESS),
-                forced = force_asked(&mut console) => Some(forced),
+                forced = force_asked(&mut console, &mut signals) => Some(forced),
             }
         });
         restore(console);
@@ -194,7 +200,7 @@ impl Service {
             config: self.console.clone(),
             environment: console::Environment::read(Environment::variable),
             on_terminal: Some(Box::new(move |taken| gate.set(!taken))),
-            panic_on_key: None,
+            panic_on_key: panic_key(),
         };
         let drawn = console::can_draw(&options.environment)
             .and_then(|()| console::spawn(console::Source::Node(self.node.handle().clone()), options));
@@ -208,8 +214,7 @@ impl Service {
         }
     }
 
-    async fn until_end(&self, console: &mut Option<ConsoleHandle>) -> Result<End, Failure> {
-        let mut signals = Signals::listen()?;
+    async fn until_end(&self, console: &mut Option<ConsoleHandle>, signals: &mut Signals) -> End {
         loop {
             let console_ended = async {
                 match console.as_ref() {
@@ -219,7 +224,7 @@ impl Service {
             };
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Received::Stop(name) => return Ok(End::Stop(name.to_owned())),
+                    Received::Stop(name) => return End::Stop(name.to_owned()),
                     Received::HangUp => {
                         // The terminal is gone, or a manager asks for a reload: the validator goes on.
                         match console.take() {
@@ -231,14 +236,14 @@ impl Service {
                         }
                     }
                 },
-                reason = self.node.stop_requested() => return Ok(End::Stop(reason)),
+                reason = self.node.stop_requested() => return End::Stop(reason),
                 outcome = console_ended => match outcome {
-                    Outcome::ForceExit => return Ok(End::Now),
+                    Outcome::ForceExit => return End::Now,
                     Outcome::Detached | Outcome::TerminalLost | Outcome::Panicked | Outcome::Closed => {
                         *console = None;
                         self.telemetry.stderr_gate().set(outcome != Outcome::TerminalLost);
                     }
-                    Outcome::StopRequested => return Ok(End::Stop("operator at the console".to_owned())),
+                    Outcome::StopRequested => return End::Stop("operator at the console".to_owned()),
                 },
             }
         }
@@ -246,10 +251,7 @@ impl Service {
 }
 
 /// A second signal, or an operator who would not wait.
-async fn force_asked(console: &mut Option<ConsoleHandle>) -> ExitCode {
-    let Ok(mut signals) = Signals::listen() else {
-        return std::future::pending().await;
-    };
+async fn force_asked(console: &mut Option<ConsoleHandle>, signals: &mut Signals) -> ExitCode {
     loop {
         let forced = async {
             match console.as_ref() {
@@ -269,6 +271,18 @@ async fn force_asked(console: &mut Option<ConsoleHandle>) -> ExitCode {
             }
         }
     }
+}
+
+/// The key that makes the console panic, for the test that shows what happens then. A program that is
+/// built for use has none.
+#[cfg(debug_assertions)]
+fn panic_key() -> Option<char> {
+    Environment::variable("PANIC_KEY_OF_TIMED")?.chars().next()
+}
+
+#[cfg(not(debug_assertions))]
+fn panic_key() -> Option<char> {
+    None
 }
 
 fn restore(console: Option<ConsoleHandle>) {

@@ -24,6 +24,7 @@ use ratatui::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
+    termios::{InputModes, LocalModes, OptionalActions, OutputModes, tcgetattr, tcsetattr},
 };
 
 /// Whether this process holds the terminal in its drawing state now.
@@ -144,6 +145,7 @@ impl Screen {
 
     /// Takes the terminal, at the start and after it was lent to the shell.
     fn retake(&mut self) -> io::Result<()> {
+        undo_wreck()?;
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::Release);
         let entered = queue!(
@@ -241,6 +243,22 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// A console that was killed could not give its terminal back. The next one on it would take that state
+/// for the shell's and return to it; so line editing is switched on before it is switched off.
+fn undo_wreck() -> io::Result<()> {
+    let stdin = rustix::stdio::stdin();
+    let mut settings = tcgetattr(stdin)?;
+    let line_editing = LocalModes::ICANON | LocalModes::ECHO;
+    if settings.local_modes.intersects(line_editing) {
+        return Ok(());
+    }
+    settings.local_modes |= line_editing | LocalModes::ISIG | LocalModes::IEXTEN;
+    settings.input_modes |= InputModes::ICRNL | InputModes::IXON;
+    settings.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
+    tcsetattr(stdin, OptionalActions::Now, &settings)?;
+    Ok(())
 }
 
 /// Columns and rows of the terminal now.

@@ -6,18 +6,13 @@
 
 use std::{
     fs,
-    io::{Read, Write},
-    num::NonZeroU16,
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use timecoin::{
     console::{self, Config, Environment, GlyphName, Options, Source, ThemeName},
     control::{
@@ -33,8 +28,8 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-/// How long a test waits for a screen before it calls it missing: generous, for machines under load.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::term::{PATIENCE, Term, command, cpu_ticks};
+
 /// The variable that tells the child where to work; unset, the child test does nothing.
 const CHILD_DIR: &str = "TIMED_TEST_CONSOLE_CHILD";
 
@@ -238,30 +233,16 @@ fn console_child() {
 
 // ---- the terminal ------------------------------------------------------------------------------
 
-struct Term {
-    master: Option<Box<dyn MasterPty + Send>>,
-    writer: Option<Box<dyn Write + Send>>,
-    child: Box<dyn Child + Send + Sync>,
-    screen: Arc<Mutex<vt100::Parser>>,
-    raw: Arc<Mutex<Vec<u8>>>,
-    received: Arc<AtomicU64>,
-    hang_up: Arc<AtomicBool>,
-    reader: Option<thread::JoinHandle<()>>,
+/// The child on its terminal, and where the two of us leave each other word.
+struct Watched {
+    term: Term,
     dir: tempfile::TempDir,
 }
 
-impl Term {
+impl Watched {
     fn start(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let pty = native_pty_system()
-            .openpty(PtySize {
-                rows,
-                cols: columns,
-                pixel_width: 0,
-                pixel_height: 0,
-            })
-            .unwrap();
-        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        let mut command = command(std::env::current_exe().unwrap());
         command.args([
             "--exact",
             "console::console_child",
@@ -269,87 +250,12 @@ impl Term {
             "--nocapture",
             "--test-threads=1",
         ]);
-        command.env_clear();
-        command.env("TERM", "xterm-256color");
-        command.env("COLORTERM", "truecolor");
-        command.env("LANG", "C.UTF-8");
         command.env(CHILD_DIR, dir.path());
         for (name, value) in variables {
             command.env(name, value);
         }
-        let child = pty.slave.spawn_command(command).unwrap();
-        drop(pty.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(
-            NonZeroU16::new(rows).unwrap(),
-            NonZeroU16::new(columns).unwrap(),
-            0,
-        )));
-        let raw = Arc::new(Mutex::new(Vec::new()));
-        let received = Arc::new(AtomicU64::new(0));
-        let mut reader = pty.master.try_clone_reader().unwrap();
-        let (to, kept, count) = (screen.clone(), raw.clone(), received.clone());
-        let hang_up = Arc::new(AtomicBool::new(false));
-        let hung_up = hang_up.clone();
-        let reader = thread::spawn(move || {
-            let mut bytes = [0; 4_096];
-            while let Ok(read) = reader.read(&mut bytes) {
-                if read == 0 || hung_up.load(Ordering::Relaxed) {
-                    return;
-                }
-                to.lock().unwrap().process(&bytes[..read]);
-                kept.lock().unwrap().extend_from_slice(&bytes[..read]);
-                count.fetch_add(read as u64, Ordering::Relaxed);
-            }
-        });
-        Self {
-            writer: Some(pty.master.take_writer().unwrap()),
-            master: Some(pty.master),
-            child,
-            screen,
-            raw,
-            received,
-            hang_up,
-            reader: Some(reader),
-            dir,
-        }
-    }
-
-    /// Takes the terminal away as a dropped SSH session would: every copy of the master is closed.
-    fn drop_terminal(&mut self) {
-        self.hang_up.store(true, Ordering::Relaxed);
-        // The clock of the header makes output every second, which wakes the reader.
-        self.reader.take().unwrap().join().unwrap();
-        self.writer = None;
-        self.master = None;
-    }
-
-    fn keys(&mut self, keys: &str) {
-        let writer = self.writer.as_mut().unwrap();
-        writer.write_all(keys.as_bytes()).unwrap();
-        writer.flush().unwrap();
-    }
-
-    fn text(&self) -> String {
-        self.screen.lock().unwrap().screen().contents()
-    }
-
-    /// Waits until the screen holds a text.
-    fn sees(&self, text: &str) {
-        self.waits(&format!("the screen to show {text:?}"), |term| {
-            term.text().contains(text)
-        });
-    }
-
-    fn waits(&self, what: &str, done: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !done(self) {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "waited in vain for {what}; the screen:\n{}",
-                self.text()
-            );
-            thread::sleep(Duration::from_millis(5));
-        }
+        let term = Term::spawn(command, columns, rows);
+        Self { term, dir }
     }
 
     fn outcome(&self) -> String {
@@ -365,42 +271,32 @@ impl Term {
     fn path(&self) -> &Path {
         self.dir.path()
     }
+}
 
-    fn is_alive(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
+impl Deref for Watched {
+    type Target = Term;
 
-    /// The terminal is the shell's again: main screen, cursor, line editing.
-    fn is_restored(&self) -> bool {
-        let screen = self.screen.lock().unwrap();
-        let screen = screen.screen();
-        let flags = self
-            .master
-            .as_ref()
-            .and_then(|master| master.get_termios())
-            .map(|termios| format!("{:?}", termios.local_flags))
-            .unwrap_or_default();
-        !screen.alternate_screen()
-            && !screen.hide_cursor()
-            && !screen.bracketed_paste()
-            && flags.contains("ICANON")
-            && flags.contains("ECHO")
-            && flags.contains("ISIG")
+    fn deref(&self) -> &Term {
+        &self.term
     }
 }
 
-impl Drop for Term {
+impl DerefMut for Watched {
+    fn deref_mut(&mut self) -> &mut Term {
+        &mut self.term
+    }
+}
+
+impl Drop for Watched {
     fn drop(&mut self) {
         self.touch("quit");
-        if !self.path().join("outcome").exists() {
-            let _ = self.child.kill();
-        }
         let begun = Instant::now();
-        while self.is_alive() && begun.elapsed() < Duration::from_secs(5) {
+        while self.path().join("outcome").exists()
+            && self.is_alive()
+            && begun.elapsed() < Duration::from_secs(5)
+        {
             thread::sleep(Duration::from_millis(5));
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -408,7 +304,7 @@ impl Drop for Term {
 
 #[test]
 fn pty_first_frame_shows_the_node() {
-    let term = Term::start(120, 36, &[]);
+    let term = Watched::start(120, 36, &[]);
     term.sees("VALIDATING");
     term.sees("live 4/4");
     assert!(term.text().contains("H 41"));
@@ -416,7 +312,7 @@ fn pty_first_frame_shows_the_node() {
 
 #[test]
 fn pty_keys_open_screens_and_help() {
-    let mut term = Term::start(120, 36, &[]);
+    let mut term = Watched::start(120, 36, &[]);
     term.sees("VALIDATING");
     term.keys("2");
     term.sees("Votes  ·  height 42");
@@ -432,7 +328,7 @@ fn pty_keys_open_screens_and_help() {
 
 #[test]
 fn pty_detach_leaves_the_node_and_a_clean_terminal() {
-    let mut term = Term::start(80, 24, &[]);
+    let mut term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
     term.keys("q");
     term.sees("Leave the console");
@@ -440,29 +336,28 @@ fn pty_detach_leaves_the_node_and_a_clean_terminal() {
     term.keys("d");
     assert_eq!(term.outcome(), "Detached crashed=false");
     term.sees("console closed, node running, pid");
-    term.waits("the terminal to be restored", Term::is_restored);
+    term.waits("the terminal to be restored", |term| term.is_restored());
     assert!(term.is_alive());
 }
 
 #[test]
 fn pty_a_panic_of_the_console_costs_only_the_console() {
-    let mut term = Term::start(80, 24, &[]);
+    let mut term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
     term.keys("!");
     assert_eq!(term.outcome(), "Panicked crashed=true");
     term.sees("console crashed, node running headless");
-    term.waits("the terminal to be restored", Term::is_restored);
+    term.waits("the terminal to be restored", |term| term.is_restored());
     assert!(term.is_alive());
 }
 
 #[test]
 fn pty_a_panic_elsewhere_leaves_the_screen_alone() {
-    let mut term = Term::start(80, 24, &[]);
+    let mut term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
     term.touch("panic");
-    term.waits("the worker to panic", |term| {
-        term.path().join("panicked").exists()
-    });
+    let panicked = term.path().join("panicked");
+    term.waits("the worker to panic", |_| panicked.exists());
     term.keys("2");
     term.sees("Votes");
     assert!(term.screen.lock().unwrap().screen().alternate_screen());
@@ -470,9 +365,9 @@ fn pty_a_panic_elsewhere_leaves_the_screen_alone() {
 
 #[test]
 fn pty_a_lost_terminal_leaves_the_node_and_burns_no_core() {
-    let mut term = Term::start(80, 24, &[]);
+    let mut term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
-    let pid = term.child.process_id().unwrap();
+    let pid = term.pid();
     term.drop_terminal();
     assert_eq!(term.outcome(), "TerminalLost crashed=false");
     assert!(term.is_alive());
@@ -482,16 +377,9 @@ fn pty_a_lost_terminal_leaves_the_node_and_burns_no_core() {
     assert!(spent < 15, "{spent} ticks in half a second");
 }
 
-fn cpu_ticks(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let after_name = stat.rsplit(')').next().unwrap();
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
 #[test]
 fn pty_stop_asks_for_the_network_and_shows_its_progress() {
-    let mut term = Term::start(80, 24, &[]);
+    let mut term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
     term.keys("qs");
     term.sees("Type  devnet  to confirm");
@@ -501,12 +389,12 @@ fn pty_stop_asks_for_the_network_and_shows_its_progress() {
     term.sees("Stopping  asked by operator at the console");
     term.sees("flush storage");
     assert_eq!(term.outcome(), "StopRequested crashed=false");
-    term.waits("the terminal to be restored", Term::is_restored);
+    term.waits("the terminal to be restored", |term| term.is_restored());
 }
 
 #[test]
 fn pty_control_c_twice_stops_and_a_third_leaves_at_once() {
-    let mut term = Term::start(80, 24, &[]);
+    let mut term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
     term.keys("\x03");
     term.sees("^C again within 3 s stops the node");
@@ -514,16 +402,16 @@ fn pty_control_c_twice_stops_and_a_third_leaves_at_once() {
     term.sees("Stopping");
     term.keys("\x03");
     assert_eq!(term.outcome(), "ForceExit crashed=false");
-    term.waits("the terminal to be restored", Term::is_restored);
+    term.waits("the terminal to be restored", |term| term.is_restored());
 }
 
 #[test]
 fn pty_control_z_does_not_stop_the_process() {
-    let mut term = Term::start(80, 24, &[]);
+    let mut term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
     term.keys("\x1a");
     term.sees("^Z would stop the validator");
-    let stat = fs::read_to_string(format!("/proc/{}/stat", term.child.process_id().unwrap())).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", term.pid())).unwrap();
     assert!(!stat.contains(") T "), "{stat}");
     term.keys("2");
     term.sees("Votes");
@@ -531,37 +419,27 @@ fn pty_control_z_does_not_stop_the_process() {
 
 #[test]
 fn pty_sigterm_restores_the_terminal() {
-    let term = Term::start(80, 24, &[]);
+    let term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
-    let pid = term.child.process_id().unwrap();
-    let killed = std::process::Command::new("kill")
-        .args(["-TERM", &pid.to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    term.signal("TERM");
     assert_eq!(term.outcome(), "Closed crashed=false");
-    term.waits("the terminal to be restored", Term::is_restored);
+    term.waits("the terminal to be restored", |term| term.is_restored());
 }
 
 #[test]
 fn pty_a_frozen_terminal_does_not_hold_the_process() {
-    let mut term = Term::start(200, 60, &[]);
+    let mut term = Watched::start(200, 60, &[]);
     term.sees("VALIDATING");
     let frozen = term.screen.clone();
     // The reader stops taking output, as a suspended emulator would; the terminal fills up.
     let _held = frozen.lock().unwrap();
-    let pid = term.child.process_id().unwrap();
     let writer = term.writer.as_mut().unwrap();
     for _ in 0..40 {
         writer.write_all(b"2346").unwrap();
         writer.flush().unwrap();
         thread::sleep(Duration::from_millis(40));
     }
-    let killed = std::process::Command::new("kill")
-        .args(["-TERM", &pid.to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    term.signal("TERM");
     let file = term.dir.path().join("outcome");
     let begun = Instant::now();
     while !file.exists() {
@@ -572,21 +450,10 @@ fn pty_a_frozen_terminal_does_not_hold_the_process() {
 
 #[test]
 fn pty_resizing_draws_at_the_new_size() {
-    let term = Term::start(80, 24, &[]);
+    let term = Watched::start(80, 24, &[]);
     term.sees("VALIDATING");
     for (columns, rows) in [(120, 36), (40, 10), (100, 30)] {
-        term.screen
-            .lock()
-            .unwrap()
-            .screen_mut()
-            .set_size(NonZeroU16::new(rows).unwrap(), NonZeroU16::new(columns).unwrap());
-        let size = PtySize {
-            rows,
-            cols: columns,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
-        term.master.as_ref().unwrap().resize(size).unwrap();
+        term.resize(columns, rows);
         let mark = if rows == 10 { "prep " } else { "▌1 Overview▐" };
         term.sees(mark);
         term.waits("the last row to be used", |term| {
@@ -599,31 +466,18 @@ fn pty_resizing_draws_at_the_new_size() {
 
 #[test]
 fn pty_no_color_means_no_colour() {
-    let mut term = Term::start(120, 36, &[("NO_COLOR", "1")]);
+    let mut term = Watched::start(120, 36, &[("NO_COLOR", "1")]);
     term.sees("VALIDATING");
     term.keys("2j");
     term.sees("Votes");
     term.keys("q");
     term.sees("Leave the console");
-    let raw = term.raw.lock().unwrap().clone();
-    let text = String::from_utf8_lossy(&raw);
-    for sequence in text.split("\x1b[").skip(1) {
-        let Some((parameters, _)) = sequence.split_once('m') else {
-            continue;
-        };
-        if parameters.chars().all(|c| c.is_ascii_digit() || c == ';') {
-            for parameter in parameters.split(';').filter(|parameter| !parameter.is_empty()) {
-                let number: u16 = parameter.parse().unwrap();
-                let is_colour = (30..=38).contains(&number) || (40..=48).contains(&number) || number >= 90;
-                assert!(!is_colour, "a colour: {parameters}");
-            }
-        }
-    }
+    assert_eq!(term.colours(), Vec::<String>::new());
 }
 
 #[test]
 fn pty_an_idle_screen_sends_next_to_nothing() {
-    let term = Term::start(120, 36, &[]);
+    let term = Watched::start(120, 36, &[]);
     term.sees("live 4 Hz");
     let before = term.received.load(Ordering::Relaxed);
     thread::sleep(Duration::from_secs(2));

@@ -15,4 +15,6 @@ mod docs;
 mod errors;
 mod example_config;
 mod processes;
+mod screen;
+mod term;
 mod tidy;

@@ -1,0 +1,435 @@
+//! The real binary on a real terminal: `timed run` and `timed devnet` are typed at as an operator would,
+//! and whatever ends the console, the terminal is the shell's again and the node is where it should be.
+
+use std::{
+    fs,
+    io::Read,
+    ops::{Deref, DerefMut},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use portable_pty::CommandBuilder;
+use timecoin::{
+    control::{AlarmKind, status_json::HealthJson},
+    devnet::{Layout, PortRange, files},
+    rpc::client::Client,
+};
+
+use super::term::{PATIENCE, Term, command, signal};
+
+const TIMED: &str = env!("CARGO_BIN_EXE_timed");
+/// Where these tests look for ports: between people's devnets and those of the process tests.
+const FIRST_PORT: u16 = 25_000;
+
+/// Files of a devnet and its ports.
+struct Files {
+    layout: Layout,
+    _ports: PortRange,
+    _dir: tempfile::TempDir,
+}
+
+impl Files {
+    fn new(nodes: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ports = PortRange::find(FIRST_PORT, nodes).unwrap();
+        let layout = Layout::new(dir.path().join("net"), nodes, ports.base());
+        files::write(&files::Plan::new(layout.clone())).unwrap();
+        Self {
+            layout,
+            _ports: ports,
+            _dir: dir,
+        }
+    }
+
+    fn config(&self) -> String {
+        self.layout.config(0).to_string_lossy().into_owned()
+    }
+
+    fn run(&self) -> CommandBuilder {
+        let mut command = command(TIMED);
+        command.args(["run", "--config", &self.config()]);
+        command
+    }
+
+    /// What `/health` says, if anybody answers.
+    fn health(&self) -> Option<HealthJson> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = Client::new(&self.layout.url(0)).unwrap();
+        runtime.block_on(async {
+            let asked = client.get::<HealthJson>("/health");
+            tokio::time::timeout(Duration::from_secs(5), asked)
+                .await
+                .ok()?
+                .ok()
+        })
+    }
+
+    fn height(&self) -> u64 {
+        self.health().map_or(0, |health| health.height)
+    }
+
+    /// The node makes blocks: three more than it had.
+    fn goes_on(&self) {
+        let before = self.height();
+        waits("the node to make blocks", || self.height() > before);
+    }
+
+    fn log(&self) -> String {
+        let log = self.layout.node_dir(0).join("logs").join("timed.log");
+        fs::read_to_string(log).unwrap_or_default()
+    }
+
+    fn logs(&self, text: &str) {
+        waits(&format!("the log to say {text:?}"), || self.log().contains(text));
+    }
+}
+
+fn waits(what: &str, done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A validator alone on its chain, with its console on a terminal.
+struct Validator {
+    term: Term,
+    files: Files,
+}
+
+impl Validator {
+    fn start(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+        let files = Files::new(1);
+        let mut command = files.run();
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let term = Term::spawn(command, columns, rows);
+        term.sees("VALIDATING");
+        Self { term, files }
+    }
+
+    fn is_given_back(&self) {
+        self.waits("the terminal to be given back", |term| term.is_restored());
+    }
+}
+
+impl Deref for Validator {
+    type Target = Term;
+
+    fn deref(&self) -> &Term {
+        &self.term
+    }
+}
+
+impl DerefMut for Validator {
+    fn deref_mut(&mut self) -> &mut Term {
+        &mut self.term
+    }
+}
+
+impl Drop for Validator {
+    fn drop(&mut self) {
+        if self.term.is_alive() {
+            signal(self.term.pid(), "TERM");
+            let begun = Instant::now();
+            while self.term.is_alive() && begun.elapsed() < Duration::from_secs(15) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+#[test]
+fn pty_timed_opens_every_screen_by_its_key() {
+    let mut node = Validator::start(120, 36, &[]);
+    assert!(node.is_drawing());
+    for (key, text) in [
+        ("2", "Votes  ·  height"),
+        ("3", "Peers  0 of 0"),
+        ("4", "Pressure"),
+        ("5", "At the tip"),
+        ("6", "Logs  following"),
+        ("?", "This screen"),
+    ] {
+        node.keys(key);
+        node.sees(text);
+    }
+    node.keys("\x1b");
+    node.loses("This screen");
+    node.keys("\t");
+    node.sees("▌1 Overview▐");
+    node.keys("\x1b[Z");
+    node.sees("▌6 Logs▐");
+    // The screen lives: the next block appears by itself.
+    node.keys("1");
+    let height = node.files.height();
+    node.waits("a later block on screen", |term| {
+        let seen = term.text();
+        (height + 1..height + 60).any(|height| seen.contains(&format!("H {height} ")))
+    });
+}
+
+#[test]
+fn pty_timed_detach_gives_the_terminal_back_and_the_node_goes_on() {
+    let mut node = Validator::start(80, 24, &[]);
+    node.keys("q");
+    node.sees("Leave the console");
+    node.keys("d");
+    let pid = node.pid();
+    node.sees(&format!("console closed, node running, pid {pid}"));
+    node.is_given_back();
+    node.files.goes_on();
+    assert!(node.is_alive());
+    node.files.logs("console closed, node running");
+}
+
+#[test]
+fn pty_timed_stop_shows_its_steps_and_exits_well() {
+    let mut node = Validator::start(80, 24, &[]);
+    node.keys("qs");
+    node.sees("Type  devnet  to confirm");
+    node.keys("devne");
+    node.keys("\r");
+    node.sees("type devnet to confirm");
+    node.keys("t");
+    node.sees("devnet ✓");
+    node.keys("\r");
+    assert_eq!(node.exit_code(), 0);
+    node.is_given_back();
+    node.files.logs("Shutdown signal received");
+    assert!(node.files.health().is_none());
+}
+
+#[test]
+fn pty_timed_control_c_asks_once_and_stops_at_the_second() {
+    let mut node = Validator::start(80, 24, &[]);
+    node.keys("\x03");
+    node.sees("^C again within 3 s stops the node");
+    assert!(node.is_alive());
+    // Under load the second may come after the three seconds: then it asks again.
+    while node.is_alive() {
+        node.keys("\x03");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let code = node.exit_code();
+    assert!(code == 0 || code == 143, "{code}");
+    node.is_given_back();
+    node.files.logs("Ctrl-C twice");
+}
+
+#[test]
+fn pty_timed_control_z_never_stops_the_validator() {
+    let mut node = Validator::start(80, 24, &[]);
+    node.keys("\x1a");
+    node.sees("^Z would stop the validator");
+    node.files.goes_on();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", node.pid())).unwrap();
+    assert!(!stat.contains(") T "), "{stat}");
+}
+
+#[test]
+fn pty_timed_sigterm_gives_the_terminal_back_and_stops_in_order() {
+    let mut node = Validator::start(80, 24, &[]);
+    node.signal("TERM");
+    assert_eq!(node.exit_code(), 0);
+    node.is_given_back();
+    node.files.logs("Shutdown signal received");
+}
+
+#[test]
+fn pty_timed_sighup_closes_the_console_only() {
+    let mut node = Validator::start(80, 24, &[]);
+    node.signal("HUP");
+    node.is_given_back();
+    node.files
+        .logs("SIGHUP: terminal lost, console closed, node running");
+    node.files.goes_on();
+    assert!(node.is_alive());
+}
+
+#[test]
+fn pty_timed_goes_on_when_its_terminal_goes_away() {
+    let mut node = Validator::start(80, 24, &[]);
+    node.drop_terminal();
+    node.files.logs("terminal lost");
+    node.files.goes_on();
+    assert!(node.is_alive());
+}
+
+/// The trigger is only in programs with debug assertions.
+#[cfg(debug_assertions)]
+#[test]
+fn pty_timed_goes_on_headless_when_its_console_panics() {
+    let mut node = Validator::start(80, 24, &[("PANIC_KEY_OF_TIMED", "!")]);
+    node.keys("!");
+    node.sees("console crashed, node running headless");
+    node.is_given_back();
+    node.files.goes_on();
+    assert!(node.is_alive());
+    node.files.logs("console crashed, node running headless");
+    waits("the alarm", || {
+        let health = node.files.health();
+        health.is_some_and(|health| {
+            health
+                .alarms
+                .iter()
+                .any(|alarm| alarm.kind == AlarmKind::ConsoleCrashed)
+        })
+    });
+}
+
+#[test]
+fn pty_timed_draws_at_any_size() {
+    let node = Validator::start(80, 24, &[]);
+    for (columns, rows, mark) in [
+        (120, 36, "▌1 Overview▐"),
+        (20, 4, "VALIDATING"),
+        (1, 1, "●"),
+        (200, 60, "▌1 Overview▐"),
+        (40, 10, "prep "),
+        (60, 20, "▌1 Over"),
+    ] {
+        node.resize(columns, rows);
+        node.sees(mark);
+    }
+}
+
+#[test]
+fn pty_timed_without_colours_sends_none() {
+    let mut node = Validator::start(120, 36, &[("NO_COLOR", "1")]);
+    for keys in ["2j", "3", "6", "q"] {
+        node.keys(keys);
+    }
+    node.sees("Leave the console");
+    assert_eq!(node.colours(), Vec::<String>::new());
+    let with = Validator::start(120, 36, &[]);
+    assert!(!with.colours().is_empty(), "or the test would see nothing");
+}
+
+#[test]
+fn pty_timed_without_utf8_draws_ascii() {
+    let mut node = Validator::start(120, 36, &[("LANG", "C")]);
+    node.sees("# VALIDATING");
+    for keys in ["2", "3", "4", "5", "?"] {
+        node.keys(keys);
+    }
+    node.sees("This screen");
+    assert!(node.text().is_ascii(), "{}", node.text());
+}
+
+/// Nobody can give a terminal back after kill -9. The shell's own line editing and the next console on
+/// the same terminal find their way out of what it leaves.
+#[test]
+fn pty_timed_killed_leaves_a_terminal_that_the_next_console_mends() {
+    let files = Files::new(1);
+    let script = format!(
+        "{TIMED} run --config {0}; echo ended=$?; {TIMED} run --config {0}; echo ended=$?; sleep 60",
+        files.config()
+    );
+    let mut shell = command("/bin/sh");
+    shell.args(["-c", &script]);
+    let mut term = Term::spawn(shell, 80, 24);
+    term.sees("VALIDATING");
+    assert!(term.is_drawing() && !term.is_restored());
+    signal(child_of(term.pid()), "KILL");
+    // The lock of the data directory went with the process: the next start needs no help.
+    term.waits("the second console", |term| {
+        let raw = String::from_utf8_lossy(&term.raw.lock().unwrap()).into_owned();
+        raw.contains("ended=137") && raw.matches("\x1b[?1049h").count() == 2
+    });
+    term.sees("VALIDATING");
+    term.keys("\x03");
+    term.sees("^C again within 3 s stops the node");
+    term.keys("\x03");
+    term.waits("the second to stop", |term| {
+        String::from_utf8_lossy(&term.raw.lock().unwrap()).contains("ended=0")
+    });
+    term.waits("a terminal as it was", |term| term.is_restored());
+}
+
+fn child_of(pid: u32) -> u32 {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let children = fs::read_to_string(path).unwrap();
+    children.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn pty_timed_on_a_dumb_terminal_runs_headless() {
+    let files = Files::new(1);
+    let mut command = files.run();
+    command.env("TERM", "dumb");
+    let mut term = Term::spawn(command, 80, 24);
+    term.sees("no console: running headless");
+    files.goes_on();
+    assert!(!term.is_drawing());
+    term.signal("TERM");
+    assert_eq!(term.exit_code(), 0);
+}
+
+#[test]
+fn without_a_terminal_timed_runs_headless_and_says_so_once() {
+    let files = Files::new(1);
+    let mut node = Command::new(TIMED)
+        .args(["run", "--config", &files.config()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    files.goes_on();
+    signal(node.id(), "TERM");
+    assert!(node.wait().unwrap().success());
+    let (mut out, mut err) = (String::new(), String::new());
+    node.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    node.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(out, "");
+    assert_eq!(err.matches("headless").count(), 1, "{err}");
+    assert!(!err.contains('\x1b'), "{err}");
+}
+
+#[test]
+fn pty_devnet_shows_four_validators_and_leaves_none_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command(TIMED);
+    let place = dir.path().join("net");
+    command.args(["devnet", "--nodes", "4", "--txs", "5", "--dir"]);
+    command.arg(&place);
+    let mut term = Term::spawn(command, 120, 36);
+    term.sees("live 4/4");
+    term.keys("2");
+    for name in ["node0", "node1", "node2", "node3"] {
+        term.sees(name);
+    }
+    term.keys("3");
+    term.sees("3 of 3");
+    let children = children_of(&place);
+    assert_eq!(children.len(), 3, "{children:?}");
+    term.keys("qsdevnet\r");
+    assert_eq!(term.exit_code(), 0);
+    term.waits("the terminal to be given back", |term| term.is_restored());
+    assert_eq!(children_of(&place), Vec::<u32>::new());
+}
+
+/// The processes that run a node of this devnet, but for the one in the terminal's own.
+fn children_of(place: &Path) -> Vec<u32> {
+    let place = place.to_string_lossy().into_owned();
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        if line.contains(&place) && line.contains("--config") {
+            pids.push(pid);
+        }
+    }
+    pids
+}
