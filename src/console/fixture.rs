@@ -257,6 +257,7 @@ fn peers() -> PeersStatus {
         max: 50,
         missing: Vec::new(),
         banned: 2,
+        bans: Default::default(),
         clock_offset_ms: Some(12),
         rows,
     }

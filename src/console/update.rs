@@ -119,6 +119,7 @@ fn on_answer(model: &mut Model, id: u64, answer: Result<Reply, CommandError>) {
     match answer {
         Ok(Reply::Stopping) => {}
         Ok(Reply::Done | Reply::Accepted { .. }) => model.toast(ToastKind::Done, what),
+        Ok(Reply::DoneWith { consequence }) => model.toast(ToastKind::Done, format!("{what}: {consequence}")),
         Err(error) => model.toast(ToastKind::Refused, format!("{what}: {error}")),
     }
 }

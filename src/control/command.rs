@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::crypto::{Hash256, PublicKey};
+use crate::{
+    crypto::{Hash256, PublicKey},
+    wire::BanTarget,
+};
 
 /// An act that changes the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,32 @@ pub enum Command {
         /// Its network key.
         peer: PublicKey,
     },
+    /// Keep a node, an address or a network out, and close its sessions.
+    BanPeer {
+        /// Who.
+        target: BanTarget,
+        /// For how long, in seconds; `None` for ever. [`Command::BAN_SECONDS`] unless somebody chose.
+        seconds: Option<u64>,
+        /// Why, for the list.
+        reason: String,
+    },
+    /// Lift a ban, and whatever the program itself holds against a node.
+    UnbanPeer {
+        /// Who.
+        target: BanTarget,
+    },
+    /// Lift every ban and every discouragement.
+    ClearBans,
+    /// Keep a connection to a peer until the next start.
+    AddPeer {
+        /// `host:port` or `node_id@host:port`.
+        address: String,
+    },
+    /// Stop dialling a peer; a session with it stays.
+    RemovePeer {
+        /// As it was added or configured.
+        address: String,
+    },
     /// Put a transaction into the pool.
     SubmitTransaction {
         /// Its wire bytes, not yet decoded.
@@ -33,6 +62,9 @@ pub enum Command {
 }
 
 impl Command {
+    /// How long a ban lasts if nobody says otherwise: a day.
+    pub const BAN_SECONDS: u64 = 86_400;
+
     /// What it is called in the audit line of the log. Never holds bytes of a transaction.
     pub fn name(&self) -> String {
         match self {
@@ -40,6 +72,21 @@ impl Command {
             Command::AckAlarms => "acknowledge alarms".to_owned(),
             Command::SetLogFilter { filter } => format!("set log filter to {filter}"),
             Command::DisconnectPeer { peer } => format!("disconnect {}", peer.short()),
+            Command::BanPeer {
+                target,
+                seconds,
+                reason,
+            } => {
+                let length = match seconds {
+                    Some(seconds) => format!("for {seconds} s"),
+                    None => "for ever".to_owned(),
+                };
+                format!("ban {target} {length}: {}", super::words::printable(reason))
+            }
+            Command::UnbanPeer { target } => format!("unban {target}"),
+            Command::ClearBans => "lift all bans".to_owned(),
+            Command::AddPeer { address } => format!("add peer {}", super::words::printable(address)),
+            Command::RemovePeer { address } => format!("remove peer {}", super::words::printable(address)),
             Command::SubmitTransaction { .. } => "submit transaction".to_owned(),
         }
     }
@@ -86,6 +133,11 @@ impl Caller {
 pub enum Reply {
     /// Done; nothing more to say.
     Done,
+    /// Done, with what follows from it.
+    DoneWith {
+        /// A sentence for the operator.
+        consequence: String,
+    },
     /// The stop has begun; [`super::StopStatus`] tells how far it is.
     Stopping,
     /// The transaction is in the pool.

@@ -11,6 +11,7 @@
 mod alarms;
 mod clock;
 mod command;
+mod consequence;
 mod events;
 mod explain;
 mod handle;
@@ -28,6 +29,7 @@ mod tests;
 pub use alarms::{Alarm, AlarmBook, AlarmChange, AlarmKind, Severity};
 pub use clock::{Clock, Moment};
 pub use command::{Caller, Command, CommandError, CommandRequest, Reply};
+pub use consequence::{BanConsequence, ban_consequence};
 pub use events::{Event, EventKind, EventRing};
 pub use explain::{Explanation, explain};
 pub use handle::{LogFilter, LogFilterError, NodeHandle, WatchGuard, Watchers};

@@ -14,6 +14,8 @@ pub enum CloseReason {
     Shutdown,
     /// Our operator closed it.
     Operator,
+    /// Our operator banned the node or where it comes from.
+    Banned,
     /// Another connection to the same node stays instead.
     Replaced,
     /// The peer said goodbye.
@@ -34,6 +36,7 @@ impl CloseReason {
         match self {
             Self::Shutdown => Some(GoodbyeCode::Shutdown),
             Self::Operator => Some(GoodbyeCode::Operator),
+            Self::Banned => Some(GoodbyeCode::Banned),
             Self::Replaced => Some(GoodbyeCode::Duplicate),
             Self::Fault(..) => Some(GoodbyeCode::Fault),
             Self::SlowReader => Some(GoodbyeCode::SlowReader),
@@ -51,7 +54,7 @@ impl CloseReason {
             Self::Fault(..) => DisconnectReason::Protocol,
             Self::SlowReader => DisconnectReason::SlowReader,
             Self::Timeout => DisconnectReason::Timeout,
-            Self::Goodbye(GoodbyeCode::Banned) => DisconnectReason::Banned,
+            Self::Banned | Self::Goodbye(GoodbyeCode::Banned) => DisconnectReason::Banned,
             Self::Goodbye(_) | Self::Closed => DisconnectReason::Closed,
         }
     }
@@ -62,6 +65,7 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Shutdown => f.write_str("this node stops"),
             Self::Operator => f.write_str("closed by the operator"),
+            Self::Banned => f.write_str("banned by the operator"),
             Self::Replaced => f.write_str("replaced by another connection"),
             Self::Goodbye(code) => write!(f, "peer said goodbye: {}", code.name()),
             Self::Fault(fault, detail) => write!(f, "{}: {detail}", fault.name()),

@@ -1,6 +1,6 @@
 //! What the node tells its network at start.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 
@@ -32,6 +32,8 @@ pub struct NetworkConfig {
     pub user_agent: String,
     /// Bits of [`crate::wire::capability`] that peers are told.
     pub capabilities: u64,
+    /// Where bans and the address book are kept; `None` keeps them in memory.
+    pub directory: Option<PathBuf>,
 }
 
 impl NetworkConfig {
@@ -45,6 +47,7 @@ impl NetworkConfig {
             per_ip_max: 2,
             user_agent: concat!("timed/", env!("CARGO_PKG_VERSION")).to_owned(),
             capabilities: crate::wire::capability::FULL | crate::wire::capability::TX_RELAY,
+            directory: None,
         }
     }
 }

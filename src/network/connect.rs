@@ -91,6 +91,13 @@ fn goodbye(refused: &HandshakeError) -> Option<Goodbye> {
     let (code, retry_after_s) = match refused {
         HandshakeError::Duplicate(_) => (GoodbyeCode::Duplicate, 0),
         HandshakeError::NoSlot => (GoodbyeCode::NoSlot, NO_SLOT_RETRY_S),
+        HandshakeError::Banned => (GoodbyeCode::Banned, 0),
+        HandshakeError::Paused(left) => (
+            GoodbyeCode::Fault,
+            u32::try_from(left.as_secs())
+                .unwrap_or(u32::MAX)
+                .saturating_add(1),
+        ),
         _ => return None,
     };
     Some(Goodbye { code, retry_after_s })
@@ -117,6 +124,8 @@ fn label(error: &HandshakeError) -> HandshakeResult {
         | HandshakeError::Codec(_)
         | HandshakeError::Goodbye(_)
         | HandshakeError::NoSlot
+        | HandshakeError::Banned
+        | HandshakeError::Paused(_)
         | HandshakeError::Stopping => HandshakeResult::Refused,
     }
 }

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::BytesMut;
@@ -13,19 +14,24 @@ use dashmap::{DashMap, Entry};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::oneshot,
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     crypto::NodeId,
     metrics::labels::LaneLabel,
-    wire::{Budget, Direction, Fault, GetMasternodes, Lane, Message, Severity, keep_new_connection},
+    wire::{Budget, Direction, Fault, GetMasternodes, Lane, Message, keep_new_connection},
 };
 
 use super::{
-    CloseReason, HandshakeError, NetworkConfig, Outboxes, PeerEvent, Surroundings, Task, reader,
+    CloseReason, HandshakeError, NetworkConfig, Outboxes, PeerEvent, Surroundings, Task,
+    bans::Bans,
+    handshake::unix_ms,
+    reader,
     requests::Waiter,
     session::{Agreed, Session},
+    standing::{Standings, Verdict},
     tls::TlsIdentity,
     writer,
 };
@@ -35,6 +41,14 @@ use super::{
 const MASTERNODES_ASK_PEERS: usize = 3;
 /// Masternodes asked for on the first page.
 const MASTERNODES_ASK_LIMIT: u16 = 500;
+
+/// The list of bans, in the directory of the network.
+const BANS_FILE: &str = "bans.json";
+
+/// How often discouragements are saved.
+const SAVE_BANS_EVERY: Duration = Duration::from_secs(60);
+/// Slots are scarce when four in five are taken.
+const SCARCE: (usize, usize) = (4, 5);
 
 /// Shared by all tasks.
 pub(super) struct Core {
@@ -46,6 +60,8 @@ pub(super) struct Core {
     pub(super) budget: Arc<Budget>,
     /// Where we listen.
     pub(super) listening: SocketAddr,
+    pub(super) bans: Bans,
+    pub(super) standings: Standings,
     pub(super) sessions: DashMap<NodeId, Arc<Session>>,
     /// Cancelled when the network stops: no new sessions from then on.
     pub(super) stopping: CancellationToken,
@@ -69,7 +85,13 @@ impl Core {
         listening: SocketAddr,
         seed: u64,
     ) -> Self {
+        let bans_file = config
+            .directory
+            .as_ref()
+            .map(|directory| directory.join(BANS_FILE));
         Self {
+            bans: Bans::open(bans_file, unix_ms()),
+            standings: Standings::default(),
             config,
             our_id: around.node_key.public_key(),
             around,
@@ -105,18 +127,79 @@ impl Core {
         })
     }
 
-    /// Charges a fault to a session; a fatal one ends it.
+    /// Charges a fault to the node behind a session, and does what follows from it.
     pub(super) fn fault(&self, session: &Session, fault: Fault, detail: &str) {
         self.around.metrics.p2p.faults.inc();
-        tracing::debug!(peer = %session.node_id().short(), fault = fault.name(), detail, "Peer fault");
-        if fault.severity() == Severity::Fatal {
-            session.close(CloseReason::Fault(fault, detail.to_owned()));
+        let node = session.node_id();
+        let verdict = self
+            .standings
+            .charge(node, fault, session.masternode, Instant::now());
+        tracing::debug!(peer = %node.short(), fault = fault.name(), ?verdict, detail, "Peer fault");
+        match verdict {
+            Verdict::Noted | Verdict::Quarantine => {}
+            Verdict::Disconnect | Verdict::Pause => {
+                session.close(CloseReason::Fault(fault, detail.to_owned()));
+            }
+            Verdict::Discourage(evidence) => {
+                let reason = format!("{}: {detail}", fault.name());
+                self.bans.discourage(node, &reason, &evidence, unix_ms());
+                session.close(CloseReason::Fault(fault, detail.to_owned()));
+            }
         }
+    }
+
+    /// Ends a session for a reason; if that is a fault, the node is charged with it.
+    pub(super) fn close(&self, session: &Session, reason: CloseReason) {
+        match &reason {
+            // Only the first reason counts: what breaks on the way out is nobody's fault.
+            _ if session.closing.is_cancelled() => {}
+            CloseReason::Fault(fault, detail) => self.fault(session, *fault, detail),
+            CloseReason::SlowReader => self.fault(session, Fault::SlowReader, "does not read"),
+            _ => {}
+        }
+        session.close(reason);
+    }
+
+    /// Whether an inbound node that is discouraged finds no slot: they are for others when scarce.
+    fn is_unwelcome(&self, session: &Session, others: usize) -> bool {
+        session.direction() == Direction::Inbound
+            && !session.masternode
+            && others * SCARCE.1 >= self.config.inbound_max * SCARCE.0
+            && self.bans.is_discouraged(&session.node_id(), unix_ms())
     }
 
     /// The live session with a node.
     pub(super) fn session(&self, node_id: &NodeId) -> Option<Arc<Session>> {
         self.sessions.get(node_id).map(|entry| Arc::clone(entry.value()))
+    }
+
+    /// The facts of a session, and its node's standing.
+    pub(super) fn info(&self, session: &Session) -> crate::wire::PeerInfo {
+        crate::wire::PeerInfo {
+            score: self.standings.points(&session.node_id(), Instant::now()),
+            ..session.info()
+        }
+    }
+
+    /// Saves discouragements from time to time, and once more at the end. Bans are saved when made.
+    pub(super) async fn save_bans(self: Arc<Self>) {
+        loop {
+            let last = tokio::select! {
+                () = self.stopping.cancelled() => true,
+                () = tokio::time::sleep(SAVE_BANS_EVERY) => false,
+            };
+            if self.bans.is_changed() {
+                let core = Arc::clone(&self);
+                match tokio::task::spawn_blocking(move || core.bans.save(unix_ms())).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "discouraged peers not saved"),
+                    Err(error) => tracing::error!(%error, "discouraged peers not saved"),
+                }
+            }
+            if last {
+                return;
+            }
+        }
     }
 
     /// All live sessions at one moment.
@@ -140,6 +223,16 @@ impl Core {
             .reserve_many(2)
             .await
             .map_err(|_| HandshakeError::Stopping)?;
+        if self
+            .bans
+            .of_node(&agreed.peer_id, address.ip(), unix_ms())
+            .is_some()
+        {
+            return Err(HandshakeError::Banned);
+        }
+        if let Some(left) = self.standings.pause(&agreed.peer_id, Instant::now()) {
+            return Err(HandshakeError::Paused(left));
+        }
         let masternode = agreed
             .validator
             .as_ref()
@@ -181,6 +274,10 @@ impl Core {
         }
         if self.stopping.is_cancelled() {
             session.close(CloseReason::Shutdown);
+        }
+        // A ban that came between the question above and the register found no session to close.
+        if self.bans.of_node(&node_id, address.ip(), unix_ms()).is_some() {
+            session.close(CloseReason::Banned);
         }
         Ok(session)
     }
@@ -257,7 +354,7 @@ impl Core {
             // A masternode may also take a common slot.
             masternodes + others < self.config.inbound_max + self.config.reserved_max
         } else {
-            others < self.config.inbound_max
+            others < self.config.inbound_max && !self.is_unwelcome(session, others)
         }
     }
 

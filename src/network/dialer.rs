@@ -11,7 +11,8 @@ use crate::{
 };
 
 use super::{
-    HandshakeError, PeerAddress, backoff::Backoff, connect::connect, core::Core, session::Session, socket,
+    HandshakeError, PeerAddress, backoff::Backoff, connect::connect, core::Core, handshake::unix_ms,
+    session::Session, socket,
 };
 
 /// Looking up a name and connecting may take this long.
@@ -106,6 +107,9 @@ impl Dialer {
             .await
             .unwrap_or(Err(HandshakeError::Timeout(CONNECT_TIMEOUT)))?;
         self.last_address = Some(address);
+        if self.core.bans.of_address(address.ip(), unix_ms()).is_some() {
+            return Err(HandshakeError::Banned);
+        }
         socket::tune(&stream);
         connect(&self.core, stream, address, Role::Dialer, self.peer.expected, ()).await
     }

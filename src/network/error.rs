@@ -67,6 +67,12 @@ pub enum HandshakeError {
     /// A session with that node exists, and it is the one to keep.
     #[error("already connected to {0}")]
     Duplicate(NodeId),
+    /// The operator banned it.
+    #[error("banned")]
+    Banned,
+    /// A masternode whose last session ended by a fault: not yet.
+    #[error("paused for another {0:?}")]
+    Paused(Duration),
     /// No slot is free.
     #[error("no free slot")]
     NoSlot,

@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     crypto::{NodeId, PublicKey},
-    wire::{Message, Outgoing, PeerInfo},
+    wire::{Ban, BanTarget, Message, Outgoing, PeerInfo},
 };
 
 use super::{
-    CloseReason, DIALLED_PEERS_MAX, Inbound, NetworkConfig, NetworkError, Outboxes, PeerAddress,
-    RequestError, SendError, Surroundings, core::Core, dialer, listener, requests::Waiter, session::Session,
-    tls::TlsIdentity,
+    BanError, BansInForce, CloseReason, DIALLED_PEERS_MAX, Inbound, NetworkConfig, NetworkError, Outboxes,
+    PeerAddress, RequestError, SendError, Surroundings, core::Core, dialer, handshake::unix_ms, listener,
+    requests::Waiter, session::Session, tls::TlsIdentity,
 };
 
 /// Sessions have this long to say goodbye when the network stops.
@@ -28,6 +28,17 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Network {
     core: Arc<Core>,
     dialled: Arc<DashMap<PeerAddress, CancellationToken>>,
+}
+
+/// What an unban did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unbanned {
+    /// What was lifted; empty if nothing was there.
+    pub lifted: Vec<Ban>,
+    /// Whether it had fault points, or a pause, that are forgiven now.
+    pub forgiven: bool,
+    /// A wider ban that still keeps it out.
+    pub still: Option<Ban>,
 }
 
 /// A session, as far as choosing receivers needs it.
@@ -65,6 +76,7 @@ impl Network {
         let peers = config.peers.clone();
         let core = Arc::new(Core::new(config, around, tls, queues, listening, seed));
         core.spawn("network listener", listener::listen(Arc::clone(&core), socket));
+        core.spawn("bans", Arc::clone(&core).save_bans());
         let network = Self {
             core,
             dialled: Arc::default(),
@@ -127,7 +139,7 @@ impl Network {
             .core
             .all_sessions()
             .iter()
-            .map(|session| session.info())
+            .map(|session| self.core.info(session))
             .collect();
         peers.sort_unstable_by_key(|peer| peer.node_id);
         peers
@@ -135,7 +147,7 @@ impl Network {
 
     /// The live session with one node.
     pub fn peer(&self, node_id: &NodeId) -> Option<PeerInfo> {
-        self.core.session(node_id).map(|session| session.info())
+        self.core.session(node_id).map(|session| self.core.info(&session))
     }
 
     /// True while there is a session with that node.
@@ -238,6 +250,68 @@ impl Network {
         }
     }
 
+    /// Bans, closes what is hit, and saves the list. Gives how many sessions were closed. Blocks on the
+    /// disk.
+    ///
+    /// # Errors
+    /// [`BanError::Full`]: nothing changed. [`BanError::NotSaved`]: it holds, until a restart.
+    pub fn ban(&self, ban: Ban) -> Result<usize, BanError> {
+        let target = ban.target;
+        self.core.bans.ban(ban)?;
+        let hit = |session: &&Arc<Session>| target.hits(Some(&session.node_id()), session.ip());
+        let sessions = self.core.all_sessions();
+        let closed = sessions.iter().filter(hit);
+        let closed = closed
+            .inspect(|session| session.close(CloseReason::Banned))
+            .count();
+        self.core.bans.save(unix_ms())?;
+        Ok(closed)
+    }
+
+    /// Lifts a ban and whatever the program holds against a node. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`BanError::NotSaved`]: it is lifted, until a restart.
+    pub fn unban(&self, target: &BanTarget) -> Result<Unbanned, BanError> {
+        let lifted = self.core.bans.unban(target);
+        let forgiven = matches!(target, BanTarget::Node(id) if self.core.standings.forgive(id));
+        let now_ms = unix_ms();
+        let list = self.core.bans.list(now_ms);
+        let still = match target {
+            BanTarget::Node(_) => None,
+            BanTarget::Range(range) => list
+                .into_iter()
+                .find(|ban| matches!(ban.target, BanTarget::Range(other) if other.covers(range))),
+        };
+        self.core.bans.save(now_ms)?;
+        Ok(Unbanned {
+            lifted,
+            forgiven,
+            still,
+        })
+    }
+
+    /// Lifts all bans and discouragements; gives how many. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`BanError::NotSaved`]: they are lifted, until a restart.
+    pub fn clear_bans(&self) -> Result<usize, BanError> {
+        let count = self.core.bans.clear();
+        self.core.standings.forgive_all();
+        self.core.bans.save(unix_ms())?;
+        Ok(count)
+    }
+
+    /// Who is kept out, newest first: at most 10 000 bans and 4 096 discouragements.
+    pub fn bans(&self) -> Vec<Ban> {
+        self.core.bans.list(unix_ms())
+    }
+
+    /// The head of that list; cheap while nothing changes.
+    pub fn bans_in_force(&self) -> BansInForce {
+        self.core.bans.shown(unix_ms())
+    }
+
     /// Memory that half-received and queued messages of all peers take, in bytes.
     pub fn reassembly_bytes(&self) -> usize {
         self.core.budget.used_bytes()
@@ -262,6 +336,12 @@ impl Network {
     #[cfg(test)]
     pub(super) fn core_tasks(&self) -> usize {
         self.core.tracker.len()
+    }
+
+    /// The counters.
+    #[cfg(test)]
+    pub(super) fn core_metrics(&self) -> &crate::metrics::Metrics {
+        &self.core.around.metrics
     }
 
     fn live(&self, peer: &NodeId) -> Result<Arc<Session>, SendError> {

@@ -199,7 +199,8 @@ fn our_hello(core: &Core, role: Role, binding: crate::crypto::Hash256, exporter:
     }
 }
 
-fn unix_ms() -> u64 {
+/// The wall clock, in ms since 1970.
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{metrics::labels::HandshakeResult, wire::Role};
 
-use super::{NetworkError, connect::connect, core::Core, socket};
+use super::{NetworkError, connect::connect, core::Core, handshake::unix_ms, socket};
 
 /// Incoming handshakes at one time; each may cost a key exchange and a few signatures. Beyond it,
 /// the oldest is closed for the newest: an honest handshake takes milliseconds and is seldom the
@@ -123,6 +123,9 @@ fn accept(
 ) {
     // An IPv4 peer on an IPv6 socket is the IPv4 peer.
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    if core.bans.of_address(address.ip(), unix_ms()).is_some() {
+        return core.around.metrics.p2p.handshakes.inc(HandshakeResult::Refused);
+    }
     let Some(slot) = Slot::take(origins, address.ip(), core.config.per_ip_max) else {
         return core.around.metrics.p2p.handshakes.inc(HandshakeResult::Refused);
     };

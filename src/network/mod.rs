@@ -9,12 +9,14 @@
 
 mod address;
 mod backoff;
+mod bans;
 mod close;
 mod config;
 mod connect;
 mod core;
 mod dialer;
 mod error;
+mod file;
 mod handle;
 mod handshake;
 mod listener;
@@ -26,6 +28,7 @@ mod rtt;
 mod session;
 mod socket;
 mod spawner;
+mod standing;
 mod tls;
 mod writer;
 
@@ -33,10 +36,11 @@ mod writer;
 mod tests;
 
 pub use address::{ParsePeerAddressError, PeerAddress};
+pub use bans::{BANS_SHOWN_MAX, BanError, BansInForce, DISCOURAGED_MAX, OPERATOR_BANS_MAX};
 pub use close::CloseReason;
 pub use config::{DIALLED_PEERS_MAX, Membership, NetworkConfig, ProofSource, Surroundings};
 pub use error::{HandshakeError, NetworkError, RequestError, SendError};
-pub use handle::{Link, Network};
+pub use handle::{Link, Network, Unbanned};
 pub use handshake::HANDSHAKE_DEADLINE;
 pub use listener::HANDSHAKES_MAX;
 pub use queues::{

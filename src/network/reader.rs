@@ -58,7 +58,7 @@ pub(super) async fn read<R: AsyncRead + Unpin>(
             match assembler.next_frame(&mut buffer, &mut door, now_ms) {
                 Ok(Some(frame)) => {
                     if let Err(reason) = handle(&core, &session, frame).await {
-                        return session.close(reason);
+                        return core.close(&session, reason);
                     }
                     if session.closing.is_cancelled() {
                         return;
@@ -84,7 +84,7 @@ pub(super) async fn read<R: AsyncRead + Unpin>(
         if Instant::now() >= check_at {
             check_at = Instant::now() + PACE_CHECK;
             if let Err(error) = assembler.check_pace(millis_since(session.since)) {
-                return session.close(framing(error));
+                return core.close(&session, framing(error));
             }
         }
     }
@@ -251,6 +251,17 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
                 Some(Waiter::Queue) => offer(core, &core.queues.gossip, inbound(answer)),
                 None => {}
             }
+            Ok(())
+        }
+        bulk if message_type.lane() != Lane::Consensus
+            && session.masternode
+            && core.standings.is_quarantined(&session.node_id(), Instant::now()) =>
+        {
+            if bulk.answer().is_some() {
+                // A full queue means that the peer does not read it anyway.
+                let _ = session.send(&Message::Busy(Busy), request_id);
+            }
+            metrics.messages_dropped.inc(DropReason::RateLimit);
             Ok(())
         }
         request if matches!(message_type.kind(), Kind::Request(_)) => {

@@ -210,6 +210,7 @@ impl Session {
             rx_messages: count(&self.traffic.rx_messages),
             tx_messages: count(&self.traffic.tx_messages),
             queued_bytes: self.outbox.queued_bytes() as u64,
+            score: 0,
         }
     }
 }

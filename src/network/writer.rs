@@ -40,7 +40,7 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(core: Arc<Core>, session: Arc<S
                     session.traffic.tx_bytes.fetch_add(bytes, Ordering::Relaxed);
                 }
                 Ok(Err(_)) => session.close(CloseReason::Closed),
-                Err(_) => session.close(CloseReason::SlowReader),
+                Err(_) => core.close(&session, CloseReason::SlowReader),
             }
             if Instant::now() < ping_at {
                 continue;

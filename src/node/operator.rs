@@ -15,15 +15,18 @@ use tokio::{
 use crate::{
     chain::{SharedTransaction, TRANSACTION_BYTES_MAX, Transaction, check_alone},
     control::{
-        Caller, Clock, Command, CommandError, CommandRequest, EventKind, EventRing, LogFilter, Reply,
+        Caller, Clock, Command, CommandError, CommandRequest, EventKind, EventRing, LogFilter, Reply, Status,
         StopStatus,
     },
-    crypto::{Hash256, NodeId, Verified},
+    crypto::{Hash256, Verified},
     engine::{Arrival, Event, Source},
     mempool::{DuplicateOf, Refusal},
 };
 
+mod peers;
+
 use super::{bodies::Bodies, spawner::Tasks, status::Alarms, tickets::Tickets};
+pub(super) use peers::PeerControl;
 
 /// Commands taken from the queue at once.
 const TAKE_MAX: usize = 512;
@@ -38,16 +41,15 @@ const VERDICT_DEADLINE: Duration = Duration::from_secs(5);
 
 type Answer = oneshot::Sender<Result<Reply, CommandError>>;
 
-/// Closes the session with a node; false if there is none.
-pub(super) type Disconnect = Box<dyn Fn(&NodeId) -> bool + Send + Sync>;
-
 /// Who carries commands out.
 pub(super) struct Operator {
     pub(super) clock: Clock,
     pub(super) events: Arc<EventRing>,
     pub(super) alarms: Arc<Alarms>,
     pub(super) log_filter: Arc<dyn LogFilter>,
-    pub(super) disconnect: Disconnect,
+    pub(super) peers: Arc<dyn PeerControl>,
+    /// The newest snapshot, for what a command would mean.
+    pub(super) status: watch::Receiver<Arc<Status>>,
     /// Where a stop is asked for, with its reason.
     pub(super) ask_stop: watch::Sender<Option<String>>,
     /// Present once a stop has begun, whoever asked for it.
@@ -124,12 +126,20 @@ impl Operator {
                 Ok(Reply::Done)
             }
             Command::SetLogFilter { filter } => self.set_log_filter(&filter),
-            Command::DisconnectPeer { peer } => match (self.disconnect)(&peer) {
+            Command::DisconnectPeer { peer } => match self.peers.disconnect(&peer) {
                 true => Ok(Reply::Done),
                 false => Err(CommandError::NotFound {
                     what: format!("a session with {}", peer.short()),
                 }),
             },
+            Command::AddPeer { address } => peers::add(&*self.peers, &address),
+            Command::RemovePeer { address } => peers::remove(&*self.peers, &address),
+            command if peers::writes_bans(&command) => {
+                return self.change_bans(command, caller, name, answer);
+            }
+            Command::BanPeer { .. } | Command::UnbanPeer { .. } | Command::ClearBans => {
+                Err(CommandError::Busy)
+            }
             Command::SubmitTransaction { .. } if waiting.len() >= WAITING_MAX => Err(CommandError::Busy),
             Command::SubmitTransaction { bytes } => {
                 waiting.push_back(Submission { bytes, answer });
@@ -137,7 +147,7 @@ impl Operator {
             }
         };
         if is_audited {
-            self.audit(&caller, name, &outcome);
+            audit(&self.clock, &self.events, &caller, name, &outcome);
         }
         // A caller that went away does not undo the command.
         let _ = answer.send(outcome);
@@ -171,23 +181,47 @@ impl Operator {
         }
     }
 
-    fn audit(&self, caller: &Caller, command: String, outcome: &Result<Reply, CommandError>) {
-        let caller = caller.word();
-        let outcome = match outcome {
-            Ok(Reply::Done | Reply::Accepted { .. }) => "done".to_owned(),
-            Ok(Reply::Stopping) => "begun".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        tracing::info!(caller, command, outcome, "operator command");
-        self.events.push(
-            self.clock.now(),
-            EventKind::Command {
-                caller,
-                command,
-                outcome,
-            },
-        );
+    /// In order of arrival, beside this loop: the disk may be slow.
+    fn change_bans(&self, command: Command, caller: Caller, name: String, answer: Answer) {
+        let (peers, tasks) = (Arc::clone(&self.peers), Arc::clone(&self.tasks));
+        let (clock, events) = (self.clock, Arc::clone(&self.events));
+        let status = self.status.borrow().clone();
+        self.tasks.start("bans", async move {
+            let now_ms = clock.now().unix_ms;
+            let asked = caller.clone();
+            let outcome = tasks
+                .blocking(move || peers::on_bans(&*peers, command, &asked, &status, now_ms))
+                .await
+                .unwrap_or(Err(CommandError::Stopping));
+            audit(&clock, &events, &caller, name, &outcome);
+            let _ = answer.send(outcome);
+        });
     }
+}
+
+fn audit(
+    clock: &Clock,
+    events: &EventRing,
+    caller: &Caller,
+    command: String,
+    outcome: &Result<Reply, CommandError>,
+) {
+    let caller = caller.word();
+    let outcome = match outcome {
+        Ok(Reply::Done | Reply::Accepted { .. }) => "done".to_owned(),
+        Ok(Reply::DoneWith { consequence }) => format!("done: {consequence}"),
+        Ok(Reply::Stopping) => "begun".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    tracing::info!(caller, command, outcome, "operator command");
+    events.push(
+        clock.now(),
+        EventKind::Command {
+            caller,
+            command,
+            outcome,
+        },
+    );
 }
 
 impl Submissions {

@@ -135,13 +135,13 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
     task.publish();
     parts.tasks.start("status", task.run());
 
-    let network = parts.network;
     let operator = Operator {
         clock: faces,
         events: Arc::clone(&parts.events),
         alarms,
         log_filter: parts.log_filter,
-        disconnect: Box::new(move |peer| network.disconnect(peer)),
+        peers: Arc::new(parts.network),
+        status: status.clone(),
         ask_stop,
         stop: stopping,
         pool: Arc::new(Submissions {

@@ -226,7 +226,11 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         metrics: Arc::clone(&metrics),
         spawner: tasks.clone(),
     };
-    let network = Network::start(options.network.clone(), around, outboxes).await?;
+    let network_config = NetworkConfig {
+        directory: Some(options.data_dir.join("peers")),
+        ..options.network.clone()
+    };
+    let network = Network::start(network_config, around, outboxes).await?;
 
     let (asks, asks_in) = tokio::sync::mpsc::channel(ASKS_MAX);
     let gossip = Arc::new(Gossip::new(network.clone(), asks));

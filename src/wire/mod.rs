@@ -6,6 +6,7 @@
 //! [`message`]; `tests/` hold their golden bytes.
 
 mod assembler;
+mod ban;
 mod budget;
 pub mod codec;
 mod error;
@@ -24,6 +25,7 @@ mod tests;
 /// Proof that a validator contradicted itself; defined by consensus, carried by us.
 pub use crate::consensus::Evidence;
 pub use assembler::{Admission, Assembler, Frame, Gate};
+pub use ban::{BAN_REASON_MAX, Ban, BanSource, BanTarget, IpRange, ParseBanTargetError};
 pub use budget::{Budget, Permit};
 pub use codec::BoundedVec;
 pub use error::{CodecError, FrameError};

@@ -64,4 +64,6 @@ pub struct PeerInfo {
     pub tx_messages: u64,
     /// Bytes waiting to be sent.
     pub queued_bytes: u64,
+    /// Fault points of the node, over all its sessions: 0 is spotless.
+    pub score: u32,
 }

@@ -384,6 +384,11 @@ proptest! {
                     ),
                     Command::DisconnectPeer { .. } => prop_assert!(before.contains("act: Disconnect")),
                     Command::SetLogFilter { .. } => prop_assert!(before.contains("act: LogFilter")),
+                    Command::BanPeer { .. }
+                    | Command::UnbanPeer { .. }
+                    | Command::ClearBans
+                    | Command::AddPeer { .. }
+                    | Command::RemovePeer { .. } => prop_assert!(before.contains("act: ")),
                     Command::SubmitTransaction { .. } => prop_assert!(false, "the console sends no money"),
                 }
             }

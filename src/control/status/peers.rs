@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::PublicKey;
+use crate::{crypto::PublicKey, wire::Ban};
+use std::sync::Arc;
 
 /// All sessions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,8 +18,10 @@ pub struct PeersStatus {
     pub outbound: u32,
     /// Configured peers that are not connected now.
     pub missing: Vec<String>,
-    /// Banned addresses and ids.
+    /// Bans by the operator and discouragements by the program, in force.
     pub banned: u32,
+    /// The newest of them, newest first, at most 256; the whole list is a look-up.
+    pub bans: Arc<Vec<Ban>>,
     /// Median of the clock offsets peers show against ours; `None` with no sample.
     pub clock_offset_ms: Option<i64>,
 }
@@ -74,6 +77,7 @@ pub struct PeerRow {
     pub validator: Option<PublicKey>,
     /// Capabilities it announced.
     pub capabilities: Vec<String>,
-    /// Fault points it has gathered.
+    /// Fault points it has gathered: 0 is spotless, from 20 on it is disconnected, from 50 on it is
+    /// discouraged. Half of them are forgiven every ten minutes.
     pub score: u32,
 }

@@ -1,5 +1,6 @@
 //! Laws of the network, over in-memory pipes and loopback.
 
+mod bans;
 mod handshake;
 mod hostile;
 mod live;

@@ -10,6 +10,8 @@ use crate::{
     chain::{OutPoint, TxId, testing::TestChain},
     control::{LogFilterError, Moment},
     crypto::PublicKey,
+    network::{BanError, PeerAddress, Unbanned},
+    wire::{Ban, BanTarget},
 };
 
 #[derive(Default)]
@@ -29,6 +31,46 @@ impl LogFilter for Filter {
         }
         filter.clone_into(&mut self.0.lock().unwrap());
         Ok(())
+    }
+}
+
+/// A session with [`PEER`], and bans that are kept nowhere.
+#[derive(Default)]
+struct TestPeers(Mutex<Vec<Ban>>);
+
+impl PeerControl for TestPeers {
+    fn disconnect(&self, peer: &PublicKey) -> bool {
+        *peer == PEER
+    }
+
+    fn dial(&self, _: PeerAddress) -> bool {
+        true
+    }
+
+    fn undial(&self, _: &PeerAddress) -> bool {
+        false
+    }
+
+    fn own_id(&self) -> PublicKey {
+        PublicKey::from_bytes([9; 32])
+    }
+
+    fn ban(&self, ban: Ban) -> Result<usize, BanError> {
+        self.0.lock().unwrap().push(ban);
+        Ok(1)
+    }
+
+    fn unban(&self, target: &BanTarget) -> Result<Unbanned, BanError> {
+        let mut bans = self.0.lock().unwrap();
+        let lifted = bans.extract_if(.., |ban| ban.target == *target).collect();
+        Ok(Unbanned {
+            lifted,
+            ..Unbanned::default()
+        })
+    }
+
+    fn clear_bans(&self) -> Result<usize, BanError> {
+        Ok(self.0.lock().unwrap().drain(..).count())
     }
 }
 
@@ -62,7 +104,8 @@ impl Fixture {
             events: Arc::clone(&events),
             alarms: Arc::new(Alarms::default()),
             log_filter: filter.clone(),
-            disconnect: Box::new(|peer| *peer == PEER),
+            peers: Arc::new(TestPeers::default()),
+            status: watch::channel(Arc::new(Status::default())).1,
             ask_stop,
             stop: stopping,
             pool: Arc::new(Submissions {
@@ -306,4 +349,35 @@ async fn many_submissions_share_batches() {
     }
     let steps = steps.load(Ordering::Relaxed) as u64;
     assert!(steps < COUNT, "{steps} steps for {COUNT} transactions");
+}
+
+#[tokio::test]
+async fn a_ban_is_told_with_its_consequence_and_an_unban_of_nobody_is_refused() {
+    let fixture = Fixture::start(0, 1);
+    let target = BanTarget::Node(PEER);
+    let ban = Command::BanPeer {
+        target,
+        seconds: Some(60),
+        reason: "\u{1b}[31mloud".to_owned(),
+    };
+    let consequence = "no session is closed".to_owned();
+    assert_eq!(fixture.ask(ban).await, Ok(Reply::DoneWith { consequence }));
+    let unban = Command::UnbanPeer { target };
+    assert!(matches!(
+        fixture.ask(unban.clone()).await,
+        Ok(Reply::DoneWith { .. })
+    ));
+    assert!(matches!(
+        fixture.ask(unban).await,
+        Err(CommandError::NotFound { .. })
+    ));
+    let ourselves = Command::BanPeer {
+        target: BanTarget::Node(PublicKey::from_bytes([9; 32])),
+        seconds: None,
+        reason: String::new(),
+    };
+    assert!(matches!(
+        fixture.ask(ourselves).await,
+        Err(CommandError::Invalid { .. })
+    ));
 }

@@ -38,7 +38,7 @@ use crate::{
     },
     crypto::PublicKey,
     engine::EngineView,
-    network::PeerAddress,
+    network::{BansInForce, PeerAddress},
     wire::PeerInfo,
 };
 
@@ -64,6 +64,8 @@ pub(super) struct Inputs {
     pub(super) chain: ChainStatus,
     pub(super) heights: Arc<Heights>,
     pub(super) peers: Vec<PeerInfo>,
+    /// Who is kept out.
+    pub(super) bans: BansInForce,
     pub(super) dialled: Vec<PeerAddress>,
     pub(super) proofs: Arc<Vec<Proof>>,
     pub(super) proposal: Option<Proposal>,

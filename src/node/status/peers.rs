@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use crate::{
@@ -60,7 +61,8 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Pe
         inbound: opened_by(Direction::Inbound),
         outbound: opened_by(Direction::Outbound),
         missing: missing(&inputs.dialled, &inputs.peers),
-        banned: 0,
+        banned: u32::try_from(inputs.bans.total).unwrap_or(u32::MAX),
+        bans: Arc::clone(&inputs.bans.newest),
         clock_offset_ms: median(inputs.peers.iter().map(|peer| peer.clock_skew_ms).collect()),
         rows,
     }
@@ -122,7 +124,7 @@ fn row(peer: &PeerInfo, session: Session, names: &Names) -> PeerRow {
             .filter(|(bit, _)| peer.capabilities & bit != 0)
             .map(|(_, word)| (*word).to_owned())
             .collect(),
-        score: 0,
+        score: peer.score,
     }
 }
 

@@ -169,6 +169,7 @@ impl StatusTask {
             chain,
             heights: Arc::clone(&sources.heights),
             dialled: sources.network.dialled(),
+            bans: sources.network.bans_in_force(),
             proofs: Arc::clone(&proofs),
             proposal,
             totals,

@@ -140,6 +140,7 @@ impl Fixture {
             heights: Arc::clone(&self.heights),
             peers: Vec::new(),
             dialled: Vec::new(),
+            bans: Default::default(),
             proofs: Arc::default(),
             proposal: None,
             totals: Totals::default(),
@@ -223,6 +224,7 @@ fn peer(byte: u8, port: u16) -> PeerInfo {
         rx_messages: 0,
         tx_messages: 0,
         queued_bytes: 0,
+        score: 0,
     }
 }
 
