@@ -1,6 +1,9 @@
 //! The ring of log lines that the Logs screen reads. Telemetry writes it, faces read it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +68,8 @@ pub struct LogLine {
 #[derive(Debug)]
 pub struct LogRing {
     ring: Ring<Arc<LogLine>>,
+    /// Lines ever written, by level in the order of [`LogLevel::ALL`].
+    counts: [AtomicU64; LogLevel::ALL.len()],
 }
 
 impl LogRing {
@@ -75,17 +80,24 @@ impl LogRing {
     pub fn new() -> Self {
         Self {
             ring: Ring::new(Self::LINES_MAX),
+            counts: Default::default(),
         }
     }
 
     /// Appends a line; its `seq` is set here.
     pub fn push(&self, line: LogLine) {
+        self.counts[line.level as usize].fetch_add(1, Ordering::Relaxed);
         self.ring.push_with(|seq| Arc::new(LogLine { seq, ..line }));
     }
 
     /// Up to `limit` lines from `cursor` on.
     pub fn since(&self, cursor: u64, limit: usize) -> Batch<Arc<LogLine>> {
         self.ring.since(cursor, limit)
+    }
+
+    /// How many lines of `level` passed the filter since the node started.
+    pub fn count(&self, level: LogLevel) -> u64 {
+        self.counts[level as usize].load(Ordering::Relaxed)
     }
 
     /// How many lines were ever written.

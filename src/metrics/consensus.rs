@@ -31,6 +31,8 @@ pub struct ConsensusMetrics {
     pub quorum_votes: Gauge,
     /// `timed_consensus_votes`: counted in the current round.
     pub votes: GaugeBy<VoteLabel>,
+    /// `timed_consensus_base_timeout_seconds`: T0 of the genesis file.
+    pub base_timeout_seconds: FloatGauge,
     /// `timed_consensus_overdue_seconds`.
     pub overdue_seconds: FloatGauge,
     /// `timed_consensus_proposals_total`.
@@ -57,6 +59,8 @@ pub struct ConsensusMetrics {
     pub validator_signing: Gauge,
     /// `timed_validator_last_signed_height`.
     pub last_signed_height: Gauge,
+    /// `timed_validator_missed_recent`.
+    pub missed_recent: Gauge,
     /// `timed_signer_requests_total`.
     pub signer_requests: CounterBy<SignResult>,
     /// `timed_signer_duration_seconds`.
@@ -76,6 +80,10 @@ impl ConsensusMetrics {
             ),
             quorum_votes: registrar.gauge("timed_consensus_quorum_votes", "Votes that make a quorum"),
             votes: registrar.gauge_by("timed_consensus_votes", "Votes counted in the current round"),
+            base_timeout_seconds: registrar.float_gauge(
+                "timed_consensus_base_timeout_seconds",
+                "Time given to the first round of a height; a block overdue for ten times as long is a stall",
+            ),
             overdue_seconds: registrar.float_gauge(
                 "timed_consensus_overdue_seconds",
                 "How long a block has been overdue; 0 while none is due",
@@ -123,6 +131,10 @@ impl ConsensusMetrics {
             last_signed_height: registrar.gauge(
                 "timed_validator_last_signed_height",
                 "Last height whose certificate this node knows to hold its own signature",
+            ),
+            missed_recent: registrar.gauge(
+                "timed_validator_missed_recent",
+                "Heights among the last 100 whose certificate came without this node's vote",
             ),
             signer_requests: registrar.counter_by(
                 "timed_signer_requests_total",

@@ -56,6 +56,12 @@ impl<L: Label> CounterBy<L> {
         self.cells[value.index()].inc_by(by);
     }
 
+    /// Brings the counter of `value` up to a total that is kept elsewhere.
+    pub fn raise_to(&self, value: L, total: u64) {
+        let cell = self.cells[value.index()].inner();
+        cell.fetch_max(total, std::sync::atomic::Ordering::Relaxed);
+    }
+
     /// How many of `value` so far.
     pub fn get(&self, value: L) -> u64 {
         self.cells[value.index()].get()

@@ -69,6 +69,29 @@ label! {
 }
 
 label! {
+    /// The checks behind `/health` and `/ready`, by the names they bear there.
+    HealthCheck = "check" {
+        ConsensusLoop = "consensus_loop",
+        NetworkLoop = "network_loop",
+        StorageLoop = "storage_loop",
+        SigningSafe = "signing_safe",
+        Quorum = "quorum",
+        Finality = "finality",
+        Sync = "sync",
+        Peers = "peers",
+        NotStopping = "not_stopping",
+    }
+}
+
+label! {
+    /// How grave a log line is; routine lines are not counted.
+    LogLevelLabel = "level" {
+        Error = "error",
+        Warn = "warn",
+    }
+}
+
+label! {
     /// Where a block came from.
     BlockSource = "source" {
         Consensus = "consensus",

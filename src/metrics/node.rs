@@ -1,8 +1,8 @@
 //! The node as a whole: what it is, how it stands, what it logs.
 
 use super::{
-    kinds::{Counter, FloatGauge, Gauge, GaugeBy},
-    labels::{Loop, NodeState},
+    kinds::{Counter, CounterBy, FloatGauge, Gauge, GaugeBy},
+    labels::{HealthCheck, LogLevelLabel, Loop, NodeState},
     register::Registrar,
 };
 
@@ -15,8 +15,12 @@ pub struct NodeMetrics {
     pub ready: Gauge,
     /// `timed_healthy`: 1 while `/health` answers 200.
     pub healthy: Gauge,
+    /// `timed_health_check_ok`: 1 while the check holds.
+    pub health_check_ok: GaugeBy<HealthCheck>,
     /// `timed_uptime_seconds`.
     pub uptime_seconds: FloatGauge,
+    /// `timed_log_lines_total`.
+    pub log_lines: CounterBy<LogLevelLabel>,
     /// `timed_log_lines_dropped_total`.
     pub log_lines_dropped: Counter,
     /// `timed_task_running`.
@@ -43,7 +47,15 @@ impl NodeMetrics {
             state: registrar.gauge_by("timed_node_state", "1 for the state the node is in"),
             ready: registrar.gauge("timed_ready", "1 while /ready answers 200"),
             healthy: registrar.gauge("timed_healthy", "1 while /health answers 200"),
+            health_check_ok: registrar.gauge_by(
+                "timed_health_check_ok",
+                "1 while the check behind /health and /ready holds",
+            ),
             uptime_seconds: registrar.float_gauge("timed_uptime_seconds", "Time since the node started"),
+            log_lines: registrar.counter_by(
+                "timed_log_lines_total",
+                "Log lines that a human should read, by level",
+            ),
             log_lines_dropped: registrar.counter(
                 "timed_log_lines_dropped_total",
                 "Log lines that were dropped because the writer could not keep up",

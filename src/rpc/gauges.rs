@@ -3,16 +3,22 @@
 use std::sync::atomic::Ordering;
 
 use crate::{
-    control::{Direction, HealthWord, Mode, Phase, Status, SyncState},
+    control::{Direction, HealthWord, LogLevel, LogRing, Mode, Phase, Status, SyncState},
     metrics::{
         Counter, Metrics, flag,
-        labels::{self, Loop, NodeState, PhaseLabel, VoteLabel},
+        labels::{self, HealthCheck, Label, LogLevelLabel, Loop, NodeState, PhaseLabel, VoteLabel},
     },
 };
 
-/// Writes everything that the Status knows into the metrics.
-pub fn set_gauges(metrics: &Metrics, status: &Status) {
+/// Writes everything that the Status and the log ring know into the metrics.
+pub fn set_gauges(metrics: &Metrics, status: &Status, logs: &LogRing) {
     node(metrics, status);
+    for (label, level) in [
+        (LogLevelLabel::Error, LogLevel::Error),
+        (LogLevelLabel::Warn, LogLevel::Warn),
+    ] {
+        metrics.node.log_lines.raise_to(label, logs.count(level));
+    }
     chain(metrics, status);
     consensus(metrics, status);
     peers(metrics, status);
@@ -25,6 +31,11 @@ fn node(metrics: &Metrics, status: &Status) {
     node.state.set_only(Some(state(status)));
     node.healthy.set(flag(status.health.live));
     node.ready.set(flag(status.health.ready));
+    for check in &status.health.checks {
+        if let Some(label) = HealthCheck::named(&check.name) {
+            node.health_check_ok.set(label, flag(check.ok));
+        }
+    }
     node.uptime_seconds
         .set(seconds(status.at.since_ms(status.node.started)));
     node.alarms_active.set(status.alarms.len() as u64);
@@ -95,9 +106,11 @@ fn consensus(metrics: &Metrics, status: &Status) {
     to.votes.set(VoteLabel::Commit, u64::from(from.commits.votes));
     to.votes
         .set(VoteLabel::ViewChange, u64::from(from.view_changes.votes));
+    to.base_timeout_seconds.set(seconds(from.t0_ms));
     to.overdue_seconds.set(seconds(from.overdue_ms));
     to.validator_active.set(flag(status.node.mode == Mode::Validator));
     to.validator_signing.set(flag(status.signing.signing));
+    to.missed_recent.set(u64::from(from.own_missed));
     let own = from.validators.iter().find(|row| row.is_self);
     if let Some(height) = own.and_then(|row| row.last_signed_height) {
         to.last_signed_height.set(height);

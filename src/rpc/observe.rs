@@ -74,7 +74,7 @@ pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Respo
     if accept.starts_with("application/json") {
         return Json(figures(&app)).into_response();
     }
-    set_gauges(&app.metrics, &app.node.status());
+    set_gauges(&app.metrics, &app.node.status(), &app.node.logs);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.encode()).into_response()
 }
 
@@ -120,7 +120,7 @@ pub struct MetricsJson {
 
 fn figures(app: &App) -> MetricsJson {
     let status = app.node.status();
-    set_gauges(&app.metrics, &status);
+    set_gauges(&app.metrics, &status, &app.node.logs);
     let mut latencies = status.chain.finality_ms.clone();
     latencies.sort_unstable();
     let resident = ProcessFigures::read()
