@@ -10,10 +10,11 @@ use std::{
 use timecoin::{
     chain::{
         Address, Amount, ChainState, Coin, Draft, ElementKind, Genesis, GenesisMasternode, GenesisOutput,
-        Network, OutPoint, Output, Params, SetHash, SharedTransaction, TRANSACTION_VERSION, Tier,
+        Network, OutPoint, Output, Params, Rules, SetHash, SharedTransaction, TRANSACTION_VERSION, Tier,
         TimestampMs, Transaction, TransactionKind, TxId, UtxoView, ViewError, assemble, connect,
         verify_batch,
     },
+    consensus::judge_evidence,
     crypto::{HashWriter, SecretKey},
     mempool::{Context, Mempool, PoolLimits},
 };
@@ -87,6 +88,7 @@ fn main() {
     let (verified, _) = verify_batch(transactions.clone(), &chain_id);
     let context = Context {
         view: &view,
+        registry: state.registry_context(),
         next_height: state.tip.height.next(),
         now: TimestampMs::new(1_000_000),
     };
@@ -116,10 +118,16 @@ fn main() {
             transactions: selected,
         };
         let start = Instant::now();
-        let assembled = assemble(draft, &state, &view, &genesis.params).unwrap();
+        let assembled = assemble(draft, &state, &view, &Rules::of(&genesis, judge_evidence)).unwrap();
         time("4 assembling 1000", start);
         let start = Instant::now();
-        connect(&assembled.block, &state, &view, &genesis.params).unwrap();
+        connect(
+            &assembled.block,
+            &state,
+            &view,
+            &Rules::of(&genesis, judge_evidence),
+        )
+        .unwrap();
         time("5 connecting 1000, signatures known", start);
         let start = Instant::now();
         assert_eq!(pool.on_commit(&assembled.block).included.len(), BLOCK);

@@ -47,6 +47,14 @@ impl CanonicalWriter {
         self.bytes(text.as_bytes());
     }
 
+    /// A 1 and the value, or a 0.
+    pub(super) fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
+        self.u8(u8::from(value.is_some()));
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
     pub(super) fn finish(self) -> Vec<u8> {
         self.0
     }
@@ -74,7 +82,7 @@ impl<'a> CanonicalReader<'a> {
         Self(bytes)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], CanonicalError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], CanonicalError> {
         let (head, tail) = self.0.split_first_chunk::<N>().ok_or(CanonicalError::Truncated)?;
         self.0 = tail;
         Ok(*head)
@@ -82,6 +90,15 @@ impl<'a> CanonicalReader<'a> {
 
     pub(super) fn u8(&mut self) -> Result<u8, CanonicalError> {
         self.array::<1>().map(|[byte]| byte)
+    }
+
+    /// A byte that is 0 or 1, nothing else: one value has one encoding.
+    pub(super) fn flag(&mut self) -> Result<bool, CanonicalError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(CanonicalError::UnknownKind(other)),
+        }
     }
 
     pub(super) fn u16(&mut self) -> Result<u16, CanonicalError> {

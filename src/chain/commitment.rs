@@ -26,8 +26,14 @@ pub enum ElementKind {
     Coin = 1,
     /// A masternode.
     Masternode = 2,
-    /// Supply, counters and the current reward period; always exactly one.
+    /// Supply and counters; always exactly one.
     Totals = 3,
+    /// The current reward period: start, fees, tallies; always exactly one.
+    Epoch = 4,
+    /// The validators of one of the last periods.
+    ValidatorSet = 5,
+    /// Evidence that a block of one of the last periods carried.
+    Evidence = 6,
 }
 
 /// Hash of a multiset of elements.

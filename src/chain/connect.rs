@@ -11,10 +11,15 @@ use bincode::{Decode, Encode};
 use crate::crypto::{Hash256, PublicKey, Verified};
 
 use super::{
-    Amount, Block, BlockError, BlockHash, BlockHeader, Coin, CommitCertificate, Height, OutPoint, Params,
-    SharedTransaction, TimestampMs, Transaction, TransactionError, TxId, UtxoDelta, UtxoView, ViewError,
+    Amount, Block, BlockError, BlockHash, BlockHeader, CarriedEvidence, Coin, CommitCertificate, Conviction,
+    EVIDENCE_MAX, EpochSet, Height, HistoryChange, MasternodesBefore, OutPoint, Params, RegistryContext,
+    Rules, SharedTransaction, TimestampMs, Transaction, TransactionError, TxId, UtxoDelta, UtxoView,
+    ViewError,
     header::BLOCK_VERSION,
     merkle::{evidence_root, transactions_root},
+    period,
+    registry::RegistryWork,
+    registry_rules,
     rewards::{reward_bytes_max, reward_transaction},
     state::{ChainState, Tip, Totals},
     verify::{check_alone, check_spending},
@@ -58,12 +63,18 @@ pub struct Undo {
     pub tip: Tip,
     /// The totals before.
     pub totals: Totals,
+    /// Masternodes that the block changed, as they were before.
+    pub masternodes: MasternodesBefore,
+    /// What the block changed about sets and evidence.
+    pub history: HistoryChange,
 }
 
 impl Undo {
     /// The state before the block that led to `state`.
     pub fn apply(&self, state: &ChainState) -> ChainState {
         let mut before = state.clone();
+        before.restore_registry(&self.masternodes);
+        before.change_history(&self.history, true);
         before.advance(self.totals.clone(), &self.delta);
         before.tip = self.tip;
         before
@@ -78,11 +89,16 @@ pub fn connect(
     block: &Verified<Block>,
     state: &ChainState,
     view: &(impl UtxoView + ?Sized),
-    params: &Params,
+    rules: &Rules,
 ) -> Result<Connected, ConnectError> {
+    let params = &rules.params;
     check_block_alone(block, params)?;
     check_parent(block, state)?;
     let mut work = Work::new(state, view, block.header.height);
+    for (index, evidence) in block.evidence.iter().enumerate() {
+        work.convict(evidence, rules)
+            .map_err(|reason| BlockError::Evidence { index, reason })?;
+    }
     let (reward, transfers) = match block.transactions.split_first() {
         Some((first, rest)) if first.is_reward() => (Some(first), rest),
         _ => (None, &block.transactions[..]),
@@ -140,12 +156,13 @@ fn check_parent(block: &Block, state: &ChainState) -> Result<(), BlockError> {
         });
     }
     expect_root("vset_hash", header.vset_hash, state.validator_set_hash())?;
-    // The set is the same at every height, so the parent's signers are positions in this one.
+    // Signers are positions in the parent's set, which may be another one than this height's.
     let last_signer = block
         .prev_commit
         .as_ref()
         .and_then(|certificate| certificate.signers().last());
-    if last_signer.is_some_and(|signer| usize::from(signer) >= state.masternodes.len()) {
+    let set = state.history.set_at(tip.height);
+    if last_signer.is_some_and(|signer| set.is_none_or(|set| set.at(signer).is_none())) {
         return Err(BlockError::Certificate);
     }
     Ok(())
@@ -162,7 +179,7 @@ pub struct Draft {
     pub timestamp_ms: TimestampMs,
     /// The parent's certificate; `None` exactly for block 1.
     pub prev_commit: Option<CommitCertificate>,
-    /// Evidence as canonical bytes, at most [`super::EVIDENCE_MAX`] pieces.
+    /// Evidence as it travels, the most urgent first; what convicts nobody is left out.
     pub evidence: Vec<Vec<u8>>,
     /// What the mempool selected, parents first.
     pub transactions: Vec<Verified<SharedTransaction>>,
@@ -189,10 +206,14 @@ pub fn assemble(
     draft: Draft,
     state: &ChainState,
     view: &(impl UtxoView + ?Sized),
-    params: &Params,
+    rules: &Rules,
 ) -> Result<Assembled, ConnectError> {
+    let params = &rules.params;
     let height = state.tip.height.next();
     let mut work = Work::new(state, view, height);
+    let mut evidence = draft.evidence;
+    evidence.truncate(EVIDENCE_MAX);
+    evidence.retain(|bytes| work.convict(bytes, rules).is_ok());
     let mut block = Block {
         header: BlockHeader {
             version: BLOCK_VERSION,
@@ -206,16 +227,16 @@ pub fn assemble(
             vset_hash: state.validator_set_hash(),
             next_vset_hash: Hash256::ZERO,
             prev_commit_hash: Hash256::ZERO,
-            evidence_root: evidence_root(&draft.evidence),
+            evidence_root: evidence_root(&evidence),
         },
         prev_commit: draft.prev_commit,
-        evidence: draft.evidence,
+        evidence,
         transactions: Vec::with_capacity(draft.transactions.len() + 1),
     };
     block.header.prev_commit_hash = prev_commit_hash(&block);
     let closes = state.closes_epoch(block.header.timestamp_ms, params);
     let reward_bytes = if closes {
-        reward_bytes_max(state.masternodes.len())
+        reward_bytes_max(state.registry.len())
     } else {
         0
     };
@@ -279,11 +300,16 @@ struct Work<'a, V: ?Sized> {
     transactions: u64,
     fees: Amount,
     totals: Totals,
+    masternodes: RegistryWork,
+    evidence: Vec<CarriedEvidence>,
+    next_set: Option<EpochSet>,
     closed_epoch: Option<u64>,
 }
 
 impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
     fn new(state: &'a ChainState, view: &'a V, height: Height) -> Self {
+        let mut totals = state.totals.clone();
+        totals.epoch.anchor = state.anchor();
         Self {
             state,
             view,
@@ -292,7 +318,10 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
             spent: HashMap::new(),
             transactions: 0,
             fees: Amount::ZERO,
-            totals: state.totals.clone(),
+            totals,
+            masternodes: RegistryWork::new(&state.registry),
+            evidence: Vec::new(),
+            next_set: None,
             closed_epoch: None,
         }
     }
@@ -324,6 +353,14 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
                 }
             }
         }
+        let context = RegistryContext {
+            registry: self.masternodes.registry(),
+            epoch: self.totals.epoch.number,
+            anchor: self.totals.epoch.anchor,
+        };
+        if let Err(error) = registry_rules::judge(transaction, context) {
+            return Ok(Err(error.into()));
+        }
         let fees = check_spending(transaction, &coins, self.height)
             .and_then(|fee| self.fees.checked_add(fee).ok_or(TransactionError::Overflow));
         match fees {
@@ -335,8 +372,51 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
                 self.spent.insert(*outpoint, coin);
             }
         }
+        let place = (self.height, u32::try_from(self.transactions).unwrap_or(u32::MAX));
+        registry_rules::apply(
+            &mut self.masternodes,
+            transaction,
+            place,
+            self.totals.epoch.number,
+        );
         self.create(transaction, transaction.txid(), false);
         Ok(Ok(()))
+    }
+
+    /// Takes evidence in: whoever it is about is jailed at the end of the period. The sentence says
+    /// why it has no place in a block.
+    fn convict(&mut self, bytes: &[u8], rules: &Rules) -> Result<(), String> {
+        let (history, height) = (&self.state.history, self.height);
+        let set_of = |at: Height| {
+            let set = history.set_at(at).filter(|_| at <= height);
+            set.map(|set| set.keys())
+        };
+        let offence = (rules.judge)(bytes, &rules.chain_id, &set_of)?;
+        if history.has_evidence(&offence.id) || self.evidence.iter().any(|one| one.id == offence.id) {
+            return Err(format!("evidence {} stands in a block already", offence.id));
+        }
+        let set = history
+            .set_at(offence.height)
+            .filter(|_| offence.height <= height);
+        let offender = set
+            .and_then(|set| set.member(&offence.offender))
+            .and_then(|id| self.masternodes.registry().get(&id))
+            .filter(|node| node.conviction.is_none())
+            .ok_or("it is too old, or about nobody who could still be jailed")?
+            .id;
+        let conviction = Conviction {
+            evidence: offence.id,
+            key: offence.offender,
+            height: offence.height,
+        };
+        self.masternodes
+            .change(&offender, |node| node.conviction = Some(conviction));
+        self.evidence.push(CarriedEvidence {
+            epoch: self.totals.epoch.number,
+            id: offence.id,
+            masternode: offender,
+        });
+        Ok(())
     }
 
     fn create(&mut self, transaction: &Transaction, txid: TxId, is_reward: bool) {
@@ -364,12 +444,14 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
     ) -> Result<Option<SharedTransaction>, BlockError> {
         let payout = self
             .state
-            .masternode(&proposer)
+            .validator(&proposer)
             .ok_or(BlockError::Proposer(proposer))?
             .payout;
         let epoch = &mut self.totals.epoch;
-        if let Some(certificate) = certificate {
-            epoch.count(certificate);
+        if let Some(certificate) = certificate
+            && let Some(set) = self.state.history.set_at(self.state.tip.height)
+        {
+            epoch.count(certificate, set);
         }
         // Fees are part of the supply, which fits; a sum that does not is impossible, and saturates.
         epoch.fees = epoch.fees.checked_add(self.fees).unwrap_or(self.totals.supply);
@@ -378,10 +460,14 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
         }
         let mint = self.state.next_mint();
         let pot = epoch.fees.checked_add(mint).unwrap_or(epoch.fees);
-        let reward = SharedTransaction::new(reward_transaction(epoch, &self.state.masternodes, pot, payout));
+        let registry = self.masternodes.registry();
+        let reward = SharedTransaction::new(reward_transaction(epoch, registry, pot, payout));
         self.totals.supply = self.totals.supply.checked_add(mint).unwrap_or(self.totals.supply);
         self.closed_epoch = Some(epoch.number);
-        *epoch = epoch.following(timestamp_ms);
+        let first = self.height.next();
+        let set = self.state.history.current();
+        self.next_set = Some(period::turn(&mut self.masternodes, epoch, set, first, params));
+        *epoch = epoch.following(first, timestamp_ms);
         self.create(&reward, reward.txid(), true);
         Ok(Some(reward))
     }
@@ -405,7 +491,14 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
             .saturating_add(delta.created.len() as u64)
             .saturating_sub(delta.spent.len() as u64);
         let mut state = self.state.clone();
-        delta.commitment = state.advance(totals, &delta);
+        let (registry, masternodes) = self.masternodes.finish();
+        let history = self.state.history.change(self.evidence, self.next_set);
+        state.advance(totals, &delta);
+        if !masternodes.is_empty() {
+            state.replace_registry(registry, &masternodes);
+        }
+        state.change_history(&history, false);
+        delta.commitment = state.commitment.digest();
         let hash = header.hash();
         state.tip = Tip {
             height: header.height,
@@ -416,6 +509,8 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
             delta: delta.reversed(self.state.commitment.digest()),
             tip: self.state.tip,
             totals: self.state.totals.clone(),
+            masternodes,
+            history,
         };
         Connected {
             hash,

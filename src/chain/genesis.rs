@@ -11,7 +11,7 @@ use super::{
     canonical::CanonicalWriter, genesis_file::GenesisFile, network::ParseNetworkError,
 };
 
-const TAG: &str = "timecoin/genesis/1";
+const TAG: &str = "timecoin/genesis/2";
 
 /// Longest name of a masternode, bytes: what the console's tables have room for.
 const NAME_MAX: usize = 32;

@@ -89,6 +89,12 @@ hash_id! {
     BlockHash
 }
 
+hash_id! {
+    /// Name of a masternode: the id of its registration, or a hash of its place in genesis. It stays
+    /// the same when the consensus key changes.
+    MasternodeId
+}
+
 /// Names one output of one transaction.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Encode, Decode, Serialize, Deserialize,

@@ -11,14 +11,7 @@ use crate::crypto::{Hash256, Verified};
 /// Everything that a header's commitment stands for, computed from nothing.
 fn recomputed(chain: &TestChain) -> (u64, u64, Hash256) {
     let coins: u64 = chain.view.0.values().map(|coin| coin.output.amount.units()).sum();
-    let mut state = chain.state.clone();
-    state.commitment = SetHash::new();
-    // A chain of the same masternodes without money has the elements that are not coins.
-    let mut bare = chain.genesis.clone();
-    bare.outputs.clear();
-    let (bare, _) = ChainState::genesis(&bare);
-    state.commitment.join(&bare.commitment);
-    state.totals = bare.totals;
+    let mut set = chain.state.commitment_beside_coins();
     let created = chain
         .view
         .0
@@ -30,8 +23,8 @@ fn recomputed(chain: &TestChain) -> (u64, u64, Hash256) {
         spent: vec![],
         commitment: Hash256::ZERO,
     };
-    let digest = state.advance(chain.state.totals.clone(), &delta);
-    (coins, chain.view.0.len() as u64, digest)
+    delta.update(&mut set);
+    (coins, chain.view.0.len() as u64, set.digest())
 }
 
 fn assert_books_balance(chain: &TestChain) {
@@ -355,7 +348,7 @@ fn a_block_with_an_invalid_transaction_is_refused_by_name() {
         known: &|wtxid| *wtxid == forged.wtxid(),
     };
     let trusted = Verified::check(block, cached).unwrap();
-    let roots = connect(&trusted, &chain.state, &chain.view, chain.params());
+    let roots = connect(&trusted, &chain.state, &chain.view, &chain.rules());
     assert!(
         matches!(invalid(roots), BlockError::Root { field: "tx_root", .. }),
         "witnesses are in the root"
@@ -490,10 +483,20 @@ fn only_the_block_that_closes_a_period_pays_and_it_must() {
 fn rewards_go_by_tier_to_those_who_signed_half() {
     let chain = TestChain::new(6, 0);
     let mut epoch = chain.state.totals.epoch.clone();
+    let registry = &chain.state.registry;
+    let nodes: Vec<&Masternode> = chain
+        .state
+        .validators()
+        .iter()
+        .filter_map(|key| registry.holder(key))
+        .collect();
     epoch.certificates = 5;
-    epoch.signed = vec![5, 3, 2, 0, 5, 5];
-    let nodes = &chain.state.masternodes;
-    let reward = reward_transaction(&epoch, nodes, Amount::from_units(1_000_003), address(7));
+    epoch.signed = [5, 3, 2, 0, 5, 5]
+        .into_iter()
+        .zip(&nodes)
+        .map(|(signed, node)| (node.id, signed))
+        .collect();
+    let reward = reward_transaction(&epoch, registry, Amount::from_units(1_000_003), address(7));
     let weight = |n: usize| nodes[n].tier.reward_weight();
     let sum: u64 = [0, 1, 4, 5].into_iter().map(weight).sum();
     for (output, n) in reward.outputs.iter().zip([0, 1, 4, 5]) {
@@ -502,8 +505,8 @@ fn rewards_go_by_tier_to_those_who_signed_half() {
     }
     let total: u64 = reward.outputs.iter().map(|output| output.amount.units()).sum();
     assert_eq!(total, 1_000_003);
-    epoch.signed = vec![0; 6];
-    let nobody = reward_transaction(&epoch, nodes, Amount::from_units(5), address(7));
+    epoch.signed.clear();
+    let nobody = reward_transaction(&epoch, registry, Amount::from_units(5), address(7));
     assert_eq!(
         nobody.outputs,
         vec![Output {

@@ -43,6 +43,11 @@ impl Tier {
         Amount::from_units(UNITS_PER_TIME * self.reward_weight())
     }
 
+    /// The tier that locking exactly this much gives.
+    pub fn of_collateral(amount: Amount) -> Option<Self> {
+        Self::ALL.into_iter().find(|tier| tier.collateral() == amount)
+    }
+
     /// Weight in the split of rewards: 1 : 10 : 100, times 1 000.
     pub const fn reward_weight(self) -> u64 {
         match self {

@@ -15,13 +15,19 @@ mod genesis;
 mod genesis_file;
 mod header;
 mod height;
+mod history;
 mod ids;
 mod limits;
 mod masternodes;
 mod merkle;
 mod network;
 mod params;
+mod period;
+mod registration;
+mod registry;
+mod registry_rules;
 mod rewards;
+mod rules;
 mod shared;
 mod state;
 mod timestamp;
@@ -32,6 +38,8 @@ mod verify_block;
 
 #[cfg(test)]
 mod ledger_tests;
+#[cfg(test)]
+mod registry_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -47,15 +55,24 @@ pub use connect::{Assembled, ConnectError, Connected, Draft, Undo, assemble, con
 pub use genesis::{Genesis, GenesisError, GenesisMasternode, GenesisOutput};
 pub use header::{BLOCK_VERSION, BlockHeader};
 pub use height::Height;
-pub use ids::{BlockHash, OutPoint, TxId, WitnessTxId};
+pub use history::{CarriedEvidence, EpochSet, HISTORY_EPOCHS, History, HistoryChange};
+pub use ids::{BlockHash, MasternodeId, OutPoint, TxId, WitnessTxId};
 pub use limits::{DUST, EVIDENCE_MAX, INPUTS_MAX, OUTPUTS_MAX, REWARD_MATURITY, TRANSACTION_BYTES_MAX};
 pub use masternodes::{Tier, validator_set_hash};
 pub use merkle::{MerkleProof, evidence_root, merkle_root, transaction_leaf, transactions_root};
 pub use network::{Network, ParseNetworkError};
 pub use params::{Params, ParamsError};
+pub use period::SILENT_EPOCHS_MAX;
+pub use registration::{
+    MasternodeChange, MasternodeUpdate, OwnerChange, POSSESSION_DOMAIN, READY_DOMAIN, Ready, Registration,
+    ServiceAddress, possession_bytes, ready_bytes,
+};
+pub use registry::{Conviction, Masternode, NextValues, REGISTRY_MAX, Registry, Standing};
+pub use registry_rules::{RegistryContext, RegistryError, judge as judge_registry};
 pub use rewards::{REWARD_PER_PERIOD, reward_transaction};
+pub use rules::{EvidenceJudge, Offence, Rules, SetOf};
 pub use shared::SharedTransaction;
-pub use state::{ChainState, Epoch, Masternode, Tip, Totals};
+pub use state::{ChainState, Epoch, MasternodesBefore, Tip, Totals};
 pub use timestamp::TimestampMs;
 pub use transaction::{Output, Sighashes, TRANSACTION_VERSION, Transaction, TransactionKind, Witness};
 pub use utxo::{Coin, EmptyView, Overlay, UtxoDelta, UtxoView, ViewError};

@@ -4,9 +4,11 @@
 //! carries the reward as its first transaction, and no other block may. A halt of hours closes
 //! one epoch, not many.
 
+use std::collections::BTreeMap;
+
 use super::{
-    Address, Amount, CommitCertificate, Height, Masternode, Output, Params, TRANSACTION_VERSION, TimestampMs,
-    Transaction, TransactionKind, UNITS_PER_TIME,
+    Address, Amount, BlockHash, CommitCertificate, EpochSet, Height, Masternode, Output, Params, Registry,
+    TRANSACTION_VERSION, TimestampMs, Transaction, TransactionKind, UNITS_PER_TIME,
     state::{ChainState, Epoch},
 };
 
@@ -32,45 +34,50 @@ impl ChainState {
 }
 
 impl Epoch {
-    /// Counts the certificate that a block carries. Positions outside the set are not counted;
-    /// connecting refuses such certificates before.
-    pub(super) fn count(&mut self, certificate: &CommitCertificate) {
+    /// Counts the certificate that a block carries, under the set that made it. Positions outside
+    /// the set are not counted; connecting refuses such certificates before.
+    pub(super) fn count(&mut self, certificate: &CommitCertificate, set: &EpochSet) {
         self.certificates = self.certificates.saturating_add(1);
-        for signer in certificate.signers() {
-            if let Some(signed) = self.signed.get_mut(usize::from(signer)) {
-                *signed = signed.saturating_add(1);
-            }
+        for id in certificate.signers().filter_map(|signer| set.at(signer)) {
+            let signed = self.signed.entry(id).or_default();
+            *signed = signed.saturating_add(1);
         }
     }
 
-    /// The epoch that follows this one.
-    pub(super) fn following(&self, start_ms: TimestampMs) -> Self {
+    /// The epoch that follows this one with the block at `first`.
+    pub(super) fn following(&self, first: Height, start_ms: TimestampMs) -> Self {
         Self {
             number: self.number.saturating_add(1),
+            first,
+            anchor: BlockHash::ZERO,
             start_ms,
             fees: Amount::ZERO,
             certificates: 0,
-            signed: vec![0; self.signed.len()],
+            signed: BTreeMap::new(),
         }
     }
 }
 
 /// The reward of `epoch`, whose tallies and fees include the closing block's: `pot` by tier
 /// weight among the masternodes that signed at least half of the certificates, what the division
-/// leaves to the proposer of the closing block.
+/// leaves to the proposer of the closing block. Whoever contradicted itself, or should have left
+/// the set already, earns nothing.
 pub fn reward_transaction(
     epoch: &Epoch,
-    masternodes: &[Masternode],
+    registry: &Registry,
     pot: Amount,
     proposer_payout: Address,
 ) -> Transaction {
-    let earned = |signed: u32| signed > 0 && u64::from(signed) * 2 >= u64::from(epoch.certificates);
-    let paid: Vec<&Masternode> = masternodes
+    let half = |signed: u32| signed > 0 && u64::from(signed) * 2 >= u64::from(epoch.certificates);
+    let earns = |node: &&Masternode| node.conviction.is_none() && !node.is_kept;
+    let mut paid: Vec<&Masternode> = epoch
+        .signed
         .iter()
-        .zip(&epoch.signed)
-        .filter(|(_, signed)| earned(**signed))
-        .map(|(node, _)| node)
+        .filter(|(_, signed)| half(**signed))
+        .filter_map(|(id, _)| registry.get(id))
+        .filter(earns)
         .collect();
+    paid.sort_unstable_by_key(|node| node.validator_key);
     let weights: u128 = paid
         .iter()
         .map(|node| u128::from(node.tier.reward_weight()))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::crypto::{Hash256, HashWriter, SecretKey, Verified};
+use crate::crypto::{Hash256, HashWriter, PublicKey, SecretKey, Verified};
 
 use super::*;
 
@@ -33,6 +33,25 @@ pub(crate) fn key(n: u64) -> SecretKey {
 
 pub(crate) fn address(n: u64) -> Address {
     Address::of(&key(n).public_key())
+}
+
+/// Evidence in tests of this room: height, offender and a salt, true by being there.
+pub(crate) fn evidence(height: u64, offender: &PublicKey, salt: u8) -> Vec<u8> {
+    [&height.to_le_bytes()[..], offender.as_bytes(), &[salt]].concat()
+}
+
+fn judge_by_the_label(bytes: &[u8], _: &Hash256, set_of: &SetOf<'_>) -> Result<Offence, String> {
+    let (height, rest) = bytes.split_first_chunk::<8>().ok_or("short")?;
+    let (key, _) = rest.split_first_chunk::<32>().ok_or("short")?;
+    let height = Height::new(u64::from_le_bytes(*height));
+    let offender = PublicKey::from_bytes(*key);
+    let set = set_of(height).ok_or("no set of that height")?;
+    set.binary_search(&offender).map_err(|_| "no member")?;
+    Ok(Offence {
+        id: HashWriter::new("test-evidence").bytes(bytes).finish(),
+        height,
+        offender,
+    })
 }
 
 /// A chain with its coins. Masternode n has key 1000 + n, owner n has key n.
@@ -86,6 +105,10 @@ impl TestChain {
         &self.genesis.params
     }
 
+    pub(crate) fn rules(&self) -> Rules {
+        Rules::of(&self.genesis, judge_by_the_label)
+    }
+
     /// The outpoint of genesis output `n`.
     pub(crate) fn coin(&self, n: u32) -> OutPoint {
         OutPoint::new(TxId::from_hash(self.chain_id), n)
@@ -128,9 +151,10 @@ impl TestChain {
     /// A draft of the next block, signed for by all masternodes, `after_ms` after the tip.
     pub(crate) fn draft(&self, after_ms: u64, transactions: Vec<Verified<SharedTransaction>>) -> Draft {
         let tip = &self.state.tip;
-        let signers = self.state.masternodes.len() as u16;
+        let set = self.state.history.set_at(tip.height);
+        let signers = set.map_or(0, |set| set.members.len()) as u16;
         Draft {
-            proposer: self.state.masternodes[0].validator_key,
+            proposer: self.state.validators()[0],
             created_round: 0,
             timestamp_ms: tip.timestamp_ms.saturating_add(after_ms),
             prev_commit: (tip.height > Height::GENESIS).then(|| CommitCertificate {
@@ -155,7 +179,7 @@ impl TestChain {
             self.draft(after_ms, transactions),
             &self.state,
             &self.view,
-            self.params(),
+            &self.rules(),
         )
         .unwrap()
     }
@@ -170,7 +194,7 @@ impl TestChain {
             &Verified::check(block, context)?,
             &self.state,
             &self.view,
-            self.params(),
+            &self.rules(),
         )
     }
 

@@ -9,7 +9,8 @@ use bincode::{Decode, Encode};
 use crate::crypto::{Hash256, HashWriter, PublicKey, SecretKey, Signature};
 
 use super::{
-    Address, Amount, Height, OutPoint, TxId, WitnessTxId,
+    Address, Amount, Height, MasternodeChange, MasternodeId, MasternodeUpdate, OutPoint, Ready, Registration,
+    TxId, WitnessTxId,
     canonical::{CanonicalError, CanonicalReader, CanonicalWriter},
 };
 
@@ -38,7 +39,7 @@ pub struct Output {
 
 /// What a transaction does besides moving money. The numbers stand in canonical bytes: a kind
 /// that is added later takes the next one, and no id changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum TransactionKind {
     /// 0: moves money, nothing else.
     Transfer,
@@ -48,6 +49,15 @@ pub enum TransactionKind {
         /// Number of the period.
         epoch: u64,
     },
+    /// 2: locks collateral for a new masternode.
+    RegisterMasternode(Box<Registration>),
+    /// 3: changes a masternode, or says that its node is there.
+    UpdateMasternode(Box<MasternodeUpdate>),
+    /// 4: ends a masternode with the current period; signed for by its owner.
+    DeregisterMasternode {
+        /// Which.
+        id: MasternodeId,
+    },
 }
 
 impl TransactionKind {
@@ -56,14 +66,69 @@ impl TransactionKind {
         match self {
             Self::Transfer => 0,
             Self::Reward { .. } => 1,
+            Self::RegisterMasternode(_) => 2,
+            Self::UpdateMasternode(_) => 3,
+            Self::DeregisterMasternode { .. } => 4,
         }
     }
 
     /// Bytes after the tag.
-    const fn payload_size(&self) -> usize {
+    fn payload_size(&self) -> usize {
         match self {
             Self::Transfer => 0,
             Self::Reward { .. } => 8,
+            Self::RegisterMasternode(registration) => registration.size(),
+            Self::UpdateMasternode(update) => update.size(),
+            Self::DeregisterMasternode { .. } => 32,
+        }
+    }
+
+    fn write(&self, writer: &mut CanonicalWriter) {
+        writer.u8(self.tag());
+        match self {
+            Self::Transfer => {}
+            Self::Reward { epoch } => writer.u64(*epoch),
+            Self::RegisterMasternode(registration) => registration.write(writer),
+            Self::UpdateMasternode(update) => update.write(writer),
+            Self::DeregisterMasternode { id } => writer.bytes(id.as_bytes()),
+        }
+    }
+
+    fn read(reader: &mut CanonicalReader<'_>) -> Result<Self, CanonicalError> {
+        Ok(match reader.u8()? {
+            0 => Self::Transfer,
+            1 => Self::Reward { epoch: reader.u64()? },
+            2 => Self::RegisterMasternode(Box::new(Registration::read(reader)?)),
+            3 => Self::UpdateMasternode(Box::new(MasternodeUpdate::read(reader)?)),
+            4 => Self::DeregisterMasternode {
+                id: MasternodeId::from_bytes(reader.array()?),
+            },
+            other => return Err(CanonicalError::UnknownKind(other)),
+        })
+    }
+
+    /// The output that it locks, if it registers a masternode.
+    pub fn locks(&self) -> Option<u32> {
+        match self {
+            Self::RegisterMasternode(registration) => Some(registration.collateral_output),
+            Self::Transfer
+            | Self::Reward { .. }
+            | Self::UpdateMasternode(_)
+            | Self::DeregisterMasternode { .. } => None,
+        }
+    }
+
+    /// A pending masternode's word that it is there: free of charge, without inputs.
+    pub fn as_ready(&self) -> Option<(&MasternodeId, &Ready)> {
+        match self {
+            Self::UpdateMasternode(update) => match &update.change {
+                MasternodeChange::Ready(ready) => Some((&update.id, ready)),
+                MasternodeChange::Owner(_) => None,
+            },
+            Self::Transfer
+            | Self::Reward { .. }
+            | Self::RegisterMasternode(_)
+            | Self::DeregisterMasternode { .. } => None,
         }
     }
 }
@@ -132,11 +197,7 @@ impl Transaction {
         let mut reader = CanonicalReader::new(bytes);
         let transaction = Self {
             version: reader.u16()?,
-            kind: match reader.u8()? {
-                0 => TransactionKind::Transfer,
-                1 => TransactionKind::Reward { epoch: reader.u64()? },
-                other => return Err(CanonicalError::UnknownKind(other)),
-            },
+            kind: TransactionKind::read(&mut reader)?,
             inputs: reader.list(INPUT_BYTES, CanonicalReader::outpoint)?,
             outputs: reader.list(OUTPUT_BYTES, |reader| {
                 Ok(Output {
@@ -217,11 +278,7 @@ impl Transaction {
 
     fn write_body(&self, writer: &mut CanonicalWriter) {
         writer.u16(self.version);
-        writer.u8(self.kind.tag());
-        match self.kind {
-            TransactionKind::Transfer => {}
-            TransactionKind::Reward { epoch } => writer.u64(epoch),
-        }
+        self.kind.write(writer);
         writer.count(self.inputs.len());
         for input in &self.inputs {
             writer.bytes(input.txid.as_bytes());

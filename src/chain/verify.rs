@@ -6,8 +6,10 @@
 use crate::crypto::{self, Hash256, PublicKey, Signature, Verifiable, Verified};
 
 use super::{
-    Address, Amount, Coin, DUST, Height, INPUTS_MAX, OUTPUTS_MAX, OutPoint, REWARD_MATURITY,
-    SharedTransaction, TRANSACTION_BYTES_MAX, TRANSACTION_VERSION, Transaction, TransactionKind,
+    Address, Amount, Coin, DUST, Height, INPUTS_MAX, MasternodeChange, MasternodeUpdate, OUTPUTS_MAX,
+    OutPoint, OwnerChange, REWARD_MATURITY, Registration, RegistryError, SharedTransaction,
+    TRANSACTION_BYTES_MAX, TRANSACTION_VERSION, Tier, Transaction, TransactionKind, possession_bytes,
+    ready_bytes,
 };
 
 /// Why a transaction is not valid, with the facts.
@@ -95,6 +97,37 @@ pub enum TransactionError {
         /// Which input.
         input: usize,
     },
+    /// The signature of a consensus key that it registers, or speaks for, does not hold.
+    #[error("the signature of consensus key {0} does not verify")]
+    KeyProof(PublicKey),
+    /// A consensus key that anybody can sign for.
+    #[error("consensus key {0} is weak: generate another")]
+    WeakKey(PublicKey),
+    /// A registration names an output that it does not make.
+    #[error("there is no output {index} that could be locked as collateral")]
+    NoCollateral {
+        /// The output named.
+        index: u32,
+    },
+    /// Collateral of an amount that is no tier's.
+    #[error(
+        "output {index} of {found} TIME is no tier's collateral: lock exactly 1000, 10000 or 100000 TIME"
+    )]
+    Collateral {
+        /// The output named.
+        index: u32,
+        /// What it holds.
+        found: Amount,
+    },
+    /// An update that changes nothing.
+    #[error("the update changes nothing")]
+    EmptyUpdate,
+    /// The word that a node is there has neither inputs nor outputs.
+    #[error("the word that a masternode's node is there carries no money and does not expire")]
+    ReadyWithMoney,
+    /// The registry does not allow it.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Spends more than it has.
     #[error("outputs of {outputs} TIME exceed inputs of {inputs} TIME")]
     Overspent {
@@ -124,8 +157,12 @@ pub fn check_alone(transaction: &Transaction) -> Result<(), TransactionError> {
             found: transaction.version,
         });
     }
-    if let TransactionKind::Reward { .. } = transaction.kind {
-        return Err(E::RewardOutsideBlock);
+    match &transaction.kind {
+        TransactionKind::Reward { .. } => return Err(E::RewardOutsideBlock),
+        kind if kind.as_ready().is_some() => return check_free_of_charge(transaction),
+        TransactionKind::Transfer | TransactionKind::DeregisterMasternode { .. } => {}
+        TransactionKind::RegisterMasternode(registration) => check_registration(transaction, registration)?,
+        TransactionKind::UpdateMasternode(update) => check_update(update)?,
     }
     let (inputs, outputs) = (transaction.inputs.len(), transaction.outputs.len());
     if !(1..=INPUTS_MAX).contains(&inputs) {
@@ -154,6 +191,85 @@ pub fn check_alone(transaction: &Transaction) -> Result<(), TransactionError> {
     }
     Amount::checked_sum(transaction.outputs.iter().map(|output| output.amount)).ok_or(E::Overflow)?;
     check_distinct(&transaction.inputs)
+}
+
+/// Whether the collateral is there and the key can be trusted to be one person's.
+fn check_registration(
+    transaction: &Transaction,
+    registration: &Registration,
+) -> Result<(), TransactionError> {
+    use TransactionError as E;
+    let index = registration.collateral_output;
+    let output = transaction
+        .outputs
+        .get(index as usize)
+        .ok_or(E::NoCollateral { index })?;
+    if Tier::of_collateral(output.amount).is_none() {
+        return Err(E::Collateral {
+            index,
+            found: output.amount,
+        });
+    }
+    check_key(&registration.consensus_key)
+}
+
+fn check_update(update: &MasternodeUpdate) -> Result<(), TransactionError> {
+    match &update.change {
+        MasternodeChange::Owner(change) if change.is_empty() => Err(TransactionError::EmptyUpdate),
+        MasternodeChange::Owner(OwnerChange {
+            consensus_key: Some((key, _)),
+            ..
+        }) => check_key(key),
+        MasternodeChange::Owner(_) | MasternodeChange::Ready(_) => Ok(()),
+    }
+}
+
+fn check_key(key: &PublicKey) -> Result<(), TransactionError> {
+    if key.is_weak() {
+        Err(TransactionError::WeakKey(*key))
+    } else {
+        Ok(())
+    }
+}
+
+/// The word that a node is there has one form, so that there can be only one of it.
+fn check_free_of_charge(transaction: &Transaction) -> Result<(), TransactionError> {
+    let is_bare = transaction.inputs.is_empty()
+        && transaction.outputs.is_empty()
+        && transaction.witnesses.is_empty()
+        && transaction.valid_until_height == Height::GENESIS;
+    if is_bare {
+        Ok(())
+    } else {
+        Err(TransactionError::ReadyWithMoney)
+    }
+}
+
+/// The signature that a consensus key gave for this transaction, with its message.
+fn key_proof(transaction: &Transaction, chain_id: &Hash256) -> Option<(PublicKey, Vec<u8>, Signature)> {
+    match &transaction.kind {
+        TransactionKind::Transfer
+        | TransactionKind::Reward { .. }
+        | TransactionKind::DeregisterMasternode { .. } => None,
+        TransactionKind::RegisterMasternode(registration) => {
+            let key = registration.consensus_key;
+            let collateral = transaction.outputs.get(registration.collateral_output as usize);
+            // Without a collateral it is invalid whatever is signed; then nobody's address stands in.
+            let owner = collateral.map_or(registration.payout, |output| output.address);
+            let message = possession_bytes(chain_id, &key, owner.as_bytes());
+            Some((key, message, registration.proof))
+        }
+        TransactionKind::UpdateMasternode(update) => match &update.change {
+            MasternodeChange::Owner(change) => change.consensus_key.map(|(key, proof)| {
+                let message = possession_bytes(chain_id, &key, update.id.as_bytes());
+                (key, message, proof)
+            }),
+            MasternodeChange::Ready(ready) => {
+                let message = ready_bytes(chain_id, &update.id, &ready.block);
+                Some((ready.consensus_key, message, ready.signature))
+            }
+        },
+    }
 }
 
 fn check_distinct(inputs: &[OutPoint]) -> Result<(), TransactionError> {
@@ -222,7 +338,12 @@ impl Verifiable for SharedTransaction {
             crypto::verify(&witness.public_key, message.as_bytes(), &witness.signature)
                 .map_err(|_| TransactionError::Signature { input })?;
         }
-        Ok(())
+        match key_proof(self, chain_id) {
+            Some((key, message, proof)) => {
+                crypto::verify(&key, &message, &proof).map_err(|_| TransactionError::KeyProof(key))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_batch(values: &[Self], chain_id: &Hash256) -> Result<(), TransactionError> {
@@ -236,9 +357,18 @@ impl Verifiable for SharedTransaction {
             );
         }
         let witnesses = values.iter().flat_map(|transaction| &transaction.witnesses);
+        let proofs: Vec<(PublicKey, Vec<u8>, Signature)> = values
+            .iter()
+            .filter_map(|transaction| key_proof(transaction, chain_id))
+            .collect();
         let items: Vec<(PublicKey, &[u8], Signature)> = witnesses
             .zip(&messages)
             .map(|(witness, message)| (witness.public_key, &message.as_bytes()[..], witness.signature))
+            .chain(
+                proofs
+                    .iter()
+                    .map(|(key, message, proof)| (*key, message.as_slice(), *proof)),
+            )
             .collect();
         // The input is not known here; whoever splits the batch finds it.
         crypto::verify_batch(&items).map_err(|_| TransactionError::Signature { input: 0 })

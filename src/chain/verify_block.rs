@@ -91,6 +91,14 @@ pub enum BlockError {
         /// What is wrong.
         error: TransactionError,
     },
+    /// A piece of evidence has no place here.
+    #[error("evidence {index}: {reason}")]
+    Evidence {
+        /// Position in the block.
+        index: usize,
+        /// What is wrong.
+        reason: String,
+    },
     /// The reward is missing, not due, or not the one that follows from the chain.
     #[error("reward: expected {expected:?}, found {found:?}")]
     Reward {

@@ -165,7 +165,7 @@ impl From<NodeError> for Failure {
             NodeError::Replay { .. } => Self::new(Code::Database, text),
             NodeError::Store(error) => Self::new(
                 match error {
-                    StoreError::Newer { .. } => Code::Newer,
+                    StoreError::Newer { .. } | StoreError::Older { .. } => Code::Newer,
                     StoreError::OtherChain { .. } => Code::OtherChain,
                     StoreError::Corrupt { .. } => Code::Database,
                     _ => Code::Io,

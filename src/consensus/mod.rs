@@ -63,6 +63,7 @@ mod effect;
 mod event;
 mod evidence;
 mod guard;
+mod judge;
 mod justification;
 mod machine;
 mod message;
@@ -87,6 +88,7 @@ pub use effect::{Effect, Note, ViewChangeCause};
 pub use event::{Body, Event, Timer};
 pub use evidence::{Evidence, EvidenceError, EvidenceKind};
 pub use guard::{Answer, Guard, Origin};
+pub use judge::{EvidenceBytesError, judge_evidence};
 pub use justification::{Justified, check_view_change, justify};
 pub use machine::{
     Machine, MachineConfig, Mark, Moment, Recovered, RoundPast, Tallies, TimelineEntry, Tip, View, WaitingFor,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    chain::{Height, Params},
+    chain::{Height, History, Params},
     consensus::{self, Machine, MachineConfig, Now, Recovered, Timer, Timing, ValidatorSet},
     crypto::{Hash256, PublicKey},
     mempool::Mempool,
@@ -126,9 +126,12 @@ impl Engine {
             return Vec::new();
         }
         match event {
-            Event::Consensus { from, message, body } => {
-                self.on_message(now, from, message, body);
-            }
+            Event::Consensus {
+                from,
+                message,
+                vset_hash,
+                body,
+            } => self.on_message(now, from, message, vset_hash, body),
             Event::OffHeight { from, height } => self.on_off_height(now, from, height),
             Event::Decided {
                 from,
@@ -151,6 +154,7 @@ impl Engine {
                 certificate,
             } => self.on_status(now, peer, height, certificate),
             Event::Transactions(arrivals) => self.on_transactions(now, arrivals),
+            Event::Evidence(evidence) => self.ledger.note_evidence(&evidence),
             Event::Timer(timer) => self.on_timer(now, timer),
             Event::Signed { request, signature } => self.consensus(
                 now,
@@ -185,6 +189,11 @@ impl Engine {
     /// The validators who decided the tip; at genesis, those of the next height.
     pub fn validators_of_tip(&self) -> &ValidatorSet {
         self.ledger.validators_of_tip()
+    }
+
+    /// Validator sets of the last periods.
+    pub fn history(&self) -> &Arc<History> {
+        &self.ledger.state().history
     }
 
     /// Height of the tip.
@@ -240,7 +249,10 @@ impl Engine {
                 consensus::Effect::Decide { block, certificate } => self.decide(now, block, certificate),
                 consensus::Effect::PeerBehind { peer, height } => self.help(now, peer, height),
                 consensus::Effect::Behind { height } => self.on_behind(now, height),
-                consensus::Effect::Evidence(evidence) => self.out.push(Effect::Evidence(evidence)),
+                consensus::Effect::Evidence(evidence) => {
+                    self.ledger.note_evidence(&evidence);
+                    self.out.push(Effect::Evidence(evidence));
+                }
                 // Without our log we cannot tell our own earlier messages from somebody else's.
                 consensus::Effect::Doppelganger(_) if self.may_have_signed_anything() => {}
                 consensus::Effect::Doppelganger(_) => self.set_hold(now, SigningHold::Doppelganger, true),

@@ -2,8 +2,8 @@
 
 use crate::{
     chain::{Block, CommitCertificate, Height, SharedTransaction},
-    consensus::{Body, ConsensusMessage, Timer},
-    crypto::{NodeId, PublicKey, Signature, Verified},
+    consensus::{Body, ConsensusMessage, Evidence, Timer},
+    crypto::{Hash256, NodeId, PublicKey, Signature, Verified},
     sync::Failure,
 };
 
@@ -16,6 +16,9 @@ pub enum Event {
         from: NodeId,
         /// The message.
         message: Verified<ConsensusMessage>,
+        /// The validator set that it was checked under. Positions of signers mean nothing in
+        /// another one.
+        vset_hash: Hash256,
         /// The proposed block, with a PRE-PREPARE only.
         body: Option<Body>,
     },
@@ -66,6 +69,8 @@ pub enum Event {
     },
     /// Transactions whose signatures hold, in order of arrival.
     Transactions(Vec<Arrival>),
+    /// A contradiction that a peer showed or storage remembered, checked under the set of its height.
+    Evidence(Box<Evidence>),
     /// A timer fired.
     Timer(Timer),
     /// The signature asked for by [`Effect::Sign`](super::Effect::Sign).

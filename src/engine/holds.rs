@@ -14,6 +14,7 @@ impl Event {
             | Self::BlocksFailed { .. }
             | Self::Status { .. }
             | Self::Transactions(_)
+            | Self::Evidence(_)
             | Self::Timer(_)
             | Self::PeerUp { .. }
             | Self::PeerHeight { .. }

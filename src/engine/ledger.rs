@@ -9,14 +9,17 @@ use std::{collections::VecDeque, sync::Arc};
 use crate::{
     chain::{
         Block, BlockHash, ChainState, CommitCertificate, ConnectError, Connected, Draft, Height, Overlay,
-        Params, SharedTransaction, TimestampMs, TxId, UtxoView, assemble, connect,
+        Params, Rules, SharedTransaction, TimestampMs, TxId, UtxoView, assemble, connect,
     },
-    consensus::{Application, CertificateContext, Now, Round, SigningDomain, ValidatorSet, Verdict},
+    consensus::{
+        Application, CertificateContext, Evidence, Now, Round, SigningDomain, ValidatorSet, Verdict,
+        judge_evidence,
+    },
     crypto::{Hash256, PublicKey, Verified},
     mempool::{Context, Mempool, PoolLimits, Refusal},
 };
 
-use super::CommittedBlock;
+use super::{CommittedBlock, evidence::WaitingEvidence};
 
 /// How far ahead of our clock a fresh block's timestamp may be, in ms (docs/CONSENSUS.md §3).
 pub const DRIFT_MS: u64 = 10_000;
@@ -32,8 +35,7 @@ pub type SharedView = Arc<dyn UtxoView + Send + Sync>;
 
 /// State, coins and pool of one node.
 pub struct Ledger {
-    chain_id: Hash256,
-    params: Params,
+    rules: Rules,
     me: Option<PublicKey>,
     view: Overlay<SharedView>,
     state: ChainState,
@@ -43,6 +45,7 @@ pub struct Ledger {
     recent: VecDeque<(CommitCertificate, ValidatorSet)>,
     /// Transactions that turned out invalid while building; the engine reports them.
     dropped: Vec<TxId>,
+    evidence: WaitingEvidence,
 }
 
 impl Ledger {
@@ -57,8 +60,11 @@ impl Ledger {
     ) -> Self {
         let validators = ValidatorSet::new(state.validators());
         Self {
-            chain_id,
-            params,
+            rules: Rules {
+                chain_id,
+                params,
+                judge: judge_evidence,
+            },
             me,
             view: Overlay::new(view),
             state,
@@ -67,6 +73,7 @@ impl Ledger {
             judged: VecDeque::new(),
             recent: VecDeque::new(),
             dropped: Vec::new(),
+            evidence: WaitingEvidence::default(),
         }
     }
 
@@ -110,6 +117,7 @@ impl Ledger {
     ) -> Result<Vec<TxId>, Refusal> {
         let context = Context {
             view: &self.view,
+            registry: self.state.registry_context(),
             next_height: self.state.tip.height.next(),
             now,
         };
@@ -147,7 +155,7 @@ impl Ledger {
         if let Some(connected) = self.judged(block.hash()) {
             return Ok(connected.clone());
         }
-        connect(block, &self.state, &self.view, &self.params)
+        connect(block, &self.state, &self.view, &self.rules)
     }
 
     /// Moves the tip to a connected block. Gives the transactions that left the pool; with a reason
@@ -167,15 +175,22 @@ impl Ledger {
         self.state = committed.connected.state.clone();
         self.validators = ValidatorSet::new(self.state.validators());
         self.judged.clear();
+        self.evidence.prune(&self.state);
         let left = self.pool.on_commit(&committed.block);
+        let outdated = self.pool.drop_outdated(self.state.registry_context());
         let expired = self.pool.expire(now.wall, height.next());
         let included = left.included.into_iter().map(|txid| (txid, None));
         let conflicting = left
             .conflicting
             .into_iter()
             .map(|txid| (txid, Some("double_spend")));
+        let outdated = outdated.into_iter().map(|txid| (txid, Some("invalid")));
         let expired = expired.into_iter().map(|txid| (txid, Some("expired")));
-        included.chain(conflicting).chain(expired).collect()
+        included
+            .chain(conflicting)
+            .chain(outdated)
+            .chain(expired)
+            .collect()
     }
 
     /// Storage answers for everything up to `height` now.
@@ -197,10 +212,16 @@ impl Ledger {
         recent.map_or(&self.validators, |(_, validators)| validators)
     }
 
-    /// Remembers the tip's certificate after a start.
+    /// Remembers the tip's certificate after a start, under the set that made it.
     pub fn remember_tip(&mut self, certificate: CommitCertificate) {
-        let validators = self.validators.clone();
+        let set = self.state.history.set_at(certificate.height);
+        let validators = set.map_or_else(|| self.validators.clone(), |set| ValidatorSet::new(set.keys()));
         self.recent.push_back((certificate, validators));
+    }
+
+    /// Evidence that holds and that a block of ours should carry.
+    pub fn note_evidence(&mut self, evidence: &Evidence) {
+        self.evidence.add(evidence, &self.state);
     }
 
     /// `prev_commit` of a block may be any valid certificate of the parent: nodes hold different
@@ -215,7 +236,7 @@ impl Ledger {
         }
         let validators = self.validators_of_tip();
         let domain = SigningDomain {
-            chain_id: self.chain_id,
+            chain_id: self.rules.chain_id,
             vset_hash: validators.hash(),
         };
         Verified::check(
@@ -236,7 +257,7 @@ impl Ledger {
         if let Err(reason) = self.check_prev_commit(block) {
             return Verdict::Invalid(reason);
         }
-        match connect(block, &self.state, &self.view, &self.params) {
+        match connect(block, &self.state, &self.view, &self.rules) {
             Ok(connected) => {
                 self.keep(connected);
                 Verdict::Valid
@@ -267,17 +288,17 @@ impl Application for Ledger {
         now: TimestampMs,
         prev_commit: Option<CommitCertificate>,
     ) -> Option<Verified<Block>> {
-        let bytes_max = usize::try_from(self.params.max_block_bytes).unwrap_or(usize::MAX);
-        let count_max = usize::try_from(self.params.max_block_txs).unwrap_or(usize::MAX);
+        let bytes_max = usize::try_from(self.rules.params.max_block_bytes).unwrap_or(usize::MAX);
+        let count_max = usize::try_from(self.rules.params.max_block_txs).unwrap_or(usize::MAX);
         let draft = Draft {
             proposer: self.me?,
             created_round: round.get(),
             timestamp_ms: now,
             prev_commit,
-            evidence: Vec::new(),
+            evidence: self.evidence.urgent(),
             transactions: self.pool.select(bytes_max, count_max),
         };
-        let assembled = assemble(draft, &self.state, &self.view, &self.params).ok()?;
+        let assembled = assemble(draft, &self.state, &self.view, &self.rules).ok()?;
         for (txid, _) in &assembled.refused {
             self.dropped.extend(self.pool.drop_invalid(txid));
         }

@@ -11,6 +11,7 @@ mod effect;
 #[allow(clippy::module_inception)]
 mod engine;
 mod event;
+mod evidence;
 mod holds;
 mod ledger;
 mod observer;

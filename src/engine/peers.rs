@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     chain::Height,
     consensus::{self, Body, ConsensusMessage, Mono, Now, ValidatorSet},
-    crypto::{NodeId, PublicKey, Verified},
+    crypto::{Hash256, NodeId, PublicKey, Verified},
     sync::SYNC_GAP,
 };
 
@@ -151,8 +151,19 @@ impl Engine {
         now: Now,
         from: NodeId,
         message: Verified<ConsensusMessage>,
+        vset_hash: Hash256,
         body: Option<Body>,
     ) {
+        let set = match message.height() <= self.ledger.tip() {
+            true => self.ledger.validators_of_tip(),
+            false => self.ledger.validators(),
+        };
+        // The set changed while it was on its way; R9 brings it again, to be checked under this one.
+        if set.hash() != vset_hash {
+            let dropped = consensus::Note::Dropped("checked under another validator set");
+            self.out.push(Effect::Note(dropped));
+            return;
+        }
         // Whoever works above the height that we work at says that this one is decided. Consensus
         // brings it in a moment; if not, nobody at rest would tell us.
         if message.height() > self.ledger.tip().next() {

@@ -102,6 +102,10 @@ impl Entry {
     /// What it is worth to keep or to select: its own rate, or that of its package if better,
     /// since a child that pays well pays for its parents.
     pub(super) fn score(&self) -> Score {
+        // Small, one of each masternode that waits, and no money can be asked of them.
+        if self.transaction.kind.as_ready().is_some() {
+            return (FeeRate::new(u64::MAX, 1), Reverse(self.arrival));
+        }
         let package = FeeRate::new(self.package.fee, self.package.size);
         (self.rate().max(package), Reverse(self.arrival))
     }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     chain::{
-        Amount, Block, Coin, Height, OutPoint, SharedTransaction, TRANSACTION_BYTES_MAX, TimestampMs, TxId,
-        UtxoView, WitnessTxId, check_alone, check_spending,
+        Amount, Block, Coin, Height, MasternodeId, OutPoint, RegistryContext, SharedTransaction,
+        TRANSACTION_BYTES_MAX, TimestampMs, TransactionError, TransactionKind, TxId, UtxoView, WitnessTxId,
+        check_alone, check_spending, judge_registry,
     },
     crypto::Verified,
 };
@@ -26,6 +27,8 @@ use super::{
 pub struct Context<'a> {
     /// Unspent outputs at the tip.
     pub view: &'a dyn UtxoView,
+    /// Masternodes at the tip.
+    pub registry: RegistryContext<'a>,
     /// Height of the next block.
     pub next_height: Height,
     /// The time.
@@ -60,6 +63,11 @@ pub struct Mempool {
     pub(super) by_score: BTreeSet<(Score, Slot)>,
     pub(super) by_age: BTreeMap<(TimestampMs, u64), Slot>,
     by_until: BTreeSet<(Height, Slot)>,
+    /// Transactions that do more than move money: judged again with every block, for what they say
+    /// of the registry may have become wrong.
+    registry_changes: BTreeSet<TxId>,
+    /// The word of pending masternodes that their nodes are there: one of each, free of charge.
+    ready: BTreeMap<MasternodeId, TxId>,
     pub(super) confirmed: RecentSet<TxId>,
     pub(super) rejected: RecentSet<WitnessTxId>,
     pub(super) floor: Floor,
@@ -88,6 +96,8 @@ impl Mempool {
             by_score: BTreeSet::new(),
             by_age: BTreeMap::new(),
             by_until: BTreeSet::new(),
+            registry_changes: BTreeSet::new(),
+            ready: BTreeMap::new(),
             confirmed: RecentSet::new(RECENT_MAX),
             rejected: RecentSet::new(RECENT_MAX),
             floor: Floor::new(),
@@ -210,6 +220,13 @@ impl Mempool {
             return Err(Refusal::Duplicate { of });
         }
         check_alone(transaction)?;
+        let ready = transaction.kind.as_ready();
+        if ready.is_some_and(|(id, _)| self.ready.contains_key(id)) {
+            return Err(Refusal::Duplicate {
+                of: DuplicateOf::Pool,
+            });
+        }
+        judge_registry(transaction, context.registry).map_err(TransactionError::from)?;
         for outpoint in &transaction.inputs {
             if let Some(by) = self.spender_of(outpoint) {
                 return Err(Refusal::DoubleSpend {
@@ -221,7 +238,7 @@ impl Mempool {
         let (coins, parents) = self.coins(transaction, context)?;
         let fee = check_spending(transaction, &coins, context.next_height)?;
         let need = self.floor.need(size);
-        if fee < need {
+        if fee < need && ready.is_none() {
             return Err(Refusal::FeeTooLow { fee, need });
         }
         let ancestors = self.check_chain(&parents)?;
@@ -244,6 +261,8 @@ impl Mempool {
         for outpoint in &transaction.inputs {
             let slot = self.by_id.get(&outpoint.txid).copied();
             let coin = match slot.and_then(|slot| self.slots.get(slot)) {
+                // What a registration locks is never there to be spent.
+                Some(parent) if parent.transaction.kind.locks() == Some(outpoint.index) => None,
                 Some(parent) => {
                     let output = parent.transaction.outputs.get(outpoint.index as usize);
                     output.map(|output| Coin {
@@ -345,6 +364,8 @@ impl Mempool {
             transaction.valid_until_height,
             transaction.size() as u64,
         );
+        let is_registry_change = !matches!(transaction.kind, TransactionKind::Transfer);
+        let ready = transaction.kind.as_ready().map(|(id, _)| *id);
         let arrival = self.arrivals;
         self.arrivals += 1;
         // Time never runs backwards inside the pool, so age order is arrival order.
@@ -372,6 +393,12 @@ impl Mempool {
         self.by_age.insert((entered_ms, arrival), slot);
         if until != Height::GENESIS {
             self.by_until.insert((until, slot));
+        }
+        if is_registry_change {
+            self.registry_changes.insert(txid);
+        }
+        if let Some(id) = ready {
+            self.ready.insert(id, txid);
         }
         for parent in parents {
             if let Some(parent) = self.slots.get_mut(parent) {
@@ -426,6 +453,10 @@ impl Mempool {
         }
         self.claims.release(&entry.transaction);
         self.by_id.remove(&txid);
+        self.registry_changes.remove(&txid);
+        if let Some((id, _)) = entry.transaction.kind.as_ready() {
+            self.ready.remove(id);
+        }
         self.by_age.remove(&(entry.entered_ms, entry.arrival));
         self.by_until
             .remove(&(entry.transaction.valid_until_height, slot));
@@ -473,6 +504,22 @@ impl Mempool {
         self.counters.confirmed += committed.included.len() as u64;
         self.counters.conflicting += committed.conflicting.len() as u64;
         committed
+    }
+
+    /// The registry changed: what it no longer allows leaves with its descendants. Others would wait
+    /// for a block that no proposer makes of it.
+    pub fn drop_outdated(&mut self, context: RegistryContext<'_>) -> Vec<TxId> {
+        let is_outdated = |txid: &&TxId| {
+            let transaction = self.get(txid);
+            transaction.is_some_and(|transaction| judge_registry(transaction, context).is_err())
+        };
+        let outdated: Vec<TxId> = self
+            .registry_changes
+            .iter()
+            .filter(is_outdated)
+            .copied()
+            .collect();
+        outdated.iter().flat_map(|txid| self.drop_invalid(txid)).collect()
     }
 
     /// A proposer found `txid` invalid on the tip: it leaves with its descendants.

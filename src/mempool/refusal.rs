@@ -1,6 +1,6 @@
 //! Why a transaction is not taken, and whether its sender should have known.
 
-use crate::chain::{Amount, Height, OutPoint, TransactionError, TxId, ViewError};
+use crate::chain::{Amount, Height, OutPoint, RegistryError, TransactionError, TxId, ViewError};
 
 /// Where a duplicate was seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,9 @@ pub enum Refusal {
         /// The limit.
         max: usize,
     },
+    /// The registry of masternodes does not allow it as things stand.
+    #[error("{0}")]
+    Registry(RegistryError),
     /// Not valid for another reason.
     #[error("{0}")]
     Invalid(TransactionError),
@@ -109,6 +112,7 @@ impl Refusal {
             Self::Dust { .. } => "dust",
             Self::Expired { .. } => "expired",
             Self::ChainTooLong { .. } => "chain_too_long",
+            Self::Registry(_) => "registry",
             Self::Invalid(_) => "invalid",
             Self::Unavailable(_) => "unavailable",
         }
@@ -127,6 +131,7 @@ impl Refusal {
             | Self::Immature { .. }
             | Self::Expired { .. }
             | Self::ChainTooLong { .. }
+            | Self::Registry(_)
             | Self::Unavailable(_) => false,
         }
     }
@@ -146,6 +151,7 @@ impl From<TransactionError> for Refusal {
             TransactionError::Immature { matures, .. } => Self::Immature { matures },
             TransactionError::Signature { input } => Self::BadSignature { input },
             TransactionError::Expired { until, .. } => Self::Expired { until },
+            TransactionError::Registry(error) => Self::Registry(error),
             other => Self::Invalid(other),
         }
     }

@@ -18,6 +18,7 @@ const NOW: TimestampMs = TimestampMs::new(5_000_000);
 fn context(chain: &TestChain) -> Context<'_> {
     Context {
         view: &chain.view,
+        registry: chain.state.registry_context(),
         next_height: chain.state.tip.height.next(),
         now: NOW,
     }
@@ -468,7 +469,7 @@ proptest! {
         let expected: BTreeSet<TxId> = all.iter().map(|transaction| transaction.txid()).collect();
         prop_assert_eq!(ids(&selected).into_iter().collect::<BTreeSet<_>>(), expected);
         let draft = Draft { transactions: selected, ..chain.draft(1, vec![]) };
-        let assembled = assemble(draft, &chain.state, &chain.view, chain.params()).unwrap();
+        let assembled = assemble(draft, &chain.state, &chain.view, &chain.rules()).unwrap();
         prop_assert_eq!(assembled.refused, vec![]);
         let block: Block = assembled.block.into_inner();
         prop_assert_eq!(chain.connect(block).unwrap().state.totals.utxo_count, 6);

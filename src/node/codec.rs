@@ -2,10 +2,7 @@
 
 use bincode::config;
 
-use crate::{
-    consensus::{Evidence, Record},
-    storage::wal,
-};
+use crate::{consensus::Record, storage::wal};
 
 /// Bytes that are not what the log or the database should hold.
 #[derive(Debug, thiserror::Error)]
@@ -68,19 +65,4 @@ pub(super) fn from_log(entry: &wal::Record) -> Result<Record, RecordError> {
         return Err(RecordError::new("record and its envelope differ"));
     }
     Ok(record)
-}
-
-/// Evidence as the database keeps it; empty if it does not encode, which ours always does.
-pub(super) fn evidence_bytes(evidence: &Evidence) -> Vec<u8> {
-    bincode::encode_to_vec(evidence, layout()).unwrap_or_default()
-}
-
-/// What [`evidence_bytes`] wrote.
-///
-/// # Errors
-/// [`RecordError`] if the bytes are no evidence.
-pub(super) fn evidence_from(bytes: &[u8]) -> Result<Evidence, RecordError> {
-    bincode::decode_from_slice::<Evidence, _>(bytes, layout())
-        .map(|(evidence, _)| evidence)
-        .map_err(RecordError::new)
 }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
 use crate::{
-    chain::Height,
+    chain::{Height, History},
     consensus::{Mono, Now, ValidatorSet},
     engine::{Effect, Engine, EngineView, Event},
     metrics::{Metrics, labels::SignResult},
@@ -38,6 +38,8 @@ pub(super) struct Window {
     pub(super) before: ValidatorSet,
     /// Set of the height above the tip.
     pub(super) current: ValidatorSet,
+    /// Sets of the last periods, which evidence is judged under.
+    pub(super) history: Arc<History>,
 }
 
 /// What other threads read of the engine.
@@ -210,9 +212,13 @@ impl Driver {
         if known.tip != tip {
             let current = self.engine.validators().clone();
             let before = self.engine.validators_of_tip().clone();
-            self.shared
-                .window
-                .store(Arc::new(Window { tip, before, current }));
+            let history = Arc::clone(self.engine.history());
+            self.shared.window.store(Arc::new(Window {
+                tip,
+                before,
+                current,
+                history,
+            }));
         }
     }
 

@@ -102,6 +102,10 @@ impl Facts {
     /// `took_us` holds, for each of its transactions that waited here, the time since acceptance.
     pub(super) fn finalized(&self, committed: &CommittedBlock, at: Moment, took_us: &[u64]) {
         self.heights.finalized(committed, at.mono_ms);
+        let undo = &committed.connected.undo;
+        if !undo.masternodes.is_empty() || undo.history.added_set.is_some() {
+            self.names.refresh(&committed.connected.state);
+        }
         let header = &committed.block.header;
         let (height, hash) = (header.height, committed.hash);
         let txs = u32::try_from(committed.block.transactions.len()).unwrap_or(u32::MAX);
@@ -175,7 +179,7 @@ impl Facts {
             status.utxos = Some(committed.connected.state.totals.utxo_count);
         }
         let votes = u32::try_from(committed.certificate.signatures.len()).unwrap_or(u32::MAX);
-        let n = u32::try_from(committed.connected.state.masternodes.len()).unwrap_or(u32::MAX);
+        let n = u32::try_from(committed.connected.state.validators_len()).unwrap_or(u32::MAX);
         self.tell(EventKind::Final {
             height: height.get(),
             hash: *hash.as_hash(),

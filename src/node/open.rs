@@ -11,8 +11,8 @@ use std::{
 use crossbeam_channel::Sender;
 
 use crate::{
-    chain::{Block, BlockContext, BlockHash, Genesis, Height, connect},
-    consensus::{self, Record, Recovered, Step, ValidatorSet},
+    chain::{Block, BlockContext, BlockHash, Genesis, Height, Rules, connect},
+    consensus::{self, Record, Recovered, Step, ValidatorSet, judge_evidence},
     crypto::{PublicKey, Verified},
     engine::SigningHold,
     storage::{
@@ -174,6 +174,7 @@ fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> R
             Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) => {}
         }
     }
+    let rules = Rules::of(genesis, judge_evidence);
     let reader = store.reader();
     let from = reader.height();
     for (height, certificate) in decided {
@@ -189,8 +190,8 @@ fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> R
             .get(&certificate.block_hash)
             .and_then(|block| checked_before((*block).clone()))
             .ok_or_else(|| fault("its body is not in the log".to_owned()))?;
-        let connected = connect(&block, &reader.state(), &reader, &genesis.params)
-            .map_err(|error| fault(error.to_string()))?;
+        let connected =
+            connect(&block, &reader.state(), &reader, &rules).map_err(|error| fault(error.to_string()))?;
         let batch = CommitBatch {
             block: block.into_inner(),
             certificate: certificate.clone(),
@@ -211,14 +212,17 @@ fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> R
 /// The highest of the last blocks whose certificate holds our signature.
 fn last_signed_on_chain(reader: &StoreReader, me: &PublicKey) -> Result<Option<Height>, NodeError> {
     let state = reader.state();
-    let Some(signer) = ValidatorSet::new(state.validators()).signer_of(me) else {
-        return Ok(None);
+    let signer_at = |height: Height| {
+        let set = state.history.set_at(height)?;
+        ValidatorSet::new(set.keys()).signer_of(me)
     };
     let tip = state.tip.height;
     let mut height = tip;
     while height > Height::GENESIS && tip.blocks_since(height) < LOOK_BACK_BLOCKS {
         let certificate = reader.header(height)?.and_then(|header| header.certificate);
-        if certificate.is_some_and(|certificate| certificate.signers().any(|found| found == signer)) {
+        let signer = signer_at(height);
+        let is_ours = |found: u16| Some(found) == signer;
+        if certificate.is_some_and(|certificate| certificate.signers().any(is_ours)) {
             return Ok(Some(height));
         }
         height = height.saturating_sub(1);

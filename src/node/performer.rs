@@ -33,7 +33,6 @@ use super::{
     barrier::{Barrier, BarrierError},
     bodies::Bodies,
     clock::NodeClock,
-    codec,
     evidence::EvidenceBook,
     facts::Facts,
     gossip::Gossip,
@@ -245,11 +244,15 @@ impl Hands {
         if !self.evidence.insert(&evidence) {
             return;
         }
-        let bytes = codec::evidence_bytes(&evidence);
+        let bytes = evidence.to_bytes();
         if let Err(error) = self.store.add_evidence(evidence.height, &evidence.id(), bytes) {
             tracing::error!(%error, "evidence could not be stored");
         }
         self.facts.evidence(&evidence);
+        // What we found ourselves the engine has told us. A full queue: somebody else's block has it.
+        if from.is_some() {
+            let _ = self.engine.try_send(Event::Evidence(Box::new(evidence.clone())));
+        }
         // A bad proposal's fault may lie in its block, and then convinces only those who saw it; the
         // others see the proposal themselves.
         if evidence.kind != EvidenceKind::BadProposal {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    chain::{Block, ChainState, Height},
+    chain::{Block, ChainState, Height, Masternode, Standing},
     network::{Inbound, Network},
     storage::StoreReader,
     wire::{
@@ -152,10 +152,15 @@ impl Serve {
     fn masternodes(&self, get: &GetMasternodes) -> Option<Message> {
         let state: Arc<ChainState> = self.reader.state();
         let limit = usize::from(get.limit).min(limits::MASTERNODES_PAGE_MAX);
-        let mut entries = state
-            .masternodes
+        // In the order of keys, which the page is asked for by; those who may be connected to.
+        let mut nodes: Vec<&Masternode> = state
+            .registry
             .iter()
-            .filter(|node| get.after.is_none_or(|after| node.validator_key > after));
+            .filter(|node| matches!(node.standing, Standing::Active | Standing::Pending))
+            .filter(|node| get.after.is_none_or(|after| node.validator_key > after))
+            .collect();
+        nodes.sort_unstable_by_key(|node| node.validator_key);
+        let mut entries = nodes.into_iter();
         let page: Vec<MasternodeEntry> = entries
             .by_ref()
             .take(limit)

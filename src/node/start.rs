@@ -18,10 +18,10 @@ use tokio::runtime::Handle;
 
 use crate::{
     chain::Genesis,
-    consensus::ValidatorSet,
+    consensus::{Evidence, ValidatorSet},
     control::{ChainStatus, EventRing, LogFilter, LogRing, Mode, NodeHandle, NodeStatus, StopStatus},
     crypto::SecretKey,
-    engine::{Engine, EngineConfig, Event, Ledger, SharedView, SigningHold, Start},
+    engine::{Engine, EngineConfig, Event, Ledger, SigningHold, Start},
     mempool::PoolLimits,
     metrics::Metrics,
     network::{self, DIALLED_PEERS_MAX, Network, NetworkConfig, PeerEvent, Surroundings},
@@ -35,7 +35,6 @@ use super::{
     barrier::Barrier,
     bodies::Bodies,
     clock::NodeClock,
-    codec,
     driver::{Driver, Shared, Window},
     evidence::{EVIDENCE_MAX, EvidenceBook},
     facts::Facts,
@@ -209,7 +208,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let (outboxes, inboxes) = network::queues();
     let prover = options.signer.clone();
     let may_prove = !options.observer;
-    let members = validators.clone();
+    let members = names.clone();
     let around = Surroundings {
         node_key: options.node_key.clone(),
         chain: ChainIdentity::new(genesis.network, chain_id),
@@ -222,7 +221,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
                 signature,
             })
         }),
-        is_member: Arc::new(move |key| members.signer_of(key).is_some()),
+        is_member: Arc::new(move |key| members.is_current(key)),
         metrics: Arc::clone(&metrics),
         spawner: tasks.clone(),
     };
@@ -236,18 +235,27 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let gossip = Arc::new(Gossip::new(network.clone(), asks));
     let bodies = Arc::new(Bodies::new());
     let remembered = reader.evidence(None, EVIDENCE_MAX)?;
-    let remembered = remembered
+    let remembered: Vec<Evidence> = remembered
         .iter()
-        .filter_map(|(_, _, bytes)| codec::evidence_from(bytes).ok())
+        .filter_map(|(_, _, bytes)| Evidence::from_bytes(bytes).ok())
         .collect();
-    let evidence = Arc::new(EvidenceBook::new(remembered, work.clone()));
-    let tickets = Arc::new(Tickets::default());
-
-    let view: SharedView = Arc::new(reader.clone());
-    let mut ledger = Ledger::new(chain_id, genesis.params, me, (*state).clone(), view, options.pool);
+    let mut ledger = Ledger::new(
+        chain_id,
+        genesis.params,
+        me,
+        (*state).clone(),
+        Arc::new(reader.clone()),
+        options.pool,
+    );
     if let Some(certificate) = tip.certificate.clone() {
         ledger.remember_tip(certificate);
     }
+    for evidence in &remembered {
+        ledger.note_evidence(evidence);
+    }
+    let evidence = Arc::new(EvidenceBook::new(remembered, work.clone()));
+    let tickets = Arc::new(Tickets::default());
+
     let listen_ms = if has_signed && !options.skip_doppelganger {
         (2 * genesis.params.proposal_timeout_ms).clamp(*LISTEN_MS.start(), *LISTEN_MS.end())
     } else {
@@ -265,8 +273,9 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         view: ArcSwap::from_pointee(engine.view(clock.now())),
         window: ArcSwap::from_pointee(Window {
             tip: engine.tip(),
-            before: validators.clone(),
+            before: engine.validators_of_tip().clone(),
             current: validators,
+            history: Arc::clone(&state.history),
         }),
         ticked: AtomicU64::new(clock.mono().micros()),
         performed: Arc::new(AtomicU64::new(clock.mono().micros())),

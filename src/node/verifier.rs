@@ -121,7 +121,12 @@ impl Verifier {
             }
             _ => None,
         };
-        Some(Event::Consensus { from, message, body })
+        Some(Event::Consensus {
+            from,
+            message,
+            vset_hash: domain.vset_hash,
+            body,
+        })
     }
 
     /// Judges a proposal's body: is it the one that was signed, and do its signatures hold? Only for
@@ -215,16 +220,16 @@ impl Verifier {
     fn on_evidence(&self, from: NodeId, evidence: Evidence) {
         let window = self.shared.window.load();
         let far = evidence.height > window.tip.saturating_add(2);
-        let Some(set) = (!far)
-            .then_some(&window.current)
-            .filter(|set| set.hash() == evidence.vset_hash)
-        else {
+        let set = window.history.set_at(evidence.height).filter(|_| !far);
+        let set = set.map(|set| ValidatorSet::new(set.keys()));
+        // Of a period long past, or of one that we are not in yet: nobody's fault.
+        let Some(set) = set.filter(|set| set.hash() == evidence.vset_hash) else {
             return;
         };
-        let domain = self.domain(set);
+        let domain = self.domain(&set);
         match evidence.verify(MessageContext {
             domain: &domain,
-            validators: set,
+            validators: &set,
         }) {
             Ok(()) => self.evidence.add(evidence, Some(from)),
             // True perhaps, but only for those who saw the block: nobody's fault.

@@ -33,6 +33,19 @@ pub enum StoreError {
         /// Ours.
         known: u32,
     },
+    /// Written by an older program, whose chain this one does not continue. Exit code 69.
+    #[error(
+        "database {file} has schema {found}, this binary knows {known} and cannot continue such a chain; start the network anew with `timed init` or `timed devnet files`, or run the older binary",
+        file = .file.display()
+    )]
+    Older {
+        /// Database.
+        file: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
     /// The database belongs to another chain. Exit code 65.
     #[error(
         "database {file} belongs to chain {found}, the genesis file makes chain {expected}; use another --data-dir or the genesis file of that chain",

@@ -17,7 +17,7 @@ use super::{
     disk::Disk,
     pending::PendingBlock,
     redo::RedoFile,
-    schema,
+    schema::{self, StoredState},
 };
 
 /// Undo records kept: the deepest repair that there can be.
@@ -125,11 +125,17 @@ fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
     }
     sort(&mut ops);
     if let Some(last) = window.last() {
-        ops.push(Op::put(
-            Table::Meta,
-            schema::META_TIP,
-            schema::encode(&*last.state),
-        ));
+        let changed = |changed: &dyn Fn(&PendingBlock) -> bool| window.iter().any(|block| changed(block));
+        if changed(&|block| !block.undo.masternodes.is_empty()) {
+            let registry = schema::encode(&*last.state.registry);
+            ops.push(Op::put(Table::Meta, schema::META_REGISTRY, registry));
+        }
+        if changed(&|block| !block.undo.history.is_empty()) {
+            let history = schema::encode(&*last.state.history);
+            ops.push(Op::put(Table::Meta, schema::META_HISTORY, history));
+        }
+        let state = schema::encode(&StoredState::of(&last.state));
+        ops.push(Op::put(Table::Meta, schema::META_TIP, state));
     }
     ops
 }

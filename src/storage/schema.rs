@@ -3,23 +3,24 @@
 //! Keys are big-endian, so that byte order is the order of heights and outpoints. Values are bincode
 //! with fixed-width integers; nothing here is ever hashed or signed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bincode::{Decode, Encode, config};
 
 use crate::{
     chain::{
-        Address, Block, BlockHash, BlockHeader, Coin, CommitCertificate, Height, OutPoint, SharedTransaction,
-        Tip, Totals, TxId, Undo, UtxoDelta,
+        Address, Block, BlockHash, BlockHeader, ChainState, Coin, CommitCertificate, Height, History,
+        HistoryChange, MasternodesBefore, OutPoint, Registry, SetHash, SharedTransaction, Tip, Totals, TxId,
+        Undo, UtxoDelta,
     },
     crypto::Hash256,
 };
 
 use super::backend::{Op, Table};
 
-/// Version of the layout in this file. A newer database is refused, an older one is migrated into a
-/// new generation.
-pub const SCHEMA: u32 = 1;
+/// Version of the layout in this file. A newer database is refused. So is one of version 1: its chain
+/// knew no registry, so that no block of it is a block of a chain of ours.
+pub const SCHEMA: u32 = 2;
 
 /// Largest value that is decoded: four times the largest body.
 const VALUE_BYTES_MAX: usize = 16 << 20;
@@ -28,8 +29,13 @@ const VALUE_BYTES_MAX: usize = 16 << 20;
 pub const META_SCHEMA: &[u8] = b"schema";
 /// Key of the chain id in [`Table::Meta`].
 pub const META_CHAIN: &[u8] = b"chain";
-/// Key of the `ChainState` after the last block in [`Table::Meta`]; written last in every flush.
+/// Key of the [`StoredState`] after the last block in [`Table::Meta`]; written last in every flush.
 pub const META_TIP: &[u8] = b"tip";
+/// Key of the registry of masternodes in [`Table::Meta`]; written when it changed.
+pub const META_REGISTRY: &[u8] = b"registry";
+/// Key of the validator sets and evidence of the last periods in [`Table::Meta`]; written when they
+/// changed.
+pub const META_HISTORY: &[u8] = b"history";
 
 const OUTPOINT_BYTES: usize = 36;
 const ADDRESS_BYTES: usize = 20;
@@ -156,6 +162,43 @@ pub struct StoredUndo {
     pub tip: Tip,
     /// The totals before.
     pub totals: Totals,
+    /// Masternodes that the block changed, as they were before.
+    pub masternodes: MasternodesBefore,
+    /// What the block changed about sets and evidence.
+    pub history: HistoryChange,
+}
+
+/// What the chain's state has besides coins, registry and history, which stand elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct StoredState {
+    /// The last block.
+    pub tip: Tip,
+    /// Sums and the reward period.
+    pub totals: Totals,
+    /// Set hash over the whole state.
+    pub commitment: SetHash,
+}
+
+impl StoredState {
+    /// The part of `state` that every block changes.
+    pub fn of(state: &ChainState) -> Self {
+        Self {
+            tip: state.tip,
+            totals: state.totals.clone(),
+            commitment: state.commitment.clone(),
+        }
+    }
+
+    /// The state with its other parts.
+    pub fn complete(self, registry: Registry, history: History) -> ChainState {
+        ChainState {
+            tip: self.tip,
+            totals: self.totals,
+            commitment: self.commitment,
+            registry: Arc::new(registry),
+            history: Arc::new(history),
+        }
+    }
 }
 
 impl StoredUndo {
@@ -184,6 +227,8 @@ impl StoredUndo {
             },
             tip: self.tip,
             totals: self.totals,
+            masternodes: self.masternodes,
+            history: self.history,
         }
     }
 }

@@ -26,7 +26,7 @@ use super::{
     pending::{Pending, PendingBlock},
     reader::{self, StoreReader},
     redo::RedoFile,
-    schema::{self, StoredHeader, StoredUndo},
+    schema::{self, StoredHeader, StoredState, StoredUndo},
     shared::Shared,
     sled_backend::{CACHE_BYTES, SledBackend},
     writer::{self, FlushOptions, Queue, StoreEvent},
@@ -221,6 +221,8 @@ impl Store {
                 commitment: connected.undo.delta.commitment,
                 tip: connected.undo.tip,
                 totals: connected.undo.totals,
+                masternodes: connected.undo.masternodes,
+                history: connected.undo.history,
             },
             delta: connected.delta,
             state: Arc::new(connected.state),
@@ -330,6 +332,13 @@ fn check_schema(backend: &dyn Backend, expected: Hash256) -> Result<(), StoreErr
             known: schema::SCHEMA,
         });
     }
+    if found < schema::SCHEMA {
+        return Err(StoreError::Older {
+            file: backend.path().to_owned(),
+            found,
+            known: schema::SCHEMA,
+        });
+    }
     match reader::read::<Hash256>(backend, Table::Meta, schema::META_CHAIN)? {
         Some(found) if found == expected => Ok(()),
         Some(found) => Err(StoreError::OtherChain {
@@ -348,10 +357,16 @@ fn check_schema(backend: &dyn Backend, expected: Hash256) -> Result<(), StoreErr
 
 /// The stored state, checked against the block it belongs to; `None` in an empty database.
 fn load_state(backend: &dyn Backend) -> Result<Option<ChainState>, StoreError> {
-    let Some(state) = reader::read::<ChainState>(backend, Table::Meta, schema::META_TIP)? else {
+    let Some(state) = reader::read::<StoredState>(backend, Table::Meta, schema::META_TIP)? else {
         return Ok(None);
     };
     let corrupt = |what: String| StoreError::corrupt(backend.path(), what);
+    let registry = reader::read(backend, Table::Meta, schema::META_REGISTRY)?;
+    let history = reader::read(backend, Table::Meta, schema::META_HISTORY)?;
+    let (Some(registry), Some(history)) = (registry, history) else {
+        return Err(corrupt("masternodes or validator sets are missing".to_owned()));
+    };
+    let state = state.complete(registry, history);
     let tip = state.tip;
     let key = schema::height_key(tip.height);
     let header: Option<StoredHeader> = reader::read(backend, Table::Headers, &key)?;
@@ -397,6 +412,12 @@ fn load_genesis(backend: &dyn Backend, genesis: &Genesis) -> Result<ChainState, 
             schema::META_CHAIN,
             schema::encode(&genesis.chain_id()),
         ),
+        Op::put(
+            Table::Meta,
+            schema::META_REGISTRY,
+            schema::encode(&*state.registry),
+        ),
+        Op::put(Table::Meta, schema::META_HISTORY, schema::encode(&*state.history)),
     ];
     schema::archive_ops(state.tip.hash, &block, None, &mut ops);
     for (outpoint, coin) in &created {
@@ -404,7 +425,8 @@ fn load_genesis(backend: &dyn Backend, genesis: &Genesis) -> Result<ChainState, 
     }
     flush::apply_chunked(backend, &ops)?;
     backend.flush()?;
-    backend.apply(&[Op::put(Table::Meta, schema::META_TIP, schema::encode(&state))])?;
+    let tip = schema::encode(&StoredState::of(&state));
+    backend.apply(&[Op::put(Table::Meta, schema::META_TIP, tip)])?;
     backend.flush()?;
     Ok(state)
 }

@@ -175,7 +175,7 @@ fn coins_of_an_address_are_summed_and_paged() {
 #[test]
 fn evidence_is_shown_in_order() {
     let fixture = Fixture::new(1);
-    let offender = fixture.chain.state.masternodes[1].validator_key;
+    let offender = fixture.chain.state.validators()[1];
     let piece = |height: u64, kind| Evidence {
         kind,
         offender,
@@ -189,7 +189,10 @@ fn evidence_is_shown_in_order() {
     let all = page(0, 10);
     let told: Vec<(u64, &str)> = all.iter().map(|item| (item.height, item.kind.as_str())).collect();
     assert_eq!(told, [(3, "E2"), (9, "E5")]);
-    assert_eq!(all[0].name, fixture.chain.state.masternodes[1].name);
+    assert_eq!(
+        all[0].name,
+        fixture.chain.state.validator(&offender).unwrap().name
+    );
     assert_eq!((page(1, 10).len(), page(0, 1).len(), page(2, 1).len()), (1, 1, 0));
     assert_ne!(all[0].validator, PublicKey::from_bytes([0; 32]));
 }

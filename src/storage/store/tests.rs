@@ -536,20 +536,35 @@ fn a_database_that_contradicts_itself_is_refused_by_name() {
         Op::put(Table::Headers, tip, b"rot".as_slice()),
         Op::delete(Table::Bodies, tip),
         Op::delete(Table::Hashes, hash.as_bytes().as_slice()),
-        Op::put(Table::Meta, schema::META_TIP, schema::encode(&state)),
+        Op::put(
+            Table::Meta,
+            schema::META_TIP,
+            schema::encode(&schema::StoredState::of(&state)),
+        ),
         Op::put(Table::Meta, schema::META_TIP, b"rot".as_slice()),
         Op::delete(Table::Meta, schema::META_CHAIN),
+        Op::delete(Table::Meta, schema::META_REGISTRY),
+        Op::put(Table::Meta, schema::META_HISTORY, b"rot".as_slice()),
     ] {
         let error = refusal(change.clone());
         assert!(matches!(error, StoreError::Corrupt { .. }), "{change:?}: {error}");
         assert!(error.to_string().contains("timed resync"), "{error}");
     }
-    let newer = refusal(Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&2u32)));
+    let newer = refusal(Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&3u32)));
     assert!(matches!(
         newer,
         StoreError::Newer {
-            found: 2,
-            known: 1,
+            found: 3,
+            known: 2,
+            ..
+        }
+    ));
+    let older = refusal(Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&1u32)));
+    assert!(matches!(
+        older,
+        StoreError::Older {
+            found: 1,
+            known: 2,
             ..
         }
     ));
@@ -813,7 +828,7 @@ fn synthetic_block(
             witnesses: inputs
                 .iter()
                 .map(|_| Witness {
-                    public_key: state.masternodes[0].validator_key,
+                    public_key: state.validators()[0],
                     signature: Signature::from_bytes([7; 64]),
                 })
                 .collect(),
@@ -858,6 +873,8 @@ fn synthetic_block(
                 delta: delta.reversed(delta.commitment),
                 tip: before.tip,
                 totals: before.totals,
+                masternodes: Vec::new(),
+                history: HistoryChange::default(),
             },
             delta,
             state: state.clone(),
