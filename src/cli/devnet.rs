@@ -26,8 +26,8 @@ use crate::{
     chain::Network,
     control::{Caller, Command, words::grouped},
     devnet::{
-        DevnetReport, Fleet, Layout, Percentiles, PortRange, Progress, RunPlan, WALLETS, files, run,
-        run_beside, traffic::TrafficPlan,
+        Desk, DevnetReport, Fleet, Layout, Links, Percentiles, PortRange, Progress, RunPlan, WALLETS, files,
+        run, run_beside, traffic::TrafficPlan,
     },
 };
 
@@ -136,21 +136,33 @@ fn headless(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
 fn watched(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
     let place = Place::prepare(arguments)?;
     let plan = plan(arguments, &place.layout)?;
+    // The links stand before any node dials, and until the last one has stopped.
+    let lines = runtime()?;
+    let links = Links::open(lines.handle(), &place.layout)?;
     let first = RunArguments {
         place: args::Place {
             config: Some(place.layout.config(0)),
             ..args::Place::default()
         },
+        peers: links.dialed_by(0),
         ..RunArguments::default()
     };
     let mut fleet = Fleet::new(&plan.program, &place.layout, 1);
+    fleet.dial_through(&links, 1);
     fleet.start()?;
     let service = Service::start(prepare(&first)?)?;
     let stop = CancellationToken::new();
+    let (desk, handle, rates) = Desk::new(
+        place.layout.clone(),
+        links,
+        service.handle().clone(),
+        plan.traffic.rate,
+    );
+    let service = service.with_fleet(handle);
     let (asked, node) = (stop.clone(), service.handle().clone());
     let (report, reported) = oneshot::channel();
     let ended = service.runtime().spawn(async move {
-        match run_beside(plan, &mut fleet, node.clone(), asked.clone()).await {
+        match run_beside(plan, &mut fleet, node.clone(), (desk, rates), asked.clone()).await {
             Ok(None) => {}
             Ok(Some(done)) => {
                 let reason = "the time of the devnet is up".to_owned();

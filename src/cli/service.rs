@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::Environment,
     console::{self, ConsoleHandle, Outcome},
-    control::{LogRing, NodeHandle},
+    control::{FleetHandle, LogRing, NodeHandle},
     node::{self, Node, NodeOptions},
     rpc,
     telemetry::{self, Telemetry},
@@ -40,6 +40,7 @@ pub(super) struct Service {
     telemetry: Telemetry,
     with_console: bool,
     console: console::Config,
+    fleet: Option<FleetHandle>,
     stop_budget: Duration,
 }
 
@@ -128,9 +129,16 @@ impl Service {
             runtime,
             with_console: prepared.with_console,
             console: config.console.clone(),
+            fleet: None,
             telemetry,
             stop_budget,
         })
+    }
+
+    /// Shows the devnet that the node belongs to.
+    pub(super) fn with_fleet(mut self, fleet: FleetHandle) -> Self {
+        self.fleet = Some(fleet);
+        self
     }
 
     /// What faces hold of the node.
@@ -200,6 +208,7 @@ impl Service {
             config: self.console.clone(),
             environment: console::Environment::read(Environment::variable),
             on_terminal: Some(Box::new(move |taken| gate.set(!taken))),
+            fleet: self.fleet.clone(),
             panic_on_key: panic_key(),
         };
         let drawn = console::can_draw(&options.environment)

@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     control::{
-        Alarm, AlarmKind, BlockLine, ChainStatus, ConsensusStatus, Direction, Event, EventKind, HeightMark,
-        HeightTrace, LogLevel, LogLine, Mark, MempoolStatus, Mode, Moment, NodeStatus, PeerRow, PeersStatus,
+        Alarm, AlarmKind, Ban, BanSource, BanTarget, BlockLine, ChainStatus, ConsensusStatus, Direction,
+        Event, EventKind, FleetLink, FleetNode, FleetState, FleetStatus, HeightMark, HeightTrace,
+        LinkWeather, LogLevel, LogLine, Mark, MempoolStatus, Mode, Moment, NodeStatus, PeerRow, PeersStatus,
         Phase, ResourceStatus, RoundEnd, RoundStats, RoundTrace, Severity, SigningStatus, Status, SyncSource,
         SyncState, SyncStatus, Tally, TimerStatus, TraceEvent, TraceKind, ValidatorRow, VoteCell,
         WatchdogStatus, explain,
@@ -67,6 +68,7 @@ fn node() -> NodeStatus {
         data_dir: PathBuf::from("/var/lib/timed/testnet"),
         log_file: Some(PathBuf::from("/var/lib/timed/testnet/logs/timed.log")),
         log_filter: "info".to_owned(),
+        log_filter_until: None,
         p2p_listen: "0.0.0.0:24100".to_owned(),
         rpc_listen: Some("127.0.0.1:24101".to_owned()),
     }
@@ -257,7 +259,28 @@ fn peers() -> PeersStatus {
         max: 50,
         missing: Vec::new(),
         banned: 2,
-        bans: Default::default(),
+        bans: Arc::new(vec![
+            Ban {
+                target: BanTarget::Node(key(120)),
+                source: BanSource::Automatic,
+                by: "score".to_owned(),
+                reason: "rate limit".to_owned(),
+                evidence: String::new(),
+                at_ms: NOW.unix_ms - 1_140_000,
+                until_ms: Some(NOW.unix_ms + 85_260_000),
+                times: 3,
+            },
+            Ban {
+                target: BanTarget::address(std::net::IpAddr::from([192, 0, 2, 7])),
+                source: BanSource::Operator,
+                by: "console".to_owned(),
+                reason: "invalid blocks".to_owned(),
+                evidence: String::new(),
+                at_ms: NOW.unix_ms - 187_000_000,
+                until_ms: None,
+                times: 1,
+            },
+        ]),
         clock_offset_ms: Some(12),
         rows,
     }
@@ -689,6 +712,46 @@ fn logs() -> Vec<Arc<LogLine>> {
         .collect()
 }
 
+/// A devnet of four in which something is going on.
+pub(super) fn fleet() -> FleetStatus {
+    let states = [
+        (FleetState::Running, "this process"),
+        (FleetState::Running, ""),
+        (FleetState::Paused, ""),
+        (FleetState::Down, "killed"),
+    ];
+    FleetStatus {
+        nodes: (0_u16..)
+            .zip(states)
+            .map(|(n, (state, note))| FleetNode {
+                name: format!("node{n}"),
+                state,
+                is_here: n == 0,
+                pid: state.has_process().then_some(4_711 + u32::from(n)),
+                height: (state == FleetState::Running).then_some(812 - u64::from(n)),
+                rss_bytes: state.has_process().then_some(61 << 20),
+                cpu_percent: state.has_process().then_some(3.2),
+                http: format!("127.0.0.1:{}", 24_101 + 2 * n),
+                note: note.to_owned(),
+            })
+            .collect(),
+        links: [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+            .into_iter()
+            .map(|(a, b)| FleetLink {
+                a,
+                b,
+                weather: match (a, b) {
+                    (0, 2) => LinkWeather::Slow,
+                    (_, 3) => LinkWeather::Cut,
+                    _ => LinkWeather::Open,
+                },
+            })
+            .collect(),
+        traffic_per_s: 5.0,
+        dir: "/tmp/timed-devnet-4711".to_owned(),
+    }
+}
+
 /// A model that shows a snapshot as if it had been running at 4 Hz.
 pub(super) fn model(status: Status, size: (u16, u16)) -> Model {
     let mut model = Model {
@@ -697,6 +760,16 @@ pub(super) fn model(status: Status, size: (u16, u16)) -> Model {
         ..Model::default()
     };
     let known = status.revision > 0;
+    // Two minutes of round trips.
+    for sample in 0..24_u64 {
+        let mut rows = status.peers.rows.clone();
+        for (n, row) in rows.iter_mut().enumerate() {
+            let wave = ((sample * 7 + n as u64 * 5) % 9) as u32;
+            row.rtt_ms = row.rtt_ms.map(|rtt| rtt / 2 + rtt.saturating_mul(wave) / 16);
+        }
+        let before = (24 - sample) * 5_000;
+        model.trend.note(NOW.mono_ms - 2_000 - before, &rows);
+    }
     for tick in (0..8_u64).rev() {
         let now = Moment {
             unix_ms: NOW.unix_ms - tick * 250,

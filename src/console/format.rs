@@ -13,6 +13,36 @@ pub(super) fn clock(unix_ms: u64) -> String {
     format!("{:02}:{:02}:{:02}", s / 3_600, s % 3_600 / 60, s % 60)
 }
 
+/// Year, month and day of a number of days since 1970-01-01.
+pub(super) fn date(days: u64) -> (u64, u64, u64) {
+    // Years that begin in March put the leap day at their end (Howard Hinnant, "chrono-compatible
+    // low-level date algorithms").
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + 400 * era + u64::from(month <= 2);
+    (year, month, day)
+}
+
+/// `2026-11-20 14:22Z`.
+pub(super) fn day_and_clock(unix_ms: u64) -> String {
+    let (year, month, day) = date(unix_ms / 86_400_000);
+    let minutes = unix_ms / 60_000 % 1_440;
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}Z",
+        minutes / 60,
+        minutes % 60
+    )
+}
+
 /// `14:22:07.123` UTC.
 pub(super) fn clock_ms(unix_ms: u64) -> String {
     format!("{}.{:03}", clock(unix_ms), unix_ms % 1_000)

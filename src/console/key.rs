@@ -30,6 +30,19 @@ pub(super) enum Input {
     Key(Key),
     /// Text between paste marks: never taken for keys.
     Paste(String),
+    /// What the mouse did, at a column and row from 0.
+    Mouse(Mouse, u16, u16),
+}
+
+/// What a mouse can do here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mouse {
+    /// The left button went down.
+    Press,
+    /// The wheel turned away from the hand.
+    WheelUp,
+    /// The wheel turned towards the hand.
+    WheelDown,
 }
 
 /// A paste beyond this is cut: no field of the console takes more.
@@ -99,6 +112,10 @@ impl Parser {
                 self.pending.clear();
                 self.paste = Some(Vec::new());
             }
+            Parsed::Mouse(mouse, x, y) => {
+                self.pending.clear();
+                out.push(Input::Mouse(mouse, x, y));
+            }
             Parsed::Keys(keys) => {
                 self.pending.clear();
                 out.extend(keys.into_iter().map(Input::Key));
@@ -111,6 +128,7 @@ enum Parsed {
     Incomplete,
     Nothing,
     PasteBegin,
+    Mouse(Mouse, u16, u16),
     Keys(Vec<Key>),
 }
 
@@ -148,6 +166,14 @@ fn parse_csi(all: &[u8], rest: &[u8]) -> Parsed {
     if all == PASTE_BEGIN {
         return Parsed::PasteBegin;
     }
+    if let Some(report) = rest.strip_prefix(b"<") {
+        return match last {
+            b'M' => parse_mouse(&report[..report.len() - 1]),
+            b'0'..=b'9' | b';' | b'<' => Parsed::Incomplete,
+            // Releases (`m`) and whatever else begins like this.
+            _ => Parsed::Nothing,
+        };
+    }
     match last {
         // A key with modifiers (`1;5A`) is taken for the key itself.
         b'A'..=b'D' | b'F' | b'H' => cursor_key(*last).map_or(Parsed::Nothing, one),
@@ -168,6 +194,25 @@ fn parse_csi(all: &[u8], rest: &[u8]) -> Parsed {
         b'[' if rest.len() == 1 => Parsed::Incomplete,
         _ => Parsed::Nothing,
     }
+}
+
+/// `button;column;row`, both from 1.
+fn parse_mouse(report: &[u8]) -> Parsed {
+    let numbers: Option<Vec<u16>> = report
+        .split(|byte| *byte == b';')
+        .map(|part| std::str::from_utf8(part).ok()?.parse().ok())
+        .collect();
+    let Some([button, column, row]) = numbers.as_deref() else {
+        return Parsed::Nothing;
+    };
+    // Bits 2 to 4 are Shift, Alt and Ctrl.
+    let mouse = match button & !0b1_1100 {
+        0 => Mouse::Press,
+        64 => Mouse::WheelUp,
+        65 => Mouse::WheelDown,
+        _ => return Parsed::Nothing,
+    };
+    Parsed::Mouse(mouse, column.saturating_sub(1), row.saturating_sub(1))
 }
 
 fn cursor_key(last: u8) -> Option<Key> {

@@ -13,17 +13,20 @@ pub(super) enum Screen {
     Mempool,
     Sync,
     Logs,
+    /// Only where the node belongs to a devnet of this process.
+    Devnet,
 }
 
 impl Screen {
     /// In the order of their tabs.
-    pub(super) const ALL: [Screen; 6] = [
+    pub(super) const ALL: [Screen; 7] = [
         Screen::Overview,
         Screen::Consensus,
         Screen::Peers,
         Screen::Mempool,
         Screen::Sync,
         Screen::Logs,
+        Screen::Devnet,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Screen {
             Screen::Mempool => "Mempool",
             Screen::Sync => "Sync",
             Screen::Logs => "Logs",
+            Screen::Devnet => "Devnet",
         }
     }
 
@@ -46,6 +50,18 @@ impl Screen {
             Screen::Mempool => "Pool",
             Screen::Sync => "Sync",
             Screen::Logs => "Logs",
+            Screen::Devnet => "Dev",
+        }
+    }
+
+    /// How many panels it has, for the zoom to go through.
+    pub(super) fn panels(self) -> usize {
+        match self {
+            Screen::Overview => 7,
+            Screen::Consensus => 5,
+            Screen::Peers | Screen::Mempool | Screen::Sync => 3,
+            Screen::Logs => 1,
+            Screen::Devnet => 3,
         }
     }
 
@@ -101,6 +117,23 @@ pub(super) enum Action {
     Wrap,
     LogLevel,
     Disconnect,
+    Ban,
+    Unban,
+    Bans,
+    Palette,
+    Zoom,
+    Export,
+    Mouse,
+    NodeStop,
+    NodeKill,
+    NodePause,
+    NodeStart,
+    LinksCut,
+    LinksSlow,
+    LinksSplit,
+    LinksHeal,
+    TrafficUp,
+    TrafficDown,
 }
 
 /// Where a binding holds.
@@ -139,13 +172,16 @@ pub(super) struct Binding {
 const TABLES: &[Screen] = &[Screen::Consensus, Screen::Peers];
 const LOGS: &[Screen] = &[Screen::Logs];
 const CONSENSUS: &[Screen] = &[Screen::Consensus];
+const EVERY: &[Screen] = &Screen::ALL;
 const MOVING: &[Screen] = &[
     Screen::Overview,
     Screen::Consensus,
     Screen::Peers,
     Screen::Sync,
     Screen::Logs,
+    Screen::Devnet,
 ];
+const DEVNET: &[Screen] = &[Screen::Devnet];
 
 const fn view(
     scope: Scope,
@@ -198,6 +234,9 @@ pub(super) const KEYMAP: &[Binding] = &[
     view(Scope::On(CONSENSUS), &[Key::Char('{')], "{", Action::RoundOlder, "one round back", ""),
     view(Scope::On(CONSENSUS), &[Key::Char('}')], "}", Action::RoundNewer, "one round on", "round"),
     view(Scope::On(&[Screen::Peers]), &[Key::Enter], "⏎", Action::Open, "look at the peer", "detail"),
+    act(Scope::On(&[Screen::Peers]), &[Key::Char('B')], "B", Action::Ban, "ban the peer…", "ban"),
+    act(Scope::On(&[Screen::Peers]), &[Key::Char('U')], "U", Action::Unban, "lift the ban that is selected…", "unban"),
+    view(Scope::On(&[Screen::Peers]), &[Key::Char('b')], "b", Action::Bans, "to the list of bans, and back", "bans"),
     act(Scope::On(&[Screen::Peers]), &[Key::Char('D')], "D", Action::Disconnect, "disconnect the peer…", "disconnect"),
     view(Scope::On(LOGS), &[Key::Char('f')], "f", Action::Follow, "follow the newest line", "follow"),
     view(Scope::On(LOGS), &[Key::Char('/')], "/", Action::Find, "find a text", "find"),
@@ -212,13 +251,23 @@ pub(super) const KEYMAP: &[Binding] = &[
     view(Scope::On(LOGS), &[Key::Char('t')], "t", Action::LevelTrace, "show everything", "level"),
     view(Scope::On(LOGS), &[Key::Char('W')], "W", Action::Wrap, "wrap long lines", "wrap"),
     act(Scope::On(LOGS), &[Key::Char('L')], "L", Action::LogLevel, "change what the node logs…", "log level"),
+    act(Scope::On(DEVNET), &[Key::Char('K')], "K", Action::NodeKill, "kill the node, as a power cut would…", "kill"),
+    act(Scope::On(DEVNET), &[Key::Char('X')], "X", Action::NodeStop, "stop the node in order…", "stop"),
+    act(Scope::On(DEVNET), &[Key::Char('P')], "P", Action::NodePause, "freeze the node…, or let it go on", "freeze"),
+    view(Scope::On(DEVNET), &[Key::Char('r')], "r", Action::NodeStart, "start the node again", "start"),
+    view(Scope::On(DEVNET), &[Key::Char('c')], "c", Action::LinksCut, "cut all links of the node, or mend them", "cut"),
+    view(Scope::On(DEVNET), &[Key::Char('w')], "w", Action::LinksSlow, "slow all links of the node, or mend them", "slow"),
+    view(Scope::On(DEVNET), &[Key::Char('v')], "v", Action::LinksSplit, "split the network in two halves", "split"),
+    view(Scope::On(DEVNET), &[Key::Char('u')], "u", Action::LinksHeal, "mend all links", "mend"),
+    view(Scope::On(DEVNET), &[Key::Char('+'), Key::Char('=')], "+", Action::TrafficUp, "more traffic", "traffic"),
+    view(Scope::On(DEVNET), &[Key::Char('-')], "-", Action::TrafficDown, "less traffic", ""),
     view(Scope::On(&[Screen::Overview]), &[Key::Enter], "⏎", Action::Open, "the events' place in the log", "logs"),
     view(Scope::On(CONSENSUS), &[Key::Char('f')], "f", Action::Follow, "back to the live height", "follow"),
     // Everywhere.
     view(Scope::On(MOVING), &[Key::Char('j'), Key::Down], "j ↓", Action::Down, "down", ""),
     view(Scope::On(MOVING), &[Key::Char('k'), Key::Up], "k ↑", Action::Up, "up", ""),
-    view(Scope::On(MOVING), &[Key::Char('h'), Key::Left], "h ←", Action::Left, "left", ""),
-    view(Scope::On(MOVING), &[Key::Char('l'), Key::Right], "l →", Action::Right, "right", ""),
+    view(Scope::On(EVERY), &[Key::Char('h'), Key::Left], "h ←", Action::Left, "left; the panel before, while zoomed", ""),
+    view(Scope::On(EVERY), &[Key::Char('l'), Key::Right], "l →", Action::Right, "right; the next panel, while zoomed", ""),
     view(Scope::On(MOVING), &[Key::Char('g'), Key::Home], "g", Action::Top, "first", ""),
     view(Scope::On(MOVING), &[Key::Char('G'), Key::End], "G", Action::Bottom, "last", ""),
     view(Scope::On(MOVING), &[Key::PageUp], "PgUp", Action::PageUp, "a page up", ""),
@@ -231,11 +280,16 @@ pub(super) const KEYMAP: &[Binding] = &[
     view(Scope::All, &[Key::Char('4')], "4", Action::Screen(Screen::Mempool), "Mempool", ""),
     view(Scope::All, &[Key::Char('5')], "5", Action::Screen(Screen::Sync), "Sync", ""),
     view(Scope::All, &[Key::Char('6')], "6", Action::Screen(Screen::Logs), "Logs", ""),
+    view(Scope::All, &[Key::Char('7')], "7", Action::Screen(Screen::Devnet), "Devnet, under timed devnet", ""),
     view(Scope::All, &[Key::Tab], "Tab", Action::NextScreen, "next screen", "next"),
     view(Scope::All, &[Key::BackTab], "S-Tab", Action::PreviousScreen, "previous screen", ""),
     view(Scope::All, &[Key::Char('p'), Key::Char(' ')], "p", Action::Pause, "hold the view; the node goes on", "pause"),
     view(Scope::All, &[Key::Char('a')], "a", Action::Acknowledge, "acknowledge alarms", "ack"),
     view(Scope::All, &[Key::Char('y')], "y", Action::Copy, "copy (OSC 52)", "copy"),
+    view(Scope::All, &[Key::Char(':')], ":", Action::Palette, "commands by name; Tab completes, ↑ repeats", "commands"),
+    view(Scope::All, &[Key::Char('z')], "z", Action::Zoom, "one panel over the whole screen, and back", "zoom"),
+    view(Scope::All, &[Key::Char('x')], "x", Action::Export, "write screen and snapshot to <data>/exports", ""),
+    view(Scope::All, &[Key::Char('m')], "m", Action::Mouse, "mouse on or off; off keeps the terminal's selection", ""),
     view(Scope::All, &[Key::Char('t')], "t", Action::Theme, "next theme", ""),
     view(Scope::All, &[Key::Ctrl('l')], "^L", Action::Redraw, "draw everything again", ""),
     view(Scope::All, &[Key::Esc], "Esc", Action::Back, "back one level; never leaves", ""),

@@ -8,6 +8,8 @@
 //! The screen is left as it was found however the console ends: detach, stop, panic, a signal, or a
 //! terminal that went away.
 
+mod export;
+mod fleet;
 mod format;
 mod glyphs;
 mod key;
@@ -20,6 +22,7 @@ mod source;
 mod terminal;
 mod text;
 mod theme;
+mod trend;
 mod update;
 mod view;
 mod vm;

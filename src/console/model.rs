@@ -5,15 +5,17 @@ use std::{
     sync::Arc,
 };
 
+use ratatui::layout::Rect;
 use tui_input::Input;
 
 use super::{
     keymap::Screen,
     session::Session,
     theme::{Depth, ThemeName},
+    trend::Trend,
 };
 use crate::{
-    control::{Event, LogLevel, LogLine, LogRing, Moment, Status},
+    control::{BanTarget, Command, Event, FleetStatus, LogLevel, LogLine, LogRing, Moment, Status},
     crypto::PublicKey,
 };
 
@@ -39,7 +41,7 @@ pub(super) struct Shown {
 }
 
 /// The whole state of the console.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     /// What the console looks through.
     pub(super) session: Session,
@@ -55,6 +57,20 @@ pub(super) struct Model {
     pub(super) peers: TableState,
     pub(super) log: LogState,
     pub(super) events_scroll: usize,
+    /// The panel that has the whole screen, by its place among the screen's panels.
+    pub(super) zoom: Option<usize>,
+    /// Whether the terminal tells of the mouse.
+    pub(super) mouse: bool,
+    /// What the last frame has where, for the mouse.
+    pub(super) spots: Vec<(Rect, Spot)>,
+    /// Lines that were typed into the palette, oldest first.
+    pub(super) history: Vec<String>,
+    /// The devnet that the node belongs to, if it does.
+    pub(super) fleet: Option<Arc<FleetStatus>>,
+    /// The node that the cursor of the Devnet screen is on.
+    pub(super) fleet_at: u16,
+    /// Round trips of the peers lately.
+    pub(super) trend: Trend,
     pub(super) toasts: Vec<Toast>,
     pub(super) theme: ThemeName,
     pub(super) depth: Depth,
@@ -80,6 +96,14 @@ impl Model {
     /// What to draw: the held view while paused, else the live one.
     pub(super) fn shown(&self) -> &Shown {
         self.held.as_ref().unwrap_or(&self.live)
+    }
+
+    /// The screens there are, in the order of their tabs.
+    pub(super) fn screens(&self) -> &'static [Screen] {
+        match self.fleet {
+            Some(_) => &Screen::ALL,
+            None => &Screen::ALL[..Screen::ALL.len() - 1],
+        }
     }
 
     /// How many snapshots per second came lately; `None` until that is known.
@@ -139,6 +163,10 @@ pub(super) enum Overlay {
         focus: LeaveButton,
     },
     Dialog(Dialog),
+    /// A stop that was confirmed and waits until no block would be late for it.
+    StopWaits {
+        since_ms: u64,
+    },
     /// Details of one validator.
     Validator(PublicKey),
     /// Details of one peer.
@@ -173,19 +201,65 @@ pub(super) enum Act {
     Stop,
     /// Tier 1: close a session.
     Disconnect { peer: PublicKey, name: String },
+    /// Tier 1: keep a node out. `choice` is an index into [`Act::BAN_LENGTHS`].
+    Ban {
+        target: BanTarget,
+        name: String,
+        choice: usize,
+        reason: String,
+    },
+    /// Tier 1: let somebody in again.
+    Unban { target: BanTarget, name: String },
+    /// Tier 2: let everybody in again.
+    UnbanAll,
     /// Tier 1: change what the node logs. Index into [`Act::LOG_FILTERS`].
     LogFilter { choice: usize },
+    /// Tier 1: end or freeze a node of the devnet.
+    Node { node: u16, name: String, fate: Fate },
+}
+
+/// What can be done to a node of a devnet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Stop,
+    Kill,
+    Pause,
+}
+
+impl Fate {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Fate::Stop => "Stop",
+            Fate::Kill => "Kill",
+            Fate::Pause => "Freeze",
+        }
+    }
 }
 
 impl Act {
     /// The filters the dialog offers.
     pub(super) const LOG_FILTERS: [&'static str; 5] = ["error", "warn", "info", "debug", "trace"];
 
+    /// How long a ban may last, in words and seconds.
+    pub(super) const BAN_LENGTHS: [(&'static str, Option<u64>); 5] = [
+        ("1 h", Some(3_600)),
+        ("24 h", Some(Command::BAN_SECONDS)),
+        ("7 d", Some(604_800)),
+        ("30 d", Some(2_592_000)),
+        ("for ever", None),
+    ];
+    /// The one that a new question begins with: a day.
+    pub(super) const BAN_DAY: usize = 1;
+
     /// Whether the name of the network must be typed.
     pub(super) fn is_typed(&self) -> bool {
         match self {
-            Act::Stop => true,
-            Act::Disconnect { .. } | Act::LogFilter { .. } => false,
+            Act::Stop | Act::UnbanAll => true,
+            Act::Disconnect { .. }
+            | Act::Ban { .. }
+            | Act::Unban { .. }
+            | Act::LogFilter { .. }
+            | Act::Node { .. } => false,
         }
     }
 }
@@ -195,6 +269,27 @@ impl Act {
 pub(super) struct Prompt {
     pub(super) kind: PromptKind,
     pub(super) input: Input,
+    /// What was typed before Tab began to offer completions of it.
+    pub(super) typed: Option<String>,
+    /// How far back in the history it is, from 1.
+    pub(super) back: usize,
+}
+
+/// A place that can be clicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spot {
+    Screen(Screen),
+    Pick(Pick),
+}
+
+/// A row that can be selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pick {
+    Validator(PublicKey),
+    Peer(PublicKey),
+    Line(u64),
+    Node(u16),
+    Ban(BanTarget),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +299,8 @@ pub(super) enum PromptKind {
     Find,
     Filter,
     Target,
+    /// A command by its name.
+    Palette,
 }
 
 impl PromptKind {
@@ -212,6 +309,7 @@ impl PromptKind {
             PromptKind::Rows | PromptKind::Filter => "filter",
             PromptKind::Find => "find",
             PromptKind::Target => "target",
+            PromptKind::Palette => "command",
         }
     }
 }
@@ -309,6 +407,10 @@ pub(super) struct TableState {
     pub(super) sort: PeerSort,
     pub(super) reverse: bool,
     pub(super) filter: Needle,
+    /// The cursor is in the list of bans.
+    pub(super) in_bans: bool,
+    /// The ban it is on.
+    pub(super) ban: Option<BanTarget>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use serde::{Deserialize, Serialize};
 
 use super::{Depth, GlyphName, ThemeName};
+use crate::control::FleetHandle;
 
 /// The `[console]` section of the config.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ pub struct Options {
     pub environment: Environment,
     /// Told when the terminal is taken and given back; shuts the log's way to stderr meanwhile.
     pub on_terminal: Option<OnTerminal>,
+    /// The devnet that the node belongs to; its screen is there only with it.
+    pub fleet: Option<FleetHandle>,
     /// Panics when this key is pressed. For the test that shows what happens then; never set otherwise.
     pub panic_on_key: Option<char>,
 }

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    Outcome, Source,
+    Outcome, Source, export,
+    fleet::FleetFeed,
     key::{Input, Key, Parser},
     model::Model,
     options::Options,
@@ -47,6 +48,7 @@ pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closi
         size: size(),
         ..Model::default()
     };
+    let mut fleet = options.fleet.clone().map(FleetFeed::open);
     let mut parser = Parser::default();
     let mut painted: Option<(ThemeName, Theme)> = None;
     let mut drawn: Option<Instant> = None;
@@ -91,6 +93,11 @@ pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closi
                 messages.extend(news);
             }
         }
+        if let Some(fleet) = &mut fleet {
+            let news = fleet.news();
+            dirty.data |= !news.is_empty();
+            messages.extend(news);
+        }
         let answers = feed.answers();
         dirty.input |= !answers.is_empty();
         messages.extend(answers);
@@ -108,7 +115,7 @@ pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closi
             dirty.input = true;
         }
         let toasts = model.toasts.len();
-        if let Some(outcome) = take_in(&mut model, feed.as_mut(), screen, messages) {
+        if let Some(outcome) = take_in(&mut model, feed.as_mut(), fleet.as_mut(), screen, messages) {
             return outcome;
         }
         dirty.input |= toasts != model.toasts.len();
@@ -129,14 +136,15 @@ pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closi
             ascii: options.is_ascii(),
         };
         let clear = std::mem::take(&mut model.redraw);
-        let mut page = model.page;
+        let mut drawing = view::Drawn::default();
         let frame = screen.draw(model.size, clear, |buffer| {
-            page = view::draw(&model, &look, buffer)
+            drawing = view::draw(&model, &look, buffer)
         });
         if frame.is_err() {
             return Outcome::TerminalLost;
         }
-        model.page = page;
+        model.page = drawing.page;
+        model.spots = drawing.spots;
         drawn = Some(Instant::now());
         dirty = Dirty::default();
     }
@@ -160,6 +168,7 @@ fn drain(screen: &Screen, parser: &mut Parser, bytes: Vec<u8>) -> Vec<Input> {
 fn take_in(
     model: &mut Model,
     feed: &mut dyn Feed,
+    mut fleet: Option<&mut FleetFeed>,
     screen: &mut Screen,
     messages: Vec<Msg>,
 ) -> Option<Outcome> {
@@ -168,14 +177,29 @@ fn take_in(
         for effect in update(model, message) {
             match effect {
                 Effect::Command(id, command) => queue.extend(feed.send(id, command)),
+                Effect::Fleet(id, command) => {
+                    if let Some(fleet) = fleet.as_deref_mut() {
+                        queue.extend(fleet.send(id, command));
+                    }
+                }
                 Effect::Copy(text) => {
                     if screen.copy(&text).is_err() {
                         return Some(Outcome::TerminalLost);
                     }
                 }
+                Effect::Mouse(on) => {
+                    if screen.mouse(on).is_err() {
+                        return Some(Outcome::TerminalLost);
+                    }
+                }
+                Effect::Export => {
+                    queue.push_back(Msg::Exported(export::write(model, &screen.text())));
+                }
                 Effect::Suspend => {
                     suspend(screen);
                     model.redraw = true;
+                    // Giving the terminal back switched it off.
+                    model.mouse = false;
                 }
                 Effect::Exit(outcome) => return Some(outcome),
             }

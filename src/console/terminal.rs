@@ -30,6 +30,10 @@ use rustix::{
 /// Whether this process holds the terminal in its drawing state now.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Button presses and the wheel, in the notation that knows no limit of columns; not every motion.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
 /// Bytes read in one go: more than any key, less than a page.
 const READ_BYTES: usize = 1_024;
 /// Bytes handed to the terminal in one go; it is asked for room before each.
@@ -53,6 +57,7 @@ pub fn restore() {
         goodbye,
         EndSynchronizedUpdate,
         event::DisableBracketedPaste,
+        crossterm::style::Print(MOUSE_OFF),
         cursor::Show,
         terminal::LeaveAlternateScreen,
     );
@@ -196,6 +201,18 @@ impl Screen {
     pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
         queue!(self.backend, CopyToClipboard::to_clipboard_from(text))?;
         Write::flush(&mut self.backend)
+    }
+
+    /// Asks the terminal to tell of the mouse, or to keep it to itself.
+    pub(super) fn mouse(&mut self, on: bool) -> io::Result<()> {
+        let words = if on { MOUSE_ON } else { MOUSE_OFF };
+        queue!(self.backend, crossterm::style::Print(words))?;
+        Write::flush(&mut self.backend)
+    }
+
+    /// The characters on show, for an export.
+    pub(super) fn text(&self) -> String {
+        super::view::text(&self.shown)
     }
 
     /// Waits for input, at most as long as told.

@@ -1,15 +1,22 @@
 //! The console's laws: what keys may do, how figures read, what every screen looks like, and that
 //! nothing a peer sends or a terminal does can break it.
 
+mod colours;
+mod devnet;
 mod frames;
 mod keys;
+mod palette;
 mod parts;
 mod screens;
+
+use std::sync::Arc;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
+    fixture,
     key::{Input, Key},
+    keymap::Screen,
     model::Model,
     theme::{Depth, Role, Theme, ThemeName},
     update::{Effect, Msg, update},
@@ -29,7 +36,7 @@ fn frame(model: &Model) -> Buffer {
 
 /// The characters of a frame, without trailing blanks.
 fn text(buffer: &Buffer) -> String {
-    lines(buffer, |buffer, x, y| buffer[(x, y)].symbol().to_owned())
+    view::text(buffer)
 }
 
 /// The roles of a frame, one letter per cell; `.` for plain text.
@@ -85,6 +92,14 @@ fn lines(buffer: &Buffer, cell: impl Fn(&Buffer, u16, u16) -> String) -> String 
         out.push('\n');
     }
     out
+}
+
+/// Turns to a screen; to the devnet's with a devnet.
+fn show(model: &mut Model, screen: Screen) {
+    if screen == Screen::Devnet {
+        model.fleet = Some(Arc::new(fixture::fleet()));
+    }
+    model.screen = screen;
 }
 
 fn press(model: &mut Model, key: Key) -> Vec<Effect> {

@@ -1,7 +1,9 @@
 //! Colours, and the only file that names one. The rest of the console speaks in roles.
 //!
 //! Contrast figures of "night" and "day" stand in docs; the terminal's own background is never
-//! painted. No state is told by colour alone: each has its glyph or word as well.
+//! painted. No state is told by colour alone: each has its glyph or word as well. The colours of states
+//! were searched for the greatest distance between any two under normal sight and three kinds of
+//! colour-blindness; tests/colours.rs measures it.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -180,9 +182,9 @@ fn night(role: Role) -> Style {
             dim: rgb(0x8b_93_a1),
             border: rgb(0x5b_65_77),
             accent: rgb(0x53_9b_f5),
-            ok: rgb(0xa6_da_95),
+            ok: rgb(0xb7_ee_a6),
             warn: rgb(0xf0_e4_42),
-            err: rgb(0xff_6b_4a),
+            err: rgb(0xf7_69_47),
             crit: (rgb(0xff_ff_ff), rgb(0xb3_26_1e)),
             select: rgb(0x2a_31_40),
             button: (rgb(0x11_15_1c), rgb(0x53_9b_f5)),
@@ -199,13 +201,13 @@ fn day(role: Role) -> Style {
             text: rgb(0x1f_23_28),
             dim: rgb(0x59_63_6e),
             border: rgb(0x81_8b_98),
-            accent: rgb(0x09_69_da),
-            ok: rgb(0x1a_6f_31),
-            warn: rgb(0x8a_5a_00),
-            err: rgb(0xc1_2f_12),
+            accent: rgb(0x25_5b_e5),
+            ok: rgb(0x24_85_4e),
+            warn: rgb(0x96_73_00),
+            err: rgb(0x7a_1a_12),
             crit: (rgb(0xff_ff_ff), rgb(0xb3_26_1e)),
             select: rgb(0xdd_e7_f5),
-            button: (rgb(0xff_ff_ff), rgb(0x09_69_da)),
+            button: (rgb(0xff_ff_ff), rgb(0x25_5b_e5)),
             found: (rgb(0x1f_23_28), rgb(0xf5_d9_5a)),
             rest: rgb(0xc4_cc_d6),
         },

@@ -2,12 +2,15 @@
 //! reads no clock, touches nothing outside.
 
 mod act;
+mod fleet;
+mod mouse;
 mod moving;
 mod overlay;
+pub(super) mod palette;
 mod prompt;
 mod session;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use tui_input::{Input as Line, InputRequest};
 
@@ -21,13 +24,20 @@ use super::{
     },
     session::{Link, Through},
     theme::{Depth, Theme},
+    vm,
 };
 use crate::control::{
-    Batch, Command, CommandError, Event, LogLevel, LogLine, Moment, Reply, Status, words::counted,
+    BanTarget, Batch, Command, CommandError, Event, FleetCommand, FleetStatus, LogLevel, LogLine, Moment,
+    Reply, Status, words::counted,
 };
+
+pub(super) use act::STOP_WAITS_MS;
 
 /// A second Ctrl-C within this stops the node, a third leaves at once.
 const INTERRUPT_MS: u64 = 3_000;
+
+/// What the list says of a ban by key, which asks for no words.
+const BAN_REASON: &str = "by hand at the console";
 
 /// What can happen to the console.
 #[derive(Debug)]
@@ -36,6 +46,8 @@ pub(super) enum Msg {
     Resize(u16, u16),
     /// A new snapshot.
     Status(Arc<Status>),
+    /// How the devnet is now.
+    Fleet(Arc<FleetStatus>),
     Events(Batch<Event>),
     Logs(Batch<Arc<LogLine>>),
     #[allow(
@@ -54,15 +66,23 @@ pub(super) enum Msg {
     Clock(Moment),
     /// A command was answered.
     Answer(u64, Result<Reply, CommandError>),
+    /// The screen was written to a file, or was not.
+    Exported(Result<PathBuf, String>),
 }
 
 /// What the console asks of the world.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Effect {
     /// Ask the node; the answer comes back with the number.
     Command(u64, Command),
+    /// Ask the devnet; the answer comes back with the number.
+    Fleet(u64, FleetCommand),
     /// Put text on the clipboard.
     Copy(String),
+    /// Write what is on screen to files.
+    Export,
+    /// Have the terminal tell of the mouse, or not.
+    Mouse(bool),
     /// Give the terminal to the shell until it brings us back.
     Suspend,
     /// End the console.
@@ -74,6 +94,10 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Input(Input::Key(key)) => on_key(model, key),
         Msg::Input(Input::Paste(text)) => on_paste(model, &text),
+        Msg::Input(Input::Mouse(mouse, x, y)) => {
+            mouse::on_mouse(model, mouse, x, y);
+            Vec::new()
+        }
         Msg::Resize(width, height) => {
             model.size = (width, height);
             Vec::new()
@@ -81,7 +105,12 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Status(status) => {
             let now = model.live.now.mono_ms;
             keep(&mut model.arrivals, [now], ARRIVALS_MAX);
+            model.trend.note(now, &status.peers.rows);
             model.live.status = status;
+            act::stop_when_safe(model)
+        }
+        Msg::Fleet(fleet) => {
+            model.fleet = Some(fleet);
             Vec::new()
         }
         Msg::Link(link) => {
@@ -105,10 +134,18 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Clock(now) => {
             model.live.now = now;
             model.toasts.retain(|toast| toast.until_ms > now.mono_ms);
-            Vec::new()
+            act::stop_when_safe(model)
         }
         Msg::Answer(id, answer) => {
             on_answer(model, id, answer);
+            Vec::new()
+        }
+        Msg::Exported(Ok(path)) => {
+            model.toast(ToastKind::Done, format!("written: {}", path.display()));
+            Vec::new()
+        }
+        Msg::Exported(Err(reason)) => {
+            model.toast(ToastKind::Refused, format!("not written: {reason}"));
             Vec::new()
         }
     }
@@ -152,8 +189,7 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
         return overlay::on_overlay_key(model, key);
     }
     if model.prompt.is_some() {
-        prompt::on_prompt_key(model, key);
-        return Vec::new();
+        return prompt::on_prompt_key(model, key);
     }
     match keymap::lookup(model.screen, key) {
         Some(action) => on_action(model, action),
@@ -192,8 +228,13 @@ fn on_interrupt(model: &mut Model) -> Vec<Effect> {
 fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Screen(screen) => go(model, screen),
-        Action::NextScreen => go(model, neighbour(model.screen, 1)),
-        Action::PreviousScreen => go(model, neighbour(model.screen, Screen::ALL.len() - 1)),
+        Action::NextScreen => go(model, neighbour(model, 1)),
+        Action::PreviousScreen => go(model, neighbour(model, model.screens().len() - 1)),
+        Action::Left | Action::Right if model.zoom.is_some() && model.screen.panels() > 1 => {
+            let panels = model.screen.panels();
+            let by = if action == Action::Right { 1 } else { panels - 1 };
+            model.zoom = model.zoom.map(|at| (at + by) % panels);
+        }
         Action::Up
         | Action::Down
         | Action::PageUp
@@ -231,12 +272,12 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Sort => match model.screen {
             Screen::Consensus => model.votes.sort = model.votes.sort.next(),
             Screen::Peers => model.peers.sort = model.peers.sort.next(),
-            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs => {}
+            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs | Screen::Devnet => {}
         },
         Action::SortReverse => match model.screen {
             Screen::Consensus => model.votes.reverse = !model.votes.reverse,
             Screen::Peers => model.peers.reverse = !model.peers.reverse,
-            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs => {}
+            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs | Screen::Devnet => {}
         },
         Action::Pause => {
             model.held = match model.held {
@@ -253,7 +294,7 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
                 model.votes.height = None;
                 model.votes.round = None;
             }
-            Screen::Overview | Screen::Peers | Screen::Mempool | Screen::Sync => {}
+            Screen::Overview | Screen::Peers | Screen::Mempool | Screen::Sync | Screen::Devnet => {}
         },
         Action::Acknowledge => return act::acknowledge(model),
         Action::Copy => return act::copy(model),
@@ -274,6 +315,25 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
                     model.toast(ToastKind::Info, format!("theme {}", model.theme.word()));
                 }
             }
+        }
+        Action::Palette => prompt::begin(model, PromptKind::Palette, String::new()),
+        Action::Zoom => {
+            model.zoom = match model.zoom {
+                Some(_) => None,
+                None => Some(0),
+            };
+        }
+        Action::Export => return vec![Effect::Export],
+        Action::Mouse => {
+            model.mouse = !model.mouse;
+            model.toast(
+                ToastKind::Info,
+                match model.mouse {
+                    true => "mouse on: click tabs and rows, turn the wheel; hold Shift to select text",
+                    false => "mouse off: the terminal selects text",
+                },
+            );
+            return vec![Effect::Mouse(model.mouse)];
         }
         Action::Redraw => model.redraw = true,
         Action::Leave => {
@@ -305,18 +365,55 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
                 ask(model, Act::Disconnect { peer, name });
             }
         }
+        Action::NodeStop
+        | Action::NodeKill
+        | Action::NodePause
+        | Action::NodeStart
+        | Action::LinksCut
+        | Action::LinksSlow
+        | Action::LinksSplit
+        | Action::LinksHeal
+        | Action::TrafficUp
+        | Action::TrafficDown => return fleet::on_action(model, action),
+        Action::Ban => {
+            if let Some(row) = moving::selected_peer(model) {
+                let name = row.name.clone().unwrap_or_else(|| row.id.short());
+                let act = Act::Ban {
+                    target: BanTarget::Node(row.id),
+                    name,
+                    choice: Act::BAN_DAY,
+                    reason: BAN_REASON.to_owned(),
+                };
+                ask(model, act);
+            }
+        }
+        Action::Unban => match moving::selected_ban(model) {
+            Some(ban) => {
+                let target = ban.target;
+                let name = vm::peers::ban_name(&model.shown().status, &target);
+                ask(model, Act::Unban { target, name });
+            }
+            None => model.toast(ToastKind::Info, "nobody is banned"),
+        },
+        Action::Bans => model.peers.in_bans = !model.peers.in_bans,
         // Handled before the table is asked.
         Action::Interrupt | Action::Suspend => {}
     }
     Vec::new()
 }
 
-fn neighbour(screen: Screen, by: usize) -> Screen {
-    Screen::ALL[(screen.index() + by) % Screen::ALL.len()]
+fn neighbour(model: &Model, by: usize) -> Screen {
+    let screens = model.screens();
+    screens[(model.screen.index() + by) % screens.len()]
 }
 
 fn go(model: &mut Model, screen: Screen) {
+    if !model.screens().contains(&screen) {
+        model.toast(ToastKind::Info, "this screen is there under timed devnet only");
+        return;
+    }
     model.came_from = None;
+    model.zoom = None;
     model.screen = screen;
 }
 
@@ -345,17 +442,21 @@ fn open(model: &mut Model) {
             }
         }
         Screen::Peers => {
+            model.peers.in_bans = false;
             if let Some(id) = moving::selected_peer(model).map(|row| row.id) {
                 model.peers.selected = Some(id);
                 model.overlay = Some(Overlay::Peer(id));
             }
         }
-        Screen::Mempool | Screen::Sync | Screen::Logs => {}
+        Screen::Mempool | Screen::Sync | Screen::Logs | Screen::Devnet => {}
     }
 }
 
 /// One level back: what was narrowed down on this screen, then where one came from.
 fn back(model: &mut Model) {
+    if model.zoom.take().is_some() {
+        return;
+    }
     match model.screen {
         Screen::Logs if !model.log.find.is_empty() => model.log.find = Needle::default(),
         Screen::Logs if !model.log.filter.is_empty() => model.log.filter = Needle::default(),
@@ -365,6 +466,7 @@ fn back(model: &mut Model) {
             model.votes.round = None;
         }
         Screen::Consensus if !model.votes.filter.is_empty() => model.votes.filter = Needle::default(),
+        Screen::Peers if model.peers.in_bans => model.peers.in_bans = false,
         Screen::Peers if !model.peers.filter.is_empty() => model.peers.filter = Needle::default(),
         _ => {
             if let Some(screen) = model.came_from.take() {

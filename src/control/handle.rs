@@ -7,7 +7,9 @@ use std::sync::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Caller, Clock, Command, CommandError, CommandRequest, EventRing, LogRing, Query, Reply, Status};
+use super::{
+    Caller, Clock, Command, CommandError, CommandRequest, EventRing, LogRing, Moment, Query, Reply, Status,
+};
 
 /// The node as faces see it.
 #[derive(Clone)]
@@ -136,6 +138,11 @@ pub trait LogFilter: Send + Sync {
     /// # Errors
     /// If the text is not a filter; the old one stays.
     fn set(&self, filter: &str) -> Result<(), LogFilterError>;
+
+    /// When the filter in force gives way to the one before; `None` if it stays.
+    fn until(&self) -> Option<Moment> {
+        None
+    }
 }
 
 /// Text that is not a log filter.

@@ -14,6 +14,7 @@ mod command;
 mod consequence;
 mod events;
 mod explain;
+mod fleet;
 mod handle;
 mod health;
 mod logs;
@@ -26,12 +27,16 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
+pub use crate::wire::{Ban, BanSource, BanTarget};
 pub use alarms::{Alarm, AlarmBook, AlarmChange, AlarmKind, Severity};
 pub use clock::{Clock, Moment};
 pub use command::{Caller, Command, CommandError, CommandRequest, Reply};
 pub use consequence::{BanConsequence, ban_consequence};
 pub use events::{Event, EventKind, EventRing};
 pub use explain::{Explanation, explain};
+pub use fleet::{
+    FleetCommand, FleetHandle, FleetLink, FleetNode, FleetRequest, FleetState, FleetStatus, LinkWeather,
+};
 pub use handle::{LogFilter, LogFilterError, NodeHandle, WatchGuard, Watchers};
 pub use health::{CRITICAL_TICK_LIMIT_MS, assess};
 pub use logs::{LogLevel, LogLine, LogRing};

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DevnetError, Layout, process::NodeProcess};
+use super::{DevnetError, Layout, links::Links, process::NodeProcess};
 
 /// How long nodes may take to stop in order before they are killed; a node's own limit is the same.
 pub const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -23,6 +23,14 @@ impl Fleet {
             nodes: (first..layout.nodes())
                 .map(|node| NodeProcess::new(program, layout, node))
                 .collect(),
+        }
+    }
+
+    /// Has every node dial through these links, from the next start on. `first` is the number of the
+    /// fleet's first node.
+    pub fn dial_through(&mut self, links: &Links, first: u16) {
+        for (node, process) in (first..).zip(&mut self.nodes) {
+            process.dial(&links.dialed_by(node));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -61,6 +62,7 @@ pub async fn load(plan: LoadPlan, stop: CancellationToken) -> Result<LoadReport,
         .progress()
         .await
         .map_or(status.height, |progress| progress.height);
-    let seen = traffic::run(traffic_plan, vec![target], purse, height, stop).await;
+    let rates = watch::channel(plan.rate).1;
+    let seen = traffic::run(traffic_plan, rates, vec![target], purse, height, stop).await;
     Ok(LoadReport::new(seen))
 }

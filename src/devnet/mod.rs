@@ -10,6 +10,7 @@
 
 mod agreement;
 mod coins;
+mod desk;
 mod error;
 pub mod figures;
 pub mod files;
@@ -19,6 +20,7 @@ mod funds;
 mod histogram;
 mod layout;
 pub mod link;
+mod links;
 mod load;
 pub mod parent;
 mod ports;
@@ -32,10 +34,12 @@ pub mod traffic;
 mod tests;
 
 pub use agreement::Agreement;
+pub use desk::Desk;
 pub use error::DevnetError;
 pub use fleet::{Fleet, STOP_LIMIT};
 pub use histogram::{Histogram, Percentiles};
 pub use layout::{Layout, NODES_MAX, WALLETS};
+pub use links::{LINKED_NODES_MAX, Links};
 pub use load::{LoadPlan, load};
 pub use ports::PortRange;
 pub use report::{DevnetReport, Interval, LoadReport};

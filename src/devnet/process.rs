@@ -71,6 +71,13 @@ impl NodeProcess {
         self
     }
 
+    /// Has it dial these addresses and no others, from the next start on.
+    pub fn dial(&mut self, addresses: &[String]) {
+        for address in addresses {
+            self.arguments.extend(["--peer".to_owned(), address.clone()]);
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

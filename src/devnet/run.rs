@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DevnetError, DevnetReport, Fleet, Layout,
+    Desk, DevnetError, DevnetReport, Fleet, Layout,
     coins::Purse,
     error::io_error,
     figures::{ProcessFigures, directory_bytes},
@@ -87,7 +88,8 @@ pub async fn run(
     let targets: Vec<Target> = (0..plan.layout.nodes())
         .map(|node| Target::http(&plan.layout.url(node)))
         .collect::<Result<_, _>>()?;
-    let report = drive(&plan, &mut fleet, targets, None, started, &stop, &tell).await;
+    let mut nobody = None;
+    let report = drive(&plan, &mut fleet, targets, &mut nobody, started, &stop, &tell).await;
     tell(Progress::Stopping);
     let killed = fleet.stop().await;
     let mut report = report?;
@@ -100,7 +102,7 @@ pub async fn run(
 }
 
 /// Drives a devnet whose first node runs in this process, behind `first`, and whose other nodes are
-/// `fleet`'s; the caller has started them all and stops them all. Gives the report when the plan's time
+/// `fleet`'s, for whoever acts on it at `desk`; the caller has started them all and stops them all. Gives the report when the plan's time
 /// is up, and nothing when `stop` is cancelled before: then all nodes stop, and nothing is waited for.
 ///
 /// # Errors
@@ -109,6 +111,7 @@ pub async fn run_beside(
     plan: RunPlan,
     fleet: &mut Fleet,
     first: NodeHandle,
+    desk: (Desk, watch::Receiver<f64>),
     stop: CancellationToken,
 ) -> Result<Option<DevnetReport>, DevnetError> {
     let started = Instant::now();
@@ -116,10 +119,10 @@ pub async fn run_beside(
     let targets: Vec<Target> = std::iter::once(Ok(Target::Local(first)))
         .chain(others)
         .collect::<Result<_, _>>()?;
-    let own = Some(std::process::id());
+    let mut desk = Some(desk);
     let driven = async {
         fleet.wait_ready(READY_LIMIT).await?;
-        drive(&plan, fleet, targets, own, started, &stop, &|_| {}).await
+        drive(&plan, fleet, targets, &mut desk, started, &stop, &|_| {}).await
     };
     tokio::select! {
         biased;
@@ -132,21 +135,27 @@ async fn drive(
     plan: &RunPlan,
     fleet: &mut Fleet,
     targets: Vec<Target>,
-    own: Option<u32>,
+    desk: &mut Option<(Desk, watch::Receiver<f64>)>,
     started: Instant,
     stop: &CancellationToken,
     tell: &impl Fn(Progress),
 ) -> Result<DevnetReport, DevnetError> {
     let before = lowest(&targets).await;
-    let purse = match plan.traffic.rate > 0.0 {
+    // With a desk the traffic may begin later, if somebody asks for it.
+    let purse = match plan.traffic.rate > 0.0 || desk.is_some() {
         true => fund(plan, &targets).await?,
         false => Purse::new(Default::default(), Vec::new(), targets.len(), 1),
+    };
+    let own = desk.is_some().then(std::process::id);
+    let rates = match desk {
+        Some((_, rates)) => rates.clone(),
+        None => watch::channel(plan.traffic.rate).1,
     };
     let mut errors = Vec::new();
     let mut first_block = None;
     let seen = tokio::select! {
-        seen = traffic::run(plan.traffic, targets.clone(), purse, before, stop.clone()) => seen,
-        never = watch(fleet, &mut errors) => match never {},
+        seen = traffic::run(plan.traffic, rates, targets.clone(), purse, before, stop.clone()) => seen,
+        never = look_after(fleet, desk, &targets, &mut errors) => match never {},
         never = tell_the_first_block(&targets[0], before + 1, started, &mut first_block, tell) => match never {},
         never = tell_the_end(plan, stop, tell) => match never {},
     };
@@ -163,7 +172,15 @@ async fn drive(
 }
 
 /// Looks after the nodes until it is dropped.
-async fn watch(fleet: &mut Fleet, errors: &mut Vec<String>) -> Infallible {
+async fn look_after(
+    fleet: &mut Fleet,
+    desk: &mut Option<(Desk, watch::Receiver<f64>)>,
+    targets: &[Target],
+    errors: &mut Vec<String>,
+) -> Infallible {
+    if let Some((desk, _)) = desk {
+        return desk.serve(fleet, targets, errors, ERRORS_MAX).await;
+    }
     loop {
         tokio::time::sleep(WATCH_EVERY).await;
         errors.extend(fleet.unexpected_ends().iter().map(ToString::to_string));

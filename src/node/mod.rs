@@ -22,6 +22,7 @@ mod error;
 mod evidence;
 mod facts;
 mod gossip;
+mod log_filter;
 mod names;
 mod open;
 mod operator;

@@ -24,6 +24,7 @@ use super::{
     driver::Shared,
     evidence::EvidenceBook,
     facts::Facts,
+    log_filter::LentFilter,
     names::Names,
     operator::{Operator, Submissions},
     query::Lookups,
@@ -114,6 +115,10 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
         peers_max: u32::try_from(parts.peers_max).unwrap_or(u32::MAX),
         clock: parts.clock,
     };
+    let log_filter = Arc::new(LentFilter::new(parts.log_filter, faces));
+    parts
+        .tasks
+        .start("log filter", Arc::clone(&log_filter).give_back());
     let builder = StatusBuilder::new(known, Arc::clone(&alarms), Arc::clone(&parts.events));
     let sources = Sources {
         clock: parts.clock,
@@ -126,7 +131,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
         metrics: parts.metrics,
         host,
         watchdog: findings,
-        log_filter: Arc::clone(&parts.log_filter),
+        log_filter: log_filter.clone(),
         log_lines_dropped: parts.log_lines_dropped,
         stop: stopping.clone(),
     };
@@ -139,7 +144,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
         clock: faces,
         events: Arc::clone(&parts.events),
         alarms,
-        log_filter: parts.log_filter,
+        log_filter,
         peers: Arc::new(parts.network),
         status: status.clone(),
         ask_stop,

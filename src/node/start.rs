@@ -372,6 +372,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         data_dir: options.data_dir.clone(),
         log_file: options.log_file.clone(),
         log_filter: options.log_filter.current(),
+        log_filter_until: None,
         p2p_listen: network.listening().to_string(),
         rpc_listen: options.rpc_listen.clone(),
     };

@@ -201,6 +201,7 @@ fn console_child() {
                 std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
             }),
             on_terminal: None,
+            fleet: None,
             panic_on_key: Some('!'),
         };
         let console = console::spawn(Source::Node(handle.clone()), options).unwrap();

@@ -5,7 +5,7 @@ use std::{
     fs,
     io::Read,
     ops::{Deref, DerefMut},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -432,4 +432,138 @@ fn children_of(place: &Path) -> Vec<u32> {
         }
     }
     pids
+}
+
+/// A devnet of four with its console, on its seventh screen.
+struct Devnet {
+    term: Term,
+    place: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Devnet {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("net");
+        let mut command = command(TIMED);
+        command.args(["devnet", "--nodes", "4", "--txs", "2", "--dir"]);
+        command.arg(&place);
+        let mut term = Term::spawn(command, 120, 36);
+        term.sees("live 4/4");
+        term.keys("7");
+        term.sees("4 of 4 run");
+        Self {
+            term,
+            place,
+            _dir: dir,
+        }
+    }
+
+    /// The row of a node on the screen.
+    fn row(&self, node: &str) -> String {
+        let text = self.term.text();
+        let line = text.lines().find(|line| line.contains(node));
+        line.unwrap_or_default().to_owned()
+    }
+
+    fn shows(&self, node: &str, word: &str) {
+        self.term
+            .waits(&format!("{node} to be {word}"), |_| self.row(node).contains(word));
+    }
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        signal(self.term.pid(), "TERM");
+        let begun = Instant::now();
+        while self.term.is_alive() && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(
+            children_of(&self.place).is_empty() || std::thread::panicking(),
+            "nodes outlive their devnet"
+        );
+    }
+}
+
+#[test]
+fn pty_devnet_nodes_are_killed_frozen_stopped_and_started() {
+    let mut net = Devnet::start();
+    net.term.keys("j");
+    net.term.keys("K");
+    net.term.sees("3 of 4 stay, quorum 3: at the limit");
+    net.term.keys("y");
+    net.shows("node1", "down");
+    net.shows("node1", "killed");
+    assert_eq!(children_of(&net.place).len(), 2);
+    // A second one would halt the chain, and the question says so first.
+    net.term.keys("jP");
+    net.term.sees("finality halts");
+    net.term.keys("y");
+    net.shows("node2", "paused");
+    net.term.sees("✖ nothing can become final");
+    // Whom the chain waits for stands there, by name.
+    net.term.waits("the names of both", |term| {
+        let text = term.text();
+        let line = text
+            .lines()
+            .find(|line| line.contains("waits for"))
+            .unwrap_or_default();
+        line.contains("node1") && line.contains("node2")
+    });
+    net.term.keys("P");
+    net.shows("node2", "running");
+    net.term.keys("kr");
+    net.shows("node1", "running");
+    net.term.sees("● enough");
+    net.term.keys("jj");
+    net.term.keys("Xy");
+    net.shows("node3", "stopped in order");
+}
+
+#[test]
+fn pty_devnet_a_peer_is_banned_and_let_in_again() {
+    let mut net = Devnet::start();
+    net.term.keys("3");
+    net.term.sees("3 of 3");
+    net.term.keys("jB");
+    net.term.sees("is a validator: 3 of 4 stay reachable,");
+    net.term.sees("quorum is 3. One more loss halts finality.");
+    net.term.keys("y");
+    net.term.sees("2 of 2");
+    net.term.sees("by hand at the console");
+    net.term.keys("bU");
+    net.term.sees("Lift the ban?");
+    net.term.keys("y");
+    net.term.sees("nobody is banned");
+    // It comes back by itself.
+    net.term.sees("3 of 3");
+}
+
+#[test]
+fn pty_devnet_the_log_level_is_changed_and_goes_back_by_itself() {
+    let mut net = Devnet::start();
+    net.term.keys("6");
+    net.term.sees("node logs info");
+    net.term.keys("L");
+    net.term.sees("It goes back by itself after 10 minutes.");
+    net.term.keys("\x1b[Cy");
+    net.term.sees("node logs debug for 9 m");
+}
+
+#[test]
+fn pty_devnet_links_are_cut_and_mended_and_traffic_rises() {
+    let mut net = Devnet::start();
+    net.term.keys("v");
+    net.term.sees("4 cut");
+    net.term.sees("✖ nothing can become final");
+    net.term.keys("u");
+    net.term.sees("all open");
+    net.term.sees("● enough");
+    net.term.keys("++");
+    net.term.sees("10 tx/s asked for");
+    net.term.keys(":cut node1 node2\r");
+    net.term.sees("1 cut");
+    net.term.keys(":mend node1 node2\r");
+    net.term.sees("all open");
 }

@@ -10,7 +10,7 @@ use super::{
         model::Model,
         update::{Msg, update},
     },
-    frame, press, roles, text, type_text,
+    frame, press, roles, show, text, type_text,
 };
 use crate::control::{Status, StepState, StopStatus, StopStep};
 
@@ -49,7 +49,7 @@ fn screens_look_as_they_were_approved() {
                     continue;
                 }
                 let mut model = fixture::model(status.clone(), size);
-                model.screen = screen;
+                show(&mut model, screen);
                 let name = screen.name().to_lowercase();
                 snapshot(&format!("{name}_{}x{}_{state}", size.0, size.1), &model);
             }
@@ -93,6 +93,19 @@ fn overlays_look_as_they_were_approved() {
             &format!("disconnect_{tag}"),
             &open(&[Key::Char('3'), Key::Char('j'), Key::Char('D')]),
         );
+        snapshot(
+            &format!("ban_{tag}"),
+            &open(&[Key::Char('3'), Key::Char('j'), Key::Char('B')]),
+        );
+        let mut palette = open(&[Key::Char(':')]);
+        type_text(&mut palette, "s");
+        press(&mut palette, Key::Tab);
+        snapshot(&format!("palette_{tag}"), &palette);
+        snapshot(
+            &format!("zoom_{tag}"),
+            &open(&[Key::Char('2'), Key::Char('z'), Key::Right]),
+        );
+        snapshot(&format!("bans_{tag}"), &open(&[Key::Char('3'), Key::Char('b')]));
         snapshot(
             &format!("loglevel_{tag}"),
             &open(&[Key::Char('6'), Key::Char('L')]),

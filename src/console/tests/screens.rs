@@ -10,7 +10,7 @@ use super::{
         model::Model,
         theme::{Depth, Theme, ThemeName},
     },
-    draw, frame, press, text,
+    draw, frame, press, show, text,
 };
 use crate::control::{LogLevel, PeerRow, Status, words::printable};
 
@@ -103,7 +103,7 @@ fn every_size_is_drawn() {
         for height in heights {
             for mut model in models((width, height)) {
                 for screen in Screen::ALL {
-                    model.screen = screen;
+                    show(&mut model, screen);
                     draw(&model, &night, false);
                 }
             }
@@ -138,7 +138,7 @@ fn overlays_are_drawn_at_every_size() {
 fn no_cell_holds_what_could_steer_a_terminal() {
     for mut model in models((120, 36)) {
         for screen in Screen::ALL {
-            model.screen = screen;
+            show(&mut model, screen);
             for cell in &frame(&model).content {
                 assert_eq!(printable(cell.symbol()), cell.symbol());
             }
@@ -151,7 +151,7 @@ fn the_ascii_set_is_ascii() {
     let night = Theme::new(ThemeName::Night, Depth::TrueColour);
     for mut model in models((120, 36)) {
         for screen in Screen::ALL {
-            model.screen = screen;
+            show(&mut model, screen);
             for cell in &draw(&model, &night, true).content {
                 assert!(cell.symbol().is_ascii(), "{:?}", cell.symbol());
             }
@@ -163,7 +163,7 @@ fn the_ascii_set_is_ascii() {
     // What the console itself draws has a twin; only text of others may become a question mark.
     let mut model = fixture::model(fixture::voting(), (120, 36));
     for screen in Screen::ALL {
-        model.screen = screen;
+        show(&mut model, screen);
         let drawn = text(&draw(&model, &night, true));
         assert!(!drawn.replace("? help", "").contains('?'), "{drawn}");
     }
@@ -173,7 +173,7 @@ fn the_ascii_set_is_ascii() {
 fn help_shows_every_key_of_its_screen() {
     for screen in Screen::ALL {
         let mut model = fixture::model(fixture::healthy(), (120, 60));
-        model.screen = screen;
+        show(&mut model, screen);
         press(&mut model, Key::Char('?'));
         let drawn = text(&frame(&model));
         for binding in KEYMAP.iter().filter(|binding| binding.scope.holds(screen)) {
@@ -188,7 +188,7 @@ fn the_footer_always_names_help_and_the_way_out() {
     for width in [60, 80, 120, 200] {
         for screen in Screen::ALL {
             let mut model = fixture::model(fixture::healthy(), (width, 36));
-            model.screen = screen;
+            show(&mut model, screen);
             let drawn = text(&frame(&model));
             let last = drawn.lines().last().unwrap();
             assert!(last.contains("? help") && last.contains("q leave"), "{last}");

@@ -4,12 +4,12 @@ use super::{
     super::{
         key::Key,
         keymap::Screen,
-        model::{Act, Model, Overlay, ToastKind},
+        model::{Act, Fate, Model, Overlay, ToastKind},
     },
     Effect, moving,
     prompt::edit,
 };
-use crate::control::Command;
+use crate::control::{Command, FleetCommand, Status};
 
 /// Keys while a question is open. Tier 1: the button or `y`. Tier 2: the network's name, then the button.
 pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
@@ -29,7 +29,15 @@ pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
                     _ => (*choice + 1).min(Act::LOG_FILTERS.len() - 1),
                 };
             }
-            Act::Stop | Act::Disconnect { .. } => dialog.on_act = key == Key::Right,
+            Act::Ban { choice, .. } => {
+                *choice = match key {
+                    Key::Left => choice.saturating_sub(1),
+                    _ => (*choice + 1).min(Act::BAN_LENGTHS.len() - 1),
+                };
+            }
+            Act::Stop | Act::UnbanAll | Act::Unban { .. } | Act::Disconnect { .. } | Act::Node { .. } => {
+                dialog.on_act = key == Key::Right
+            }
         },
         Key::Char('y') if !typed => return carry_out(model),
         Key::Char('n') if !typed => model.overlay = None,
@@ -54,18 +62,92 @@ fn carry_out(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     match dialog.act {
-        Act::Stop => stop(model, "operator at the console"),
+        Act::Stop if leads_soon(&model.live.status) => {
+            model.overlay = Some(Overlay::StopWaits {
+                since_ms: model.live.now.mono_ms,
+            });
+            Vec::new()
+        }
+        Act::Stop => stop(model, BY_HAND),
         Act::Disconnect { peer, name } => send(
             model,
             Command::DisconnectPeer { peer },
             format!("disconnect {name}"),
         ),
+        Act::Ban {
+            target,
+            name,
+            choice,
+            reason,
+        } => {
+            let (length, seconds) = Act::BAN_LENGTHS[choice];
+            let command = Command::BanPeer {
+                target,
+                seconds,
+                reason,
+            };
+            send(model, command, format!("{name} banned, {length}"))
+        }
+        Act::Unban { target, name } => send(
+            model,
+            Command::UnbanPeer { target },
+            format!("{name} may come back"),
+        ),
+        Act::UnbanAll => send(model, Command::ClearBans, "all bans lifted".to_owned()),
+        Act::Node { node, name, fate } => {
+            let (command, words) = match fate {
+                Fate::Stop => (FleetCommand::Stop { node }, "asked to stop"),
+                Fate::Kill => (FleetCommand::Kill { node }, "killed"),
+                Fate::Pause => (FleetCommand::Pause { node }, "frozen"),
+            };
+            super::fleet::send(model, command, format!("{name} {words}"))
+        }
         Act::LogFilter { choice } => {
             let filter = Act::LOG_FILTERS[choice].to_owned();
             let words = format!("log level {filter}");
             send(model, Command::SetLogFilter { filter }, words)
         }
     }
+}
+
+/// How long a stop waits for a moment at which no block would be late for it.
+pub(in super::super) const STOP_WAITS_MS: u64 = 60_000;
+const BY_HAND: &str = "operator at the console";
+
+/// Whether the others would wait for this node's proposal if it stopped now: it leads this height or the
+/// next. Not while the chain waits anyway, and not where nobody else could go on.
+fn leads_soon(status: &Status) -> bool {
+    let consensus = &status.consensus;
+    status.signing.signing
+        && consensus.overdue_ms == 0
+        && !consensus.view_changing
+        && consensus.reachable(status.at) > consensus.quorum
+        && matches!(consensus.we_lead_in, Some(0 | 1))
+}
+
+/// Sends a stop that waited, once nobody would wait for our proposal.
+pub(super) fn stop_when_safe(model: &mut Model) -> Vec<Effect> {
+    let Some(Overlay::StopWaits { since_ms }) = model.overlay else {
+        return Vec::new();
+    };
+    let waited = model.live.now.mono_ms.saturating_sub(since_ms);
+    match waited < STOP_WAITS_MS && leads_soon(&model.live.status) {
+        true => Vec::new(),
+        false => stop(model, BY_HAND),
+    }
+}
+
+/// Keys while a stop waits.
+pub(super) fn on_waiting_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    match key {
+        Key::Enter => return stop(model, BY_HAND),
+        Key::Esc => {
+            model.overlay = None;
+            model.toast(ToastKind::Info, "not stopped");
+        }
+        _ => {}
+    }
+    Vec::new()
 }
 
 /// Asks for the stop, once.
@@ -116,6 +198,11 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
             let chain = &shown.status.chain;
             Some(format!("{} {}", chain.height, chain.hash))
         }
+        Screen::Devnet => model
+            .fleet
+            .as_ref()
+            .and_then(|fleet| fleet.nodes.get(usize::from(model.fleet_at)))
+            .map(|node| format!("{} http://{}", node.name, node.http)),
         Screen::Consensus => moving::selected_validator(model).map(|id| id.to_string()),
         Screen::Peers => moving::selected_peer(model).map(|row| format!("{} {}", row.id, row.address)),
         Screen::Logs => moving::selected_line(model).map(|line| {

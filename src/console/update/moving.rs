@@ -9,7 +9,7 @@ use super::super::{
     vm,
 };
 use crate::{
-    control::{LogLine, PeerRow},
+    control::{Ban, LogLine, PeerRow},
     crypto::PublicKey,
 };
 
@@ -35,11 +35,26 @@ pub(super) fn step(model: &mut Model, action: Action) {
             let ids = vm::consensus::order(model);
             model.votes.selected = moved_id(&ids, model.votes.selected, model.page, action);
         }
+        Screen::Peers if model.peers.in_bans => {
+            let bans = &model.shown().status.peers.bans;
+            let last = bans.len().saturating_sub(1);
+            let at = selected_ban_at(model).unwrap_or(0);
+            let to = moved(at, last, model.page, action);
+            model.peers.ban = bans.get(to).map(|ban| ban.target);
+        }
         Screen::Peers => {
             let ids = vm::peers::order(model);
             model.peers.selected = moved_id(&ids, model.peers.selected, model.page, action);
         }
         Screen::Logs => step_logs(model, action),
+        Screen::Devnet => {
+            let last = model
+                .fleet
+                .as_ref()
+                .map_or(0, |fleet| fleet.nodes.len())
+                .saturating_sub(1);
+            model.fleet_at = moved(usize::from(model.fleet_at), last, model.page, action) as u16;
+        }
         Screen::Mempool | Screen::Sync => {}
     }
 }
@@ -196,6 +211,18 @@ pub(super) fn selected_peer(model: &Model) -> Option<&PeerRow> {
         .filter(|id| ids.contains(id))
         .or_else(|| ids.first().copied())?;
     model.shown().status.peers.rows.iter().find(|row| row.id == id)
+}
+
+fn selected_ban_at(model: &Model) -> Option<usize> {
+    let target = model.peers.ban?;
+    let bans = &model.shown().status.peers.bans;
+    bans.iter().position(|ban| ban.target == target)
+}
+
+/// The ban the cursor is on, or the newest.
+pub(super) fn selected_ban(model: &Model) -> Option<&Ban> {
+    let bans = &model.shown().status.peers.bans;
+    bans.get(selected_ban_at(model).unwrap_or(0))
 }
 
 /// The log line the cursor is on, or the newest.

@@ -79,5 +79,6 @@ pub(super) fn on_overlay_key(model: &mut Model, key: Key) -> Vec<Effect> {
             Vec::new()
         }
         Overlay::Dialog(_) => act::on_dialog_key(model, key),
+        Overlay::StopWaits { .. } => act::on_waiting_key(model, key),
     }
 }

@@ -8,12 +8,14 @@ use super::super::{
     model::{Model, Needle, Prompt, PromptKind},
 };
 
-use super::moving;
+use super::{Effect, moving, palette};
 
 pub(super) fn begin(model: &mut Model, kind: PromptKind, text: String) {
     model.prompt = Some(Prompt {
         kind,
         input: Line::new(text),
+        typed: None,
+        back: 0,
     });
 }
 
@@ -28,12 +30,17 @@ pub(super) fn prompt(model: &mut Model) {
             let text = model.peers.filter.text().to_owned();
             begin(model, PromptKind::Rows, text);
         }
-        Screen::Overview | Screen::Mempool | Screen::Sync => {}
+        Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Devnet => {}
     }
 }
 
-pub(super) fn on_prompt_key(model: &mut Model, key: Key) {
-    let Some(prompt) = &mut model.prompt else { return };
+pub(super) fn on_prompt_key(model: &mut Model, key: Key) -> Vec<Effect> {
+    let Some(prompt) = &mut model.prompt else {
+        return Vec::new();
+    };
+    if prompt.kind == PromptKind::Palette {
+        return palette::on_key(model, key);
+    }
     match key {
         Key::Enter => {
             let kind = prompt.kind;
@@ -53,6 +60,7 @@ pub(super) fn on_prompt_key(model: &mut Model, key: Key) {
             apply_prompt(model);
         }
     }
+    Vec::new()
 }
 
 /// What is typed holds at once.
@@ -63,11 +71,12 @@ pub(super) fn apply_prompt(model: &mut Model) {
         PromptKind::Rows => match model.screen {
             Screen::Peers => model.peers.filter = needle,
             Screen::Consensus => model.votes.filter = needle,
-            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs => {}
+            Screen::Overview | Screen::Mempool | Screen::Sync | Screen::Logs | Screen::Devnet => {}
         },
         PromptKind::Find => model.log.find = needle,
         PromptKind::Filter => model.log.filter = needle,
         PromptKind::Target => model.log.target = needle,
+        PromptKind::Palette => {}
     }
 }
 

@@ -4,6 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::super::{
     format::{fit, printable},
+    model::Spot,
     text::Row,
     theme::{Role, Theme},
     vm::Panel,
@@ -13,11 +14,26 @@ use super::super::{
 pub(super) struct Canvas<'a> {
     buffer: &'a mut Buffer,
     theme: &'a Theme,
+    spots: Vec<(Rect, Spot)>,
 }
 
 impl<'a> Canvas<'a> {
     pub(super) fn new(buffer: &'a mut Buffer, theme: &'a Theme) -> Self {
-        Self { buffer, theme }
+        Self {
+            buffer,
+            theme,
+            spots: Vec::new(),
+        }
+    }
+
+    /// Notes what can be clicked in an area.
+    pub(super) fn spot(&mut self, area: Rect, spot: Spot) {
+        self.spots.push((area.intersection(self.buffer.area), spot));
+    }
+
+    /// All that can be clicked.
+    pub(super) fn into_spots(self) -> Vec<(Rect, Spot)> {
+        self.spots
     }
 
     /// A row from the left edge of an area. Text is stripped of everything that could steer a terminal.
@@ -87,6 +103,9 @@ impl<'a> Canvas<'a> {
         for (at, line) in panel.lines.iter().take(usize::from(inner.height)).enumerate() {
             let y = inner.y + at as u16;
             let row = Rect::new(inner.x + 1, y, inner.width.saturating_sub(2), 1);
+            if let Some((_, pick)) = panel.picks.iter().find(|(line, _)| *line == at) {
+                self.spot(Rect::new(inner.x, y, inner.width, 1), Spot::Pick(*pick));
+            }
             if line.selected {
                 let whole = Rect::new(inner.x, y, inner.width, 1);
                 self.spread(row, &line.row, &line.right);

@@ -7,7 +7,8 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
     glyphs,
-    model::{Model, Overlay},
+    keymap::Screen,
+    model::{Model, Overlay, PromptKind, Spot},
     text::Row,
     theme::{Role, Theme},
     vm::{self, Panel},
@@ -25,15 +26,44 @@ pub(super) struct Look<'a> {
     pub(super) ascii: bool,
 }
 
-/// Draws the whole frame. Returns how many rows the list on show has, for paging.
-pub(super) fn draw(model: &Model, look: &Look<'_>, buffer: &mut Buffer) -> usize {
+/// What a frame tells about itself.
+#[derive(Debug, Default)]
+pub(super) struct Drawn {
+    /// How many rows the list on show has, for paging.
+    pub(super) page: usize,
+    /// What can be clicked where.
+    pub(super) spots: Vec<(Rect, Spot)>,
+}
+
+/// Draws the whole frame.
+pub(super) fn draw(model: &Model, look: &Look<'_>, buffer: &mut Buffer) -> Drawn {
     let area = buffer.area;
     let mut canvas = Canvas::new(buffer, look.theme);
     let page = frame(model, &mut canvas, area);
+    let spots = canvas.into_spots();
     if look.ascii {
         glyphs::to_ascii(buffer);
     }
-    page
+    Drawn { page, spots }
+}
+
+/// The characters of a frame, a line each, without trailing blanks.
+pub(super) fn text(buffer: &Buffer) -> String {
+    let area = buffer.area;
+    let mut out = String::new();
+    for y in area.top()..area.bottom() {
+        let mut line = String::new();
+        let mut x = area.left();
+        while x < area.right() {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            // A wide character is followed by a cell that it covers.
+            x += unicode_width::UnicodeWidthStr::width(symbol).max(1) as u16;
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
 }
 
 fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
@@ -55,7 +85,9 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
     let (left, right) = vm::frame::header(model, width);
     canvas.spread(next_row(), &left, &right);
     let (left, right) = vm::frame::tabs(model, width);
-    canvas.spread(next_row(), &left, &right);
+    let row = next_row();
+    canvas.spread(row, &left, &right);
+    tab_spots(canvas, row, &left);
     if let Some((role, left, right)) = vm::frame::banner(model.shown(), width) {
         let row = next_row();
         if role == Role::Crit {
@@ -71,8 +103,44 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
     let full = area.width >= FULL.0 && area.height >= FULL.1;
     let page = screens::draw(model, canvas, body, full);
     overlay(model, canvas, body);
+    completions(model, canvas, body);
     toasts(model, canvas, body);
     page
+}
+
+/// Each tab's label begins with its number, which is where it leads.
+fn tab_spots(canvas: &mut Canvas<'_>, row: Rect, tabs: &Row) {
+    let mut x = row.x;
+    for piece in &tabs.pieces {
+        let width = unicode_width::UnicodeWidthStr::width(piece.text.as_str()) as u16;
+        let number = piece
+            .text
+            .chars()
+            .find(char::is_ascii_digit)
+            .and_then(|c| c.to_digit(10));
+        let screen = number.and_then(|number| Screen::ALL.get((number as usize).checked_sub(1)?));
+        if let Some(screen) = screen {
+            canvas.spot(Rect::new(x, row.y, width, 1), Spot::Screen(*screen));
+        }
+        x = x.saturating_add(width);
+    }
+}
+
+/// What the palette offers, above the line that is typed.
+fn completions(model: &Model, canvas: &mut Canvas<'_>, body: Rect) {
+    let Some(prompt) = model
+        .prompt
+        .as_ref()
+        .filter(|prompt| prompt.kind == PromptKind::Palette)
+    else {
+        return;
+    };
+    let width = body.width.min(72);
+    let panel = vm::palette::panel(model, prompt, usize::from(width.saturating_sub(4)));
+    let height = (panel.lines.len() as u16 + 2).min(body.height);
+    let area = Rect::new(body.x, body.bottom() - height, width, height);
+    canvas.clear(area);
+    canvas.panel(area, &panel);
 }
 
 fn card(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
@@ -109,7 +177,12 @@ fn overlay(model: &Model, canvas: &mut Canvas<'_>, body: Rect) {
             float(canvas, body, width, &panel);
         }
         Some(Overlay::Leave { focus }) => float(canvas, body, 62, &vm::dialog::leave(model, *focus)),
-        Some(Overlay::Dialog(dialog)) => float(canvas, body, 58, &vm::dialog::ask(model, dialog)),
+        Some(Overlay::StopWaits { since_ms }) => {
+            let width = body.width.saturating_sub(4).min(68);
+            let panel = vm::dialog::stop_waits(model, *since_ms, usize::from(width));
+            float(canvas, body, width, &panel);
+        }
+        Some(Overlay::Dialog(dialog)) => float(canvas, body, 62, &vm::dialog::ask(model, dialog)),
         Some(Overlay::Validator(id)) => float(canvas, body, 76, &vm::consensus::detail(model, *id)),
         Some(Overlay::Peer(id)) => float(canvas, body, 72, &vm::peers::detail(model, *id)),
     }

@@ -3,23 +3,100 @@
 use ratatui::layout::Rect;
 
 use super::{
-    super::{keymap::Screen, model::Model, vm},
+    super::{
+        keymap::Screen,
+        model::Model,
+        text::Row,
+        theme::Role,
+        vm::{self, Panel},
+    },
     canvas::Canvas,
 };
-use crate::console::vm::Panel;
 
 /// Draws the screen into the body. Returns how many rows its list has.
 pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>, body: Rect, full: bool) -> usize {
+    if let Some(at) = model.zoom {
+        return zoomed(model, canvas, body, at);
+    }
     match (model.screen, full) {
         (Screen::Overview, true) => overview(model, canvas, body),
         (Screen::Overview, false) => overview_compact(model, canvas, body),
         (Screen::Consensus, true) => consensus(model, canvas, body),
         (Screen::Consensus, false) => consensus_compact(model, canvas, body),
-        (Screen::Peers, _) => peers(model, canvas, body),
+        (Screen::Peers, full) => peers(model, canvas, body, full),
         (Screen::Mempool, _) => mempool(model, canvas, body),
         (Screen::Sync, _) => sync(model, canvas, body),
         (Screen::Logs, _) => logs(model, canvas, body),
+        (Screen::Devnet, _) => devnet(model, canvas, body),
     }
+}
+
+type Make<'a> = Box<dyn Fn(usize, usize) -> Panel + 'a>;
+
+/// The panels of a screen, the most important first.
+fn panels(model: &Model) -> Vec<Make<'_>> {
+    let shown = model.shown();
+    let panels: Vec<Make<'_>> = match model.screen {
+        Screen::Overview => vec![
+            Box::new(|w, _| vm::overview::round(shown, w)),
+            Box::new(|w, _| vm::overview::health(shown, "Health", w, true)),
+            Box::new(|w, h| vm::overview::finality(shown, w, h)),
+            Box::new(|w, _| vm::overview::mempool(shown, w, true)),
+            Box::new(|w, h| vm::overview::blocks(shown, w, h)),
+            Box::new(|w, h| vm::overview::events(shown, model.events_scroll, w, h, true)),
+            Box::new(|w, h| vm::overview::alarms(shown, w, h)),
+        ],
+        Screen::Consensus => vec![
+            Box::new(|w, h| vm::consensus::votes(model, w, h)),
+            Box::new(|w, h| vm::consensus::timeline(model, w, h)),
+            Box::new(|w, h| vm::consensus::rounds(model, w, h)),
+            Box::new(|w, _| vm::consensus::quorum(model, w)),
+            Box::new(|w, _| vm::consensus::timeouts(model, w)),
+        ],
+        Screen::Peers => vec![
+            Box::new(|w, h| vm::peers::table(model, w, h)),
+            Box::new(|w, _| vm::peers::selected(model, w)),
+            Box::new(|w, h| vm::peers::bans(model, w, h)),
+        ],
+        Screen::Mempool => vec![
+            Box::new(|w, _| vm::mempool::pressure(shown, w)),
+            Box::new(|w, h| vm::mempool::flow(shown, w, h)),
+            Box::new(|_, _| vm::mempool::fees(shown)),
+        ],
+        Screen::Sync => vec![
+            Box::new(|w, _| vm::sync::progress(shown, w)),
+            Box::new(|w, h| vm::sync::sources(shown, w, h)),
+            Box::new(|w, _| vm::sync::tip(shown, w)),
+        ],
+        Screen::Logs => vec![Box::new(|w, h| vm::logs::lines(model, w, h))],
+        Screen::Devnet => vec![
+            Box::new(|w, h| vm::devnet::nodes(model, w, h)),
+            Box::new(|w, h| vm::devnet::links(model, w, h)),
+            Box::new(|w, _| vm::devnet::network(model, w)),
+        ],
+    };
+    debug_assert_eq!(panels.len(), model.screen.panels());
+    panels
+}
+
+/// One panel over the whole body.
+fn zoomed(model: &Model, canvas: &mut Canvas<'_>, body: Rect, at: usize) -> usize {
+    let panels = panels(model);
+    let at = at % panels.len().max(1);
+    place(canvas, body, |w, h| {
+        let mut panel = panels[at](w, h);
+        panel.focused = true;
+        panel.foot = Row::new().with(Role::Accent, "z").dim(" back");
+        if panels.len() > 1 {
+            panel.foot =
+                panel
+                    .foot
+                    .with(Role::Accent, "   ← →")
+                    .dim(format!(" panel {} of {}", at + 1, panels.len()));
+        }
+        panel
+    });
+    inside(body).1.saturating_sub(3)
 }
 
 /// Columns inside a panel: border and one space at each side.
@@ -118,10 +195,30 @@ fn consensus_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usiz
     inside(votes).1.saturating_sub(3)
 }
 
-fn peers(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
-    let [summary, table] = rows(body, [1, 0]);
+fn peers(model: &Model, canvas: &mut Canvas<'_>, body: Rect, full: bool) -> usize {
+    let known = model.shown().status.peers.bans.len() as u16;
+    // Small screens show the bans in place of the peers, when asked for.
+    if !full && model.peers.in_bans {
+        let [summary, bans] = rows(body, [1, 0]);
+        canvas.put(summary, &vm::peers::summary(model, usize::from(summary.width)));
+        place(canvas, bans, |w, h| vm::peers::bans(model, w, h));
+        return inside(bans).1.saturating_sub(1);
+    }
+    let (detail, listed) = match full {
+        true => (vm::peers::DETAIL_ROWS as u16 + 2, known.clamp(1, 5) + 3),
+        false => (0, 0),
+    };
+    let above = Rect {
+        height: body.height - detail - listed,
+        ..body
+    };
+    let [summary, table] = rows(above, [1, 0]);
     canvas.put(summary, &vm::peers::summary(model, usize::from(summary.width)));
     place(canvas, table, |w, h| vm::peers::table(model, w, h));
+    let below = Rect::new(body.x, table.bottom(), body.width, detail);
+    place(canvas, below, |w, _| vm::peers::selected(model, w));
+    let bans = Rect::new(body.x, below.bottom(), body.width, listed);
+    place(canvas, bans, |w, h| vm::peers::bans(model, w, h));
     inside(table).1.saturating_sub(1)
 }
 
@@ -142,6 +239,33 @@ fn sync(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     place(canvas, sources, |w, h| vm::sync::sources(shown, w, h));
     place(canvas, tip, |w, _| vm::sync::tip(shown, w));
     1
+}
+
+fn devnet(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
+    let count = model.fleet.as_ref().map_or(0, |fleet| fleet.nodes.len()) as u16;
+    let wanted = (count + 3).min(body.height / 2);
+    let [nodes, rest] = rows(body, [wanted, 0]);
+    place(canvas, nodes, |w, h| vm::devnet::nodes(model, w, h));
+    // The matrix is as wide as its columns; the sentence about the network needs the rest.
+    let (links, network) = columns(rest, (14 + 3 * count).clamp(34, 62).min(rest.width / 2));
+    let tall = |area: Rect, height: u16| Rect {
+        height: height.min(area.height),
+        ..area
+    };
+    place(canvas, tall(links, (count + 3).max(7)), |w, h| {
+        vm::devnet::links(model, w, h)
+    });
+    place(canvas, tall(network, (count + 3).max(7)), |w, _| {
+        vm::devnet::network(model, w)
+    });
+    let used = (count + 3).max(7).min(rest.height);
+    let events = Rect::new(rest.x, rest.y + used, rest.width, rest.height - used);
+    if events.height > 3 {
+        place(canvas, events, |w, h| {
+            vm::overview::events(model.shown(), 0, w, h, false)
+        });
+    }
+    inside(nodes).1.saturating_sub(1)
 }
 
 fn logs(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {

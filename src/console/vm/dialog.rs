@@ -2,14 +2,15 @@
 
 use super::{
     super::{
-        format::{duration, fit, pad, seconds},
-        model::{Act, Dialog, LeaveButton, Model},
+        format::{duration, ends, fit, grouped, pad, seconds},
+        model::{Act, Dialog, Fate, LeaveButton, Model},
         text::Row,
         theme::Role,
+        update::STOP_WAITS_MS,
     },
     Panel, bar, online,
 };
-use crate::control::{Mode, Status, StepState, StopStatus};
+use crate::control::{BanConsequence, Mode, Status, StepState, StopStatus, ban_consequence, words::counted};
 
 /// What the network loses if this node stops.
 pub(in super::super) fn stop_consequence(status: &Status) -> Row {
@@ -85,6 +86,49 @@ pub(in super::super) fn leave(model: &Model, focus: LeaveButton) -> Panel {
     panel
 }
 
+/// Where the network's name is typed.
+fn typed_line(status: &Status, dialog: &Dialog) -> Row {
+    let network = &status.node.network;
+    let right = dialog.typed.value() == network;
+    Row::new()
+        .text(" Type  ")
+        .with(Role::Accent, network.clone())
+        .text("  to confirm: ")
+        .with(
+            if right { Role::Ok } else { Role::Strong },
+            fit(dialog.typed.value(), 20),
+        )
+        .with(Role::Accent, if right { " ✓" } else { "▏" })
+}
+
+/// What a ban would do, in a line or two.
+fn ban_follows(status: &Status, name: &str, follows: &BanConsequence) -> Vec<Row> {
+    if follows.validators_lost == 0 {
+        let sentence = follows.sentence();
+        return vec![Row::of(Role::Dim, format!(" {sentence}"))];
+    }
+    let (reachable, n, quorum) = (follows.reachable, follows.n, follows.quorum);
+    let (role, verdict) = if follows.halts() {
+        (Role::Err, "Finality halts.")
+    } else if reachable < quorum {
+        (Role::Warn, "Finality has halted already.")
+    } else if reachable == quorum {
+        (Role::Warn, "One more loss halts finality.")
+    } else {
+        (Role::Dim, "Finality goes on.")
+    };
+    let sign = if role == Role::Err { "✖" } else { "▲" };
+    let voter = status.consensus.validators.iter().any(|row| row.name == name);
+    let head = match voter {
+        true => format!("{} is a validator:", fit(name, 16)),
+        false => format!("{} go:", counted(u64::from(follows.validators_lost), "validator")),
+    };
+    vec![
+        Row::of(role, format!(" {sign} {head} {reachable} of {n} stay reachable,")),
+        Row::of(role, format!("   quorum is {quorum}. {verdict}")),
+    ]
+}
+
 /// A question of tier 1 or 2.
 pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
     let status = &*model.live.status;
@@ -104,19 +148,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
                 lines.push(Row::new().text(" ").append(note));
             }
             lines.push(Row::new());
-            let network = &status.node.network;
-            let right = dialog.typed.value() == network;
-            lines.push(
-                Row::new()
-                    .text(" Type  ")
-                    .with(Role::Accent, network.clone())
-                    .text("  to confirm: ")
-                    .with(
-                        if right { Role::Ok } else { Role::Strong },
-                        fit(dialog.typed.value(), 20),
-                    )
-                    .with(Role::Accent, if right { " ✓" } else { "▏" }),
-            );
+            lines.push(typed_line(status, dialog));
             ("Stop the node?", "Stop")
         }
         Act::Disconnect { peer, name } => {
@@ -146,6 +178,97 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
             ));
             ("Disconnect the peer?", "Disconnect")
         }
+        Act::Ban {
+            target,
+            name,
+            choice,
+            reason,
+        } => {
+            lines.push(
+                Row::new()
+                    .text(" ")
+                    .strong(fit(name, 24))
+                    .dim(format!("  {}", ends(&target.to_string(), 12, 6))),
+            );
+            let mut row = Row::new().dim(" for ").with(Role::Accent, "◂ ");
+            for (at, (length, _)) in Act::BAN_LENGTHS.iter().enumerate() {
+                row = match at == *choice {
+                    true => row.with(Role::Button, format!(" {length} ")),
+                    false => row.dim(format!(" {length} ")),
+                };
+            }
+            lines.push(row.with(Role::Accent, " ▸"));
+            lines.push(Row::new().dim(" reason  ").text(fit(reason, 42)));
+            lines.extend(ban_follows(status, name, &ban_consequence(status, target)));
+            ("Ban the peer?", "Ban")
+        }
+        Act::Unban { target, name } => {
+            lines.push(
+                Row::new()
+                    .text(" ")
+                    .strong(fit(name, 24))
+                    .dim(format!("  {}", ends(&target.to_string(), 12, 6))),
+            );
+            lines.push(Row::of(
+                Role::Dim,
+                " It may connect again, and what was held against it is forgotten.",
+            ));
+            ("Lift the ban?", "Unban")
+        }
+        Act::UnbanAll => {
+            let count = u64::from(status.peers.banned);
+            lines.push(Row::of(
+                Role::Warn,
+                format!(" ▲ {} end, those of the program included.", counted(count, "ban")),
+            ));
+            lines.push(Row::of(
+                Role::Dim,
+                " Whoever was kept out for good reason may try again.",
+            ));
+            lines.push(Row::new());
+            lines.push(typed_line(status, dialog));
+            ("Lift all bans?", "Unban all")
+        }
+        Act::Node { name, fate, .. } => {
+            lines.push(Row::new().text(" ").strong(fit(name, 24)).dim(match fate {
+                Fate::Stop => "  finishes in order: SIGTERM",
+                Fate::Kill => "  ends this instant, as in a power cut: SIGKILL",
+                Fate::Pause => "  stands still with its connections open: SIGSTOP",
+            }));
+            let online = online(status);
+            let (n, quorum) = (status.consensus.n, status.consensus.quorum);
+            let stay = online.saturating_sub(1);
+            let (role, text) = if online < quorum {
+                (
+                    Role::Warn,
+                    format!("▲ {online} of {n} vote now, quorum {quorum}: nothing is final as it is"),
+                )
+            } else if stay < quorum {
+                (
+                    Role::Err,
+                    format!("✖ {stay} of {n} stay, quorum {quorum}: finality halts"),
+                )
+            } else if stay == quorum {
+                (
+                    Role::Warn,
+                    format!("▲ {stay} of {n} stay, quorum {quorum}: at the limit"),
+                )
+            } else {
+                (
+                    Role::Dim,
+                    format!("{stay} of {n} stay, quorum {quorum}: finality goes on"),
+                )
+            };
+            lines.push(Row::new().text(" ").with(role, text));
+            lines.push(Row::of(
+                Role::Dim,
+                match fate {
+                    Fate::Pause => " P lets it go on.",
+                    Fate::Stop | Fate::Kill => " r starts it again.",
+                },
+            ));
+            ("Act on the node?", fate.word())
+        }
         Act::LogFilter { choice } => {
             lines.push(Row::of(
                 Role::Dim,
@@ -160,6 +283,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
             }
             lines.push(row.with(Role::Accent, " ▸"));
             lines.push(Row::new().dim(" now: ").text(fit(&status.node.log_filter, 40)));
+            lines.push(Row::of(Role::Dim, " It goes back by itself after 10 minutes."));
             ("Change the log level?", "Change")
         }
     };
@@ -175,6 +299,44 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
     for row in lines {
         panel.line(row);
     }
+    panel
+}
+
+/// A stop that waits until nobody would wait for our proposal.
+pub(in super::super) fn stop_waits(model: &Model, since_ms: u64, width: usize) -> Panel {
+    let status = &*model.live.status;
+    let waited = model.live.now.mono_ms.saturating_sub(since_ms);
+    let mut panel = Panel::titled(Row::new().strong("Stopping at a safe moment"));
+    panel.focused = true;
+    panel.line(Row::new());
+    let height = grouped(status.consensus.height);
+    panel.line(Row::of(
+        Role::Text,
+        match status.consensus.we_lead_in {
+            Some(0) => format!("  This node leads height {height}, which is not final yet."),
+            _ => "  This node leads the next height.".to_owned(),
+        },
+    ));
+    panel.line(Row::of(
+        Role::Dim,
+        "  Waits until another validator leads, so that no block is late.",
+    ));
+    panel.line(Row::new());
+    let bar_width = width.saturating_sub(22).clamp(6, 30);
+    panel.line(
+        Row::new()
+            .text("  ")
+            .append(bar::progress_bar(bar_width, waited, STOP_WAITS_MS))
+            .text(format!("  {}", seconds(waited)))
+            .dim(format!(" / {} s at most", STOP_WAITS_MS / 1_000)),
+    );
+    panel.line(
+        Row::new()
+            .with(Role::Accent, "  ⏎")
+            .text(" stop now   ")
+            .with(Role::Accent, "Esc")
+            .text(" do not stop"),
+    );
     panel
 }
 

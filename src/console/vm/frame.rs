@@ -117,7 +117,7 @@ pub(in super::super) fn tabs(model: &Model, width: usize) -> (Row, Row) {
     for short in [false, true] {
         let gap = if short { "" } else { " " };
         let mut row = Row::new().text(" ");
-        for screen in Screen::ALL {
+        for screen in model.screens().iter().copied() {
             let name = match short {
                 true => screen.short_name(),
                 false => screen.name(),
@@ -133,7 +133,7 @@ pub(in super::super) fn tabs(model: &Model, width: usize) -> (Row, Row) {
         }
     }
     let mut row = Row::new().text(" ");
-    for screen in Screen::ALL {
+    for screen in model.screens().iter().copied() {
         let number = (screen.index() + 1).to_string();
         row = match screen == model.screen {
             true => row.with(Role::Focus, format!("▌{number} {}▐", screen.short_name())),
@@ -199,10 +199,17 @@ pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
     if let Some(prompt) = &model.prompt {
         let hint = match prompt.kind {
             PromptKind::Find => "⏎ find  Esc clear",
+            PromptKind::Palette => "⏎ do it  Tab completes  ↑ earlier  Esc cancel",
             PromptKind::Rows | PromptKind::Filter | PromptKind::Target => "⏎ keep  !text inverts  Esc clear",
         };
         let row = Row::new()
-            .with(Role::Accent, format!(" {} / ", prompt.kind.label()))
+            .with(
+                Role::Accent,
+                match prompt.kind {
+                    PromptKind::Palette => " :".to_owned(),
+                    kind => format!(" {} / ", kind.label()),
+                },
+            )
             .strong(prompt.input.value())
             .with(Role::Accent, "▏");
         let right = Row::of(Role::Dim, format!("{hint} "));
@@ -228,6 +235,7 @@ pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
             word => word,
         };
         let label = match binding.label {
+            "+" => "+ -",
             "]" => "[ ]",
             "}" => "{ }",
             "N" => "n N",
@@ -267,6 +275,7 @@ fn overlay_footer(overlay: &Overlay) -> Row {
             ("⏎", "accept"),
             ("Esc", "cancel"),
         ],
+        Overlay::StopWaits { .. } => &[("⏎", "stop now"), ("Esc", "do not stop")],
         Overlay::Validator(_) | Overlay::Peer(_) => &[("j k", "next"), ("y", "copy"), ("Esc", "close")],
     };
     let mut row = Row::new().text(" ");

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        format::{clock_ms, fit, grouped, pad, printable},
-        model::{LogState, Model},
+        format::{clock_ms, duration, fit, grouped, pad, printable},
+        model::{LogState, Model, Pick},
         text::Row,
         theme::Role,
         update::missed_words,
@@ -63,6 +63,10 @@ pub(in super::super) fn status_row(model: &Model, width: usize) -> (Row, Row) {
     let filter = &shown.status.node.log_filter;
     if width >= 100 && !filter.is_empty() {
         right = right.dim("   node logs ").text(fit(filter, 24));
+        if let Some(until) = shown.status.node.log_filter_until {
+            let left = until.mono_ms.saturating_sub(shown.now.mono_ms);
+            right = right.with(Role::Warn, format!(" for {}", duration(left)));
+        }
     }
     right = right.text(" ");
     match row.width() + right.width() < width {
@@ -118,7 +122,7 @@ pub(in super::super) fn lines(model: &Model, width: usize, height: usize) -> Pan
         .and_then(|seq| page.iter().rev().find(|line| line.seq <= seq))
         .map(|line| line.seq);
 
-    let mut rows: Vec<Line> = Vec::new();
+    let mut rows: Vec<(Line, Pick)> = Vec::new();
     let mut cursor_at = None;
     for line in page {
         let selected = cursor == Some(line.seq);
@@ -126,11 +130,12 @@ pub(in super::super) fn lines(model: &Model, width: usize, height: usize) -> Pan
             if selected {
                 cursor_at = Some(rows.len());
             }
-            rows.push(Line {
+            let row = Line {
                 row,
                 right: Row::new(),
                 selected,
-            });
+            };
+            rows.push((row, Pick::Line(line.seq)));
         }
     }
     // Wrapped lines may need more rows than there are: the cursor, else the newest, stays in view.
@@ -138,7 +143,9 @@ pub(in super::super) fn lines(model: &Model, width: usize, height: usize) -> Pan
         .map_or(rows.len(), |at| (at + 1).max(height))
         .min(rows.len());
     let first = last.saturating_sub(height);
-    panel.lines = rows.drain(first..last).collect();
+    for (row, pick) in rows.drain(first..last) {
+        panel.pick(row, pick);
+    }
     if panel.lines.is_empty() {
         panel.line(Row::of(
             Role::Dim,

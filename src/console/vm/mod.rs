@@ -4,17 +4,19 @@
 mod bar;
 pub(super) mod card;
 pub(super) mod consensus;
+pub(super) mod devnet;
 pub(super) mod dialog;
 pub(super) mod frame;
 pub(super) mod help;
 pub(super) mod logs;
 pub(super) mod mempool;
 pub(super) mod overview;
+pub(super) mod palette;
 pub(super) mod peers;
 pub(super) mod round;
 pub(super) mod sync;
 
-use super::{text::Row, theme::Role};
+use super::{model::Pick, text::Row, theme::Role};
 use crate::control::{Severity, Status};
 
 /// What a panel shows.
@@ -26,6 +28,8 @@ pub(super) struct Panel {
     pub(super) foot: Row,
     pub(super) focused: bool,
     pub(super) lines: Vec<Line>,
+    /// Lines that can be clicked, by their place.
+    pub(super) picks: Vec<(usize, Pick)>,
 }
 
 /// One line of a panel.
@@ -56,6 +60,12 @@ impl Panel {
 
     fn line(&mut self, row: impl Into<Line>) {
         self.lines.push(row.into());
+    }
+
+    /// A line that can be clicked.
+    fn pick(&mut self, line: Line, pick: Pick) {
+        self.picks.push((self.lines.len(), pick));
+        self.lines.push(line);
     }
 }
 

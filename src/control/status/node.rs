@@ -62,6 +62,9 @@ pub struct NodeStatus {
     pub log_file: Option<PathBuf>,
     /// The filter in force, such as `info`.
     pub log_filter: String,
+    /// When it gives way to the filter before it; `None` if it stays.
+    #[serde(default)]
+    pub log_filter_until: Option<Moment>,
     /// Where peers reach it.
     pub p2p_listen: String,
     /// Where HTTP listens, if it does.

@@ -26,7 +26,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::mpsc, task::JoinSet, time::sleep_until};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::sleep_until,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -58,7 +62,7 @@ const CATCH_UP_LIMIT: Duration = Duration::from_secs(10);
 /// What traffic to make.
 #[derive(Debug, Clone, Copy)]
 pub struct TrafficPlan {
-    /// Transactions per second; 0 only watches.
+    /// Transactions per second at the beginning; 0 only watches.
     pub rate: f64,
     /// How long; `None` until it is stopped.
     pub duration: Option<Duration>,
@@ -82,9 +86,11 @@ pub struct Seen {
 }
 
 /// Makes traffic on `targets` with the coins of `purse`, following each from the height in `heights`,
-/// until the plan's time is up or `stop` is cancelled, and then until everything is settled.
+/// until the plan's time is up or `stop` is cancelled, and then until everything is settled. Makes so many
+/// a second as `rates` says last.
 pub(super) async fn run(
     plan: TrafficPlan,
+    rates: watch::Receiver<f64>,
     targets: Vec<Target>,
     purse: Purse,
     height: u64,
@@ -109,7 +115,7 @@ pub(super) async fn run(
         news,
         is_urgent,
     };
-    let seen = traffic.run(plan, stop).await;
+    let seen = traffic.run(plan, rates, stop).await;
     followers.shutdown().await;
     seen
 }
@@ -140,9 +146,9 @@ struct Answer {
 }
 
 impl Traffic {
-    async fn run(mut self, plan: TrafficPlan, stop: CancellationToken) -> Seen {
+    async fn run(mut self, plan: TrafficPlan, rates: watch::Receiver<f64>, stop: CancellationToken) -> Seen {
         let started = Instant::now();
-        self.make(plan, started, &stop).await;
+        self.make(plan, rates, started, &stop).await;
         let elapsed = started.elapsed();
         let final_in_time = self.pending.counts().made_final;
         self.wait_until_final().await;
@@ -158,18 +164,28 @@ impl Traffic {
         }
     }
 
-    /// Makes transactions at the plan's rate.
-    async fn make(&mut self, plan: TrafficPlan, started: Instant, stop: &CancellationToken) {
+    /// Makes transactions at the rate that `rates` says.
+    async fn make(
+        &mut self,
+        plan: TrafficPlan,
+        mut rates: watch::Receiver<f64>,
+        started: Instant,
+        stop: &CancellationToken,
+    ) {
         let end = plan.duration.map(|duration| started + duration);
         let mut sweep_at = started + SWEEP_EVERY;
-        let mut issued = 0.0_f64;
+        // Transactions that should have been made by now, and those that were.
+        let (mut due, mut issued) = (0.0_f64, 0.0_f64);
+        let mut last = started;
         loop {
             let now = Instant::now();
+            let rate = *rates.borrow_and_update();
             if end.is_some_and(|end| now >= end) || stop.is_cancelled() {
                 return;
             }
-            let due = now.duration_since(started).as_secs_f64() * plan.rate;
-            issued = issued.max(due - plan.rate * BACKLOG.as_secs_f64());
+            due += now.duration_since(last).as_secs_f64() * rate;
+            last = now;
+            issued = issued.max(due - rate * BACKLOG.as_secs_f64());
             let mut is_blocked = false;
             while issued + 1.0 <= due && !is_blocked {
                 is_blocked = !self.issue(now);
@@ -180,13 +196,14 @@ impl Traffic {
             self.sweep(now, &mut sweep_at);
             let next = match is_blocked {
                 true => now + BLOCKED,
-                false if plan.rate > 0.0 => started + Duration::from_secs_f64((issued + 1.0) / plan.rate),
+                false if rate > 0.0 => now + Duration::from_secs_f64(((issued + 1.0 - due) / rate).max(0.0)),
                 false => sweep_at,
             };
             let wake = end.map_or(next, |end| next.min(end)).min(sweep_at);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                Ok(()) = rates.changed() => {}
                 () = self.take_news() => {}
                 () = sleep_until(wake.into()) => {}
             }

@@ -74,6 +74,7 @@ pub(super) struct Inputs {
     pub(super) watchdog: WatchdogStatus,
     pub(super) tasks: Vec<TaskTick>,
     pub(super) log_filter: String,
+    pub(super) log_filter_until: Option<Moment>,
     pub(super) stop: Option<Arc<StopStatus>>,
 }
 
@@ -240,6 +241,7 @@ fn node(known: &Known, inputs: &Inputs) -> NodeStatus {
     node.warnings
         .extend(signing::warning_of_size(inputs.view.validators.len()));
     node.log_filter.clone_from(&inputs.log_filter);
+    node.log_filter_until = inputs.log_filter_until;
     node
 }
 

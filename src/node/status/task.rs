@@ -177,6 +177,7 @@ impl StatusTask {
             watchdog: sources.watchdog.status(),
             tasks: ticks(sources, traffic.1),
             log_filter: sources.log_filter.current(),
+            log_filter_until: sources.log_filter.until(),
             stop: sources.stop.borrow().clone(),
             peers,
             view,

@@ -148,6 +148,7 @@ impl Fixture {
             watchdog: WatchdogStatus::default(),
             tasks: Vec::new(),
             log_filter: "info".to_owned(),
+            log_filter_until: None,
             stop: None,
         }
     }

@@ -3,7 +3,7 @@
 use super::super::{
     super::{
         format::{UNKNOWN, age, duration, fit, grouped, offset, or_unknown, pad, pad_left},
-        model::{Model, Shown, VoteSort},
+        model::{Model, Pick, Shown, VoteSort},
         text::Row,
         theme::Role,
     },
@@ -121,11 +121,12 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
         .and_then(|id| rows.iter().position(|(row, _)| row.id == id));
     let first = at.map_or(0, |at| (at + 1).saturating_sub(room));
     for (row, cells) in rows.iter().skip(first).take(room) {
-        panel.line(Line {
+        let line = Line {
             row: vote_row(status, shown, &view, row, cells, &columns, width),
             right: Row::new(),
             selected: model.votes.selected == Some(row.id),
-        });
+        };
+        panel.pick(line, Pick::Validator(row.id));
     }
     if rows.is_empty() {
         panel.line(Row::of(
