@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use toml::Value;
 
+use crate::control::ResyncMode;
+
 /// Longest duration of a run: more is a typing error.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 86_400);
 /// Highest rate of traffic: far above what one machine can sign.
@@ -45,6 +47,8 @@ pub(super) enum Command {
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Build the chain database of a stopped node anew; keys, log and config are not touched.
+    Resync(ResyncArguments),
     /// Run a network of masternodes on this machine, with traffic between their wallets.
     Devnet(DevnetArguments),
     /// Send transactions to any node at a steady rate, and report how they fared.
@@ -251,6 +255,38 @@ pub(super) struct SendArguments {
     /// As JSON.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResyncArguments {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Genesis file; a devnet needs one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) genesis: Option<PathBuf>,
+    /// reindex (own blocks, judged again), snapshot (coins from peers, proved) or full (all from peers).
+    #[arg(long, value_name = "MODE", default_value = "reindex", value_parser = resync_mode)]
+    pub(super) mode: ResyncMode,
+    /// Only say what it would do.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Give the old database up before the new one is whole, where the disk cannot hold both.
+    #[arg(long)]
+    pub(super) delete_first: bool,
+    /// Give up the resync that is under way, and go back to the old database.
+    #[arg(long, conflicts_with_all = ["dry_run", "delete_first"])]
+    pub(super) cancel: bool,
+    /// The plan as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The mode of a resync by its word.
+fn resync_mode(word: &str) -> Result<ResyncMode, String> {
+    ResyncMode::named(word).ok_or_else(|| "write reindex, snapshot or full".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ use super::{
     args::{self, DevnetArguments, DevnetCommand, RunArguments},
     failure::{Code, Failure},
     output,
-    run::prepare,
+    run::{Prepared, prepare},
     service::{Beside, Service},
     signals::until_signalled,
 };
@@ -150,7 +150,11 @@ fn watched(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
     let mut fleet = Fleet::new(&plan.program, &place.layout, 1);
     fleet.dial_through(&links, 1);
     fleet.start()?;
-    let service = Service::start(prepare(&first)?)?;
+    let prepared = Prepared {
+        may_restart: false,
+        ..prepare(&first)?
+    };
+    let service = Service::start(prepared)?;
     let stop = CancellationToken::new();
     let (desk, handle, rates) = Desk::new(
         place.layout.clone(),

@@ -17,6 +17,7 @@ mod keys;
 mod load;
 mod output;
 mod payment;
+mod resync;
 mod run;
 mod service;
 mod signals;
@@ -64,6 +65,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Wallet(command)) => wallet::wallet(command),
         Some(Command::Tx(command)) => tx::tx(command),
         Some(Command::Config(command)) => config::config(command),
+        Some(Command::Resync(arguments)) => resync::resync(arguments),
         Some(Command::Devnet(arguments)) => devnet::devnet(arguments),
         Some(Command::Load(arguments)) => load::load(arguments),
         Some(Command::Completions { shell }) => completions::completions(*shell),

@@ -32,6 +32,8 @@ pub(super) struct Prepared {
     /// Whether log lines also go to standard error. A devnet's nodes keep theirs in their files, which
     /// are bounded.
     pub(super) logs_to_stderr: bool,
+    /// Whether the process is this node and nothing else, so that it may start again by itself.
+    pub(super) may_restart: bool,
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
@@ -83,6 +85,7 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
     Ok(Prepared {
         with_console,
         logs_to_stderr: !with_console && !arguments.die_with_parent,
+        may_restart: true,
         loaded,
         dir,
         genesis,

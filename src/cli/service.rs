@@ -112,6 +112,7 @@ impl Service {
             },
             warnings: prepared.loaded.warnings,
             stop_budget,
+            may_restart: prepared.may_restart,
             genesis: prepared.genesis,
         };
         let node = runtime.block_on(node::start(options, runtime.handle().clone()))?;
@@ -177,6 +178,7 @@ impl Service {
             stop_budget,
             ..
         } = self;
+        let restarts = node.wants_restart();
         let clean = runtime.block_on(async {
             let stop = tokio::time::timeout(stop_budget, async {
                 let beside = async {
@@ -196,6 +198,9 @@ impl Service {
         restore(console);
         runtime.shutdown_timeout(Duration::from_millis(200));
         drop(telemetry);
+        if restarts {
+            return Err(restart());
+        }
         Ok(clean.unwrap_or(ExitCode::FAILURE))
     }
 
@@ -257,6 +262,28 @@ impl Service {
             }
         }
     }
+}
+
+/// Starts this program again with the same arguments, in the same process id, so that a service
+/// manager and a terminal keep it. Comes back only if that fails; what was begun goes on at the next
+/// start anyway.
+fn restart() -> Failure {
+    use std::os::unix::process::CommandExt;
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            Code::Unexpected,
+            format!("the program could not be started again: {error}; start it, and the resync goes on"),
+        )
+    };
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return failed(error),
+    };
+    failed(
+        std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .exec(),
+    )
 }
 
 /// A second signal, or an operator who would not wait.

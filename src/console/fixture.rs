@@ -338,7 +338,7 @@ pub(super) fn healthy() -> Status {
         peers: Arc::new(peers()),
         mempool: Arc::new(mempool()),
         sync: Arc::new(SyncStatus {
-            state: SyncState::AtTip,
+            state: SyncState::Synced,
             target: Some(HEIGHT),
             ..SyncStatus::default()
         }),
@@ -550,6 +550,7 @@ pub(super) fn syncing() -> Status {
                 errors: u32::from(n),
             })
             .collect(),
+        ..SyncStatus::default()
     });
     status.chain = Arc::new(ChainStatus {
         height: 761_204,

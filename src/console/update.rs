@@ -154,7 +154,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 fn on_answer(model: &mut Model, id: u64, answer: Result<Reply, CommandError>) {
     let what = model.waiting.remove(&id).unwrap_or_default();
     match answer {
-        Ok(Reply::Stopping) => {}
+        Ok(Reply::Stopping | Reply::Restarting | Reply::Plan(_)) => {}
         Ok(Reply::Done | Reply::Accepted { .. }) => model.toast(ToastKind::Done, what),
         Ok(Reply::DoneWith { consequence }) => model.toast(ToastKind::Done, format!("{what}: {consequence}")),
         Err(error) => model.toast(ToastKind::Refused, format!("{what}: {error}")),

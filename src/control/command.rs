@@ -8,6 +8,8 @@ use crate::{
     wire::BanTarget,
 };
 
+use super::{ResyncMode, ResyncPlan};
+
 /// An act that changes the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -54,6 +56,19 @@ pub enum Command {
         /// As it was added or configured.
         address: String,
     },
+    /// Say what a resync would do; changes nothing.
+    PlanResync {
+        /// From where.
+        mode: ResyncMode,
+    },
+    /// Build the chain database anew beside the old one and switch to it. The caller has confirmed
+    /// what [`Command::PlanResync`] told. The node starts again in the same process id.
+    Resync {
+        /// From where.
+        mode: ResyncMode,
+    },
+    /// Give up a resync that has not switched yet, and go back to the old database.
+    CancelResync,
     /// Put a transaction into the pool.
     SubmitTransaction {
         /// Its wire bytes, not yet decoded.
@@ -87,13 +102,19 @@ impl Command {
             Command::ClearBans => "lift all bans".to_owned(),
             Command::AddPeer { address } => format!("add peer {}", super::words::printable(address)),
             Command::RemovePeer { address } => format!("remove peer {}", super::words::printable(address)),
+            Command::PlanResync { mode } => format!("plan resync {mode}"),
+            Command::Resync { mode } => format!("resync {mode}"),
+            Command::CancelResync => "cancel resync".to_owned(),
             Command::SubmitTransaction { .. } => "submit transaction".to_owned(),
         }
     }
 
     /// Whether the log keeps a line for it: all that an operator does by hand.
     pub fn is_audited(&self) -> bool {
-        !matches!(self, Command::SubmitTransaction { .. })
+        !matches!(
+            self,
+            Command::SubmitTransaction { .. } | Command::PlanResync { .. }
+        )
     }
 }
 
@@ -140,6 +161,10 @@ pub enum Reply {
     },
     /// The stop has begun; [`super::StopStatus`] tells how far it is.
     Stopping,
+    /// What a resync would do.
+    Plan(Box<ResyncPlan>),
+    /// The node stops in order and starts again by itself.
+    Restarting,
     /// The transaction is in the pool.
     Accepted {
         /// Its id.

@@ -51,18 +51,26 @@ pub fn explain(status: &Status) -> Explanation {
 fn explain_sync(status: &Status) -> Explanation {
     let target = status.sync.target.map_or("an unknown height".to_owned(), grouped);
     match status.sync.state {
-        SyncState::NoSource => Explanation {
+        SyncState::Stalled | SyncState::Halted => Explanation {
             waiting_for: format!(
-                "{} behind {target} and no peer to fetch from",
-                blocks(status.sync.blocks_behind)
+                "{} behind {target}{}",
+                blocks(status.sync.blocks_behind),
+                match status.sync.stalled_because.as_str() {
+                    "" => " and no peer to fetch from".to_owned(),
+                    why => format!(": {why}"),
+                }
             ),
             hint: "check the network and the configured peers".to_owned(),
         },
-        SyncState::Discovering => Explanation {
+        SyncState::WaitingPeers => Explanation {
             waiting_for: "catching up: waiting for a peer that tells its height".to_owned(),
             hint: "check the network and the configured peers".to_owned(),
         },
-        SyncState::Blocks | SyncState::AtTip => Explanation {
+        SyncState::Sampling
+        | SyncState::Snapshot
+        | SyncState::Blocks
+        | SyncState::CatchUp
+        | SyncState::Synced => Explanation {
             waiting_for: format!(
                 "catching up: {} left to {target}",
                 blocks(status.sync.blocks_behind)

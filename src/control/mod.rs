@@ -19,6 +19,7 @@ mod handle;
 mod health;
 mod logs;
 mod query;
+mod resync;
 mod ring;
 mod status;
 pub mod status_json;
@@ -44,5 +45,6 @@ pub use query::{
     BalanceView, BlockView, CertificateView, EvidenceView, Page, Query, QueryError, TransactionState,
     TransactionView, UtxoEntry,
 };
+pub use resync::{ResyncMode, ResyncPlan, ResyncStatus, ResyncStep};
 pub use ring::{Batch, Ring};
 pub use status::*;

@@ -89,7 +89,7 @@ fn status() -> Status {
             ..PeersStatus::default()
         }),
         sync: Arc::new(SyncStatus {
-            state: SyncState::AtTip,
+            state: SyncState::Synced,
             ..SyncStatus::default()
         }),
         tasks: Arc::new(vec![TaskTick {

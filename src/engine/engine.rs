@@ -38,6 +38,8 @@ pub struct EngineConfig {
     pub holds: BTreeSet<SigningHold>,
     /// How long to listen before signing, in ms; 0 where the log never held a signature.
     pub listen_ms: u64,
+    /// A height that is known to be certified, however far below it the database stands.
+    pub certified: Height,
 }
 
 /// What recovery found.
@@ -112,6 +114,8 @@ impl Engine {
 
     /// Begins: arms what recovery left armed. Call once, before the first [`Engine::step`].
     pub fn start(&mut self, now: Now) -> Vec<Effect> {
+        self.sync.on_certified(self.config.certified);
+        self.syncing = self.sync.is_syncing(self.ledger.tip());
         self.hold_from_start(now);
         let effects = self.machine.start(now, &mut self.ledger);
         self.pending.extend(effects);

@@ -288,7 +288,7 @@ impl Facts {
                 let state = if *active {
                     SyncState::Blocks
                 } else {
-                    SyncState::AtTip
+                    SyncState::Synced
                 };
                 let target = active.then_some(target.get());
                 self.tell(EventKind::Sync {

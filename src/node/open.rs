@@ -17,7 +17,9 @@ use crate::{
     engine::SigningHold,
     storage::{
         CommitBatch, Store, StoreEvent, StoreOptions, StoreReader,
+        disk::RealDisk,
         lock::DataDirLock,
+        rebuild::{self, Intent},
         wal::{self, Wal, WalError},
     },
 };
@@ -37,6 +39,8 @@ pub(super) struct Opened {
     pub(super) recovered: Recovered,
     pub(super) tip: consensus::Tip,
     pub(super) holds: BTreeSet<SigningHold>,
+    /// The rebuild of the database that goes on.
+    pub(super) rebuild: Option<Intent>,
     /// True if the log holds a signature: then another node could be using this key.
     pub(super) has_signed: bool,
 }
@@ -100,7 +104,8 @@ pub(super) fn open(
         records.push(record);
     }
     let blocks_dir = data_dir.join("blocks");
-    let store = Store::open(&blocks_dir, genesis, options, move |event| match event {
+    let rebuild = rebuild::settle(&RealDisk, &blocks_dir)?;
+    let report = move |event| match event {
         StoreEvent::Flushed(flushed) => {
             // Full: the next flush says the same and more.
             let _ = work.try_send(Work::Flushed(flushed.height));
@@ -109,7 +114,19 @@ pub(super) fn open(
             tracing::error!(%error, "the chain database takes no more blocks; final blocks stay in the consensus log");
             let _ = work.try_send(Work::StoreFailed);
         }
-    })?;
+    };
+    let store = match rebuild.filter(Intent::runs_on_new) {
+        Some(intent) => {
+            tracing::info!(
+                mode = intent.origin_word(),
+                generation = intent.to,
+                target = intent.target.get(),
+                "resync: the chain database is built anew beside the old one"
+            );
+            Store::open_beside(&blocks_dir, intent.to, genesis, options, report)?
+        }
+        None => Store::open(&blocks_dir, genesis, options, report)?,
+    };
     replay(&store, &records, genesis, &blocks_dir)?;
     let reader = store.reader();
     let state = reader.state();
@@ -140,6 +157,7 @@ pub(super) fn open(
         has_signed: mark.is_some(),
         mark: mark.map(|(_, entry)| entry),
         store,
+        rebuild,
         recovered,
         tip,
         holds,

@@ -25,7 +25,7 @@ use crate::{
 
 mod peers;
 
-use super::{bodies::Bodies, spawner::Tasks, status::Alarms, tickets::Tickets};
+use super::{bodies::Bodies, resync::Resync, spawner::Tasks, status::Alarms, tickets::Tickets};
 pub(super) use peers::PeerControl;
 
 /// Commands taken from the queue at once.
@@ -50,6 +50,7 @@ pub(super) struct Operator {
     pub(super) peers: Arc<dyn PeerControl>,
     /// The newest snapshot, for what a command would mean.
     pub(super) status: watch::Receiver<Arc<Status>>,
+    pub(super) resync: Arc<Resync>,
     /// Where a stop is asked for, with its reason.
     pub(super) ask_stop: watch::Sender<Option<String>>,
     /// Present once a stop has begun, whoever asked for it.
@@ -132,6 +133,10 @@ impl Operator {
                     what: format!("a session with {}", peer.short()),
                 }),
             },
+            Command::PlanResync { .. } | Command::Resync { .. } | Command::CancelResync => {
+                self.resync(command, caller, answer);
+                return;
+            }
             Command::AddPeer { address } => peers::add(&*self.peers, &address),
             Command::RemovePeer { address } => peers::remove(&*self.peers, &address),
             command if peers::writes_bans(&command) => {
@@ -172,6 +177,33 @@ impl Operator {
         Ok(Reply::Stopping)
     }
 
+    /// Plans and intents read and write the disk, so they run beside this loop.
+    fn resync(&self, command: Command, caller: Caller, answer: Answer) {
+        let (resync, peers) = (Arc::clone(&self.resync), self.status.borrow().peers.rows.len());
+        let (tasks, ask_stop) = (Arc::clone(&self.tasks), self.ask_stop.clone());
+        let (clock, events) = (self.clock, Arc::clone(&self.events));
+        self.tasks.start("resync command", async move {
+            let (name, is_audited) = (command.name(), command.is_audited());
+            let acting = move || match command {
+                Command::PlanResync { mode } => Ok(Reply::Plan(Box::new(resync.plan(mode, peers)))),
+                Command::Resync { mode } => resync.begin(mode, peers).map(|()| Reply::Restarting),
+                _ => resync.cancel().map(|()| Reply::Restarting),
+            };
+            let outcome = tasks
+                .blocking(acting)
+                .await
+                .unwrap_or(Err(CommandError::Stopping));
+            if is_audited {
+                audit(&clock, &events, &caller, name.clone(), &outcome);
+            }
+            let restarts = matches!(outcome, Ok(Reply::Restarting));
+            let _ = answer.send(outcome);
+            if restarts {
+                ask_stop.send_if_modified(|asked| asked.replace(name).is_none());
+            }
+        });
+    }
+
     fn set_log_filter(&self, filter: &str) -> Result<Reply, CommandError> {
         match self.log_filter.set(filter) {
             Ok(()) => Ok(Reply::Done),
@@ -210,7 +242,8 @@ fn audit(
     let outcome = match outcome {
         Ok(Reply::Done | Reply::Accepted { .. }) => "done".to_owned(),
         Ok(Reply::DoneWith { consequence }) => format!("done: {consequence}"),
-        Ok(Reply::Stopping) => "begun".to_owned(),
+        Ok(Reply::Plan(_)) => "told".to_owned(),
+        Ok(Reply::Stopping | Reply::Restarting) => "begun".to_owned(),
         Err(error) => error.to_string(),
     };
     tracing::info!(caller, command, outcome, "operator command");

@@ -36,6 +36,7 @@ use super::{
     evidence::EvidenceBook,
     facts::Facts,
     gossip::Gossip,
+    resync::{Resync, ResyncError},
     tickets::Tickets,
 };
 
@@ -72,6 +73,9 @@ pub(super) struct Performer {
 /// What performs effects once the barrier let them through.
 pub(super) struct Hands {
     pub(super) store: Arc<Store>,
+    pub(super) resync: Arc<Resync>,
+    /// Lowest height whose body is here.
+    pub(super) pruned_below: u64,
     /// What the network tells peers about us.
     pub(super) tip: Arc<ArcSwap<LocalTip>>,
     pub(super) gossip: Arc<Gossip>,
@@ -105,7 +109,10 @@ impl Performer {
             for work in std::iter::once(first).chain(more) {
                 match work {
                     Work::Effects(effects) => group.extend(effects),
-                    Work::Flushed(height) => self.prune(height),
+                    Work::Flushed(height) => {
+                        self.prune(height);
+                        self.hands.end_resync(height);
+                    }
                     Work::Evidence(evidence, from) => self.hands.keep_evidence(evidence, from),
                     Work::StoreFailed => self.hands.stop_signing(SigningHold::StoreFailed),
                     Work::Stop => last = true,
@@ -144,6 +151,30 @@ impl Performer {
 }
 
 impl Hands {
+    /// Deleting the old database takes time, and this thread has none: a thread does it.
+    fn end_resync(&self, height: Height) {
+        if !self.resync.is_due(height) {
+            return;
+        }
+        let (resync, engine) = (Arc::clone(&self.resync), self.engine.clone());
+        let ending = move || match resync.on_flushed(height) {
+            Ok(()) => {}
+            Err(error @ ResyncError::OtherChain { .. }) => {
+                tracing::error!(%error, "resync stopped");
+                let _ = engine.send(Event::Signing(SigningHold::SafetyViolation, true));
+            }
+            Err(error) => {
+                tracing::error!(%error, "resync could not be ended; it ends at the next start");
+            }
+        };
+        if let Err(error) = std::thread::Builder::new()
+            .name("resync".to_owned())
+            .spawn(ending)
+        {
+            tracing::error!(%error, "no thread to end the resync; it ends at the next start");
+        }
+    }
+
     fn log_failed(&mut self, error: &BarrierError) {
         tracing::error!(
             %error,
@@ -221,7 +252,7 @@ impl Hands {
             height: height.get(),
             hash: *committed.hash.as_hash(),
             finalized_height: height.get(),
-            pruned_below: 0,
+            pruned_below: self.pruned_below,
         }));
         // Lost if the queue is full; the next one says the same and more.
         let _ = self.engine.try_send(Event::Committed(height));

@@ -81,7 +81,7 @@ impl Serve {
             nonce,
             height: tip.height,
             tip: tip.hash,
-            pruned_below: Height::GENESIS,
+            pruned_below: self.reader.pruned_below(),
             certificate,
         }))
     }

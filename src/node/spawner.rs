@@ -58,6 +58,11 @@ impl Tasks {
         })
     }
 
+    /// True once the node stops.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
     /// Resolves once the node stops.
     pub(super) async fn stopped(&self) {
         self.stopping.cancelled().await;

@@ -17,7 +17,7 @@ use crossbeam_channel::Sender;
 use tokio::runtime::Handle;
 
 use crate::{
-    chain::Genesis,
+    chain::{Genesis, Height},
     consensus::{Evidence, ValidatorSet},
     control::{ChainStatus, EventRing, LogFilter, LogRing, Mode, NodeHandle, NodeStatus, StopStatus},
     crypto::SecretKey,
@@ -26,7 +26,7 @@ use crate::{
     metrics::Metrics,
     network::{self, DIALLED_PEERS_MAX, Network, NetworkConfig, PeerEvent, Surroundings},
     signer::Signer,
-    storage::{Store, StoreOptions, lock::DataDirLock},
+    storage::{Store, StoreOptions, lock::DataDirLock, rebuild::Origin},
     wire::{ChainIdentity, LocalTip, MasternodeProof},
 };
 
@@ -43,7 +43,9 @@ use super::{
     open::{self, Opened},
     people::{self, People, PeopleParts},
     performer::{Hands, Performer, WORK_QUEUE_MAX, Work},
+    reindex::Reindex,
     requests::Requests,
+    resync::Resync,
     serve::Serve,
     sessions::LiveSessions,
     spawner::Tasks,
@@ -105,6 +107,8 @@ pub struct NodeOptions {
     pub warnings: Vec<String>,
     /// How long a graceful stop may take.
     pub stop_budget: Duration,
+    /// Whether this process may start again by itself, which a resync takes.
+    pub may_restart: bool,
 }
 
 /// A running node.
@@ -122,6 +126,7 @@ pub struct Node {
     tasks: Arc<Tasks>,
     clock: NodeClock,
     lock: DataDirLock,
+    resync: Arc<Resync>,
 }
 
 fn thread(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, NodeError> {
@@ -172,6 +177,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         tip,
         mut holds,
         has_signed,
+        rebuild,
     } = opened;
     if options.observer {
         holds.insert(SigningHold::Observer);
@@ -203,8 +209,16 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         height: state.tip.height.get(),
         hash: *state.tip.hash.as_hash(),
         finalized_height: state.tip.height.get(),
-        pruned_below: 0,
+        pruned_below: reader.pruned_below().get(),
     }));
+    let resync = Arc::new(Resync::new(
+        options.data_dir.join("blocks"),
+        genesis.network.name().to_owned(),
+        Arc::clone(&store),
+        clock.faces().now(),
+        options.may_restart,
+        rebuild,
+    ));
     let (outboxes, inboxes) = network::queues();
     let prover = options.signer.clone();
     let may_prove = !options.observer;
@@ -267,6 +281,10 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         me,
         holds,
         listen_ms,
+        // What the database held before it is built anew: no votes below.
+        certified: rebuild
+            .filter(|intent| intent.runs_on_new())
+            .map_or(Height::GENESIS, |intent| intent.target),
     };
     let engine = Engine::new(config, Start { tip, recovered }, ledger);
     let shared = Arc::new(Shared {
@@ -297,6 +315,8 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         barrier: Barrier::new(wal, mark),
         hands: Hands {
             store: Arc::clone(&store),
+            resync: Arc::clone(&resync),
+            pruned_below: reader.pruned_below().get(),
             tip: local_tip,
             gossip: Arc::clone(&gossip),
             bodies: Arc::clone(&bodies),
@@ -385,12 +405,13 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         clock,
         facts,
         heights,
-        shared,
+        shared: Arc::clone(&shared),
         network: network.clone(),
         bodies,
         evidence,
         tickets,
         store: Arc::clone(&store),
+        resync: Arc::clone(&resync),
         bulk,
         metrics: Arc::clone(&metrics),
         events,
@@ -406,6 +427,22 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         source,
     })?;
 
+    if let Some(intent) = rebuild.filter(|intent| intent.origin == Origin::OldBlocks)
+        && let Some(from) = intent.from
+    {
+        let reindex = Reindex {
+            blocks: options.data_dir.join("blocks"),
+            from,
+            target: intent.target,
+            genesis: genesis.clone(),
+            me: network.node_id(),
+            verifier: Arc::clone(&verifier),
+            shared: Arc::clone(&shared),
+            votes: votes.clone(),
+        };
+        let stopping = Arc::clone(&tasks);
+        thread("reindex", move || reindex.run(&|| stopping.is_stopping()))?;
+    }
     let consensus_verifier = Arc::clone(&verifier);
     let verifiers = vec![
         thread("verify-votes", move || {
@@ -429,6 +466,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         tasks,
         clock,
         lock,
+        resync,
     })
 }
 
@@ -487,6 +525,11 @@ impl Node {
     /// Resolves with the reason once a command asked for a stop.
     pub async fn stop_requested(&self) -> String {
         self.people.stop_requested().await
+    }
+
+    /// True if a command asked that the process start again once this node has stopped.
+    pub fn wants_restart(&self) -> bool {
+        self.resync.wants_restart()
     }
 
     /// Stops in order. Gives false if a step had to be left behind or a flush failed.

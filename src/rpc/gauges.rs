@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::{
-    control::{Direction, HealthWord, LogLevel, LogRing, Mode, Phase, Status, SyncState},
+    control::{Direction, HealthWord, LogLevel, LogRing, Mode, Phase, Status},
     metrics::{
         Counter, Metrics, flag,
         labels::{self, HealthCheck, Label, LogLevelLabel, Loop, NodeState, PhaseLabel, VoteLabel},
@@ -157,7 +157,7 @@ fn storage(metrics: &Metrics, status: &Status) {
             gauge.set(bytes);
         }
     }
-    to.sync_active.set(flag(status.sync.state == SyncState::Blocks));
+    to.sync_active.set(flag(status.sync.state.is_moving()));
     to.sync_target_height
         .set(status.sync.target.unwrap_or(status.chain.height));
 }

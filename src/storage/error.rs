@@ -75,6 +75,12 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// A rebuild is under way, or is not. Nothing was changed.
+    #[error("{what}; look at `timed status`, or at resync.intent in blocks/")]
+    Busy {
+        /// What stands against it.
+        what: String,
+    },
     /// A block was committed out of order.
     #[error("block {found} cannot follow block {tip}; this is a bug, please report it")]
     NotNext {

@@ -18,6 +18,7 @@ pub mod lock;
 pub mod memory;
 mod pending;
 mod reader;
+pub mod rebuild;
 mod redo;
 pub mod schema;
 mod shared;

@@ -63,6 +63,11 @@ impl StoreReader {
         self.shared.pending().state.tip.height
     }
 
+    /// Lowest height whose body is here; genesis unless this database began with a snapshot.
+    pub fn pruned_below(&self) -> Height {
+        self.shared.pruned_below
+    }
+
     /// The coin under `outpoint`, or `None` if it was spent or never made.
     ///
     /// # Errors

@@ -37,6 +37,9 @@ pub const META_REGISTRY: &[u8] = b"registry";
 /// changed.
 pub const META_HISTORY: &[u8] = b"history";
 
+/// Key of the lowest height whose body is here, in [`Table::Meta`]; without it, all are.
+pub const META_PRUNED: &[u8] = b"pruned_below";
+
 const OUTPOINT_BYTES: usize = 36;
 const ADDRESS_BYTES: usize = 20;
 

@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) redo: RedoFile,
     pub(super) generation: u64,
+    /// Lowest height whose body is here.
+    pub(super) pruned_below: Height,
     pub(super) queue: Queue,
     pending: RwLock<Pending>,
     cache: Cache<OutPoint, Coin>,
@@ -61,6 +63,7 @@ impl Shared {
             disk,
             redo,
             generation,
+            pruned_below: Height::GENESIS,
             queue,
             pending: RwLock::new(pending),
             cache: Cache::new(cache_coins),

@@ -124,6 +124,13 @@ impl Store {
             return Err(StoreError::corrupt(&dir, "CURRENT names it, and it is missing"));
         }
         let backend: Arc<dyn Backend> = Arc::new(SledBackend::open(&dir, options.cache_bytes)?);
+        // A generation that was built beside another one kept its redo file with itself.
+        flush::recover(&Target {
+            backend: backend.as_ref(),
+            disk: disk.as_ref(),
+            redo: &RedoFile::in_dir(&dir),
+            generation,
+        })?;
         let store = Self::open_on(
             backend,
             Arc::clone(&disk),
@@ -144,6 +151,47 @@ impl Store {
             generation::publish(disk.as_ref(), blocks, generation)?;
         }
         Ok(store)
+    }
+
+    /// Opens a generation that is there, named by `CURRENT` or not, with the redo file of `blocks`: the
+    /// one that was in use until another was begun.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_generation(
+        blocks: &Path,
+        generation: u64,
+        genesis: &Genesis,
+        options: StoreOptions,
+        report: impl Fn(StoreEvent) + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let dir = generation::dir(blocks, generation);
+        if !disk.is_dir(&dir) {
+            return Err(StoreError::corrupt(&dir, "it is missing"));
+        }
+        let backend: Arc<dyn Backend> = Arc::new(SledBackend::open(&dir, options.cache_bytes)?);
+        Self::open_on(backend, disk, blocks, generation, genesis, options, report)
+    }
+
+    /// Opens a generation that `CURRENT` does not name: one being built ([`super::rebuild`]), made if
+    /// it is missing. Its redo file lies in its own directory, so that the one in use keeps its own.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_beside(
+        blocks: &Path,
+        generation: u64,
+        genesis: &Genesis,
+        options: StoreOptions,
+        report: impl Fn(StoreEvent) + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let dir = generation::dir(blocks, generation);
+        disk.create_dir(&dir)
+            .map_err(|source| StoreError::io(&dir, "create directory", source))?;
+        let backend: Arc<dyn Backend> = Arc::new(SledBackend::open(&dir, options.cache_bytes)?);
+        Self::open_on(backend, disk, &dir, generation, genesis, options, report)
     }
 
     /// [`Store::open`] on any engine and disk; `blocks` holds the redo file.
@@ -172,7 +220,8 @@ impl Store {
             Some(state) => state,
             None => load_genesis(backend.as_ref(), genesis)?,
         };
-        let shared = Arc::new(Shared::new(
+        let pruned_below: Option<Height> = reader::read(backend.as_ref(), Table::Meta, schema::META_PRUNED)?;
+        let mut shared = Shared::new(
             backend,
             disk,
             redo,
@@ -180,7 +229,9 @@ impl Store {
             Queue::new(options.flush),
             Pending::new(state),
             options.cache_coins,
-        ));
+        );
+        shared.pruned_below = pruned_below.unwrap_or(Height::GENESIS);
+        let shared = Arc::new(shared);
         let for_writer = Arc::clone(&shared);
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())

@@ -113,7 +113,7 @@ fn snapshot(revision: u64, at: Moment) -> Status {
         },
         peers: Arc::new(PeersStatus::default()),
         sync: Arc::new(SyncStatus {
-            state: SyncState::AtTip,
+            state: SyncState::Synced,
             ..SyncStatus::default()
         }),
         ..Status::default()

@@ -11,4 +11,5 @@ mod devnet;
 mod longest;
 mod net;
 mod refusals;
+mod resync;
 mod scenarios;

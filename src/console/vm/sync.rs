@@ -18,7 +18,8 @@ pub(in super::super) fn progress(shown: &Shown, width: usize) -> Panel {
     let status = &*shown.status;
     let sync = &*status.sync;
     let mut panel = Panel::titled(match (sync.state, sync.target) {
-        (SyncState::AtTip, _) => Row::new().strong("At the tip"),
+        (SyncState::Synced, _) => Row::new().strong("At the tip"),
+        (SyncState::Halted, _) => Row::new().strong("Halted"),
         (_, Some(target)) => Row::new()
             .strong("Catching up")
             .dim(format!("  to {}", grouped(target))),
@@ -26,9 +27,13 @@ pub(in super::super) fn progress(shown: &Shown, width: usize) -> Panel {
     });
     panel.focused = true;
     let level = match sync.state {
-        SyncState::AtTip => Level::Ok,
-        SyncState::NoSource => Level::Crit,
-        SyncState::Blocks | SyncState::Discovering => Level::Busy,
+        SyncState::Synced => Level::Ok,
+        SyncState::Stalled | SyncState::Halted => Level::Crit,
+        SyncState::WaitingPeers
+        | SyncState::Sampling
+        | SyncState::Snapshot
+        | SyncState::Blocks
+        | SyncState::CatchUp => Level::Busy,
     };
     let height = status.chain.height;
     let target = sync.target.unwrap_or(height).max(height);
@@ -37,7 +42,11 @@ pub(in super::super) fn progress(shown: &Shown, width: usize) -> Panel {
         Row::new()
             .dim(pad("State", 8))
             .with(level.role(), format!("{} ", level.glyph()))
-            .text(sync.state.word()),
+            .text(sync.state.word())
+            .dim(match sync.stalled_because.as_str() {
+                "" => String::new(),
+                why => format!("  {why}"),
+            }),
     );
     panel.line(
         Row::new()
@@ -109,7 +118,7 @@ pub(in super::super) fn sources(shown: &Shown, width: usize, height: usize) -> P
         panel.line(Row::of(
             Role::Dim,
             match sync.state {
-                SyncState::AtTip => "nothing to fetch",
+                SyncState::Synced => "nothing to fetch",
                 _ => "no source yet",
             },
         ));

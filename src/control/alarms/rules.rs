@@ -163,7 +163,7 @@ pub(super) fn judge(kind: AlarmKind, status: &Status, memory: &Memory) -> Judgem
         }
         AlarmKind::BehindTip => {
             let behind = status.sync.blocks_behind;
-            let no_source = status.sync.state == super::super::SyncState::NoSource;
+            let no_source = status.sync.state == super::super::SyncState::Stalled;
             let severity = match (behind > BEHIND_WARN, no_source) {
                 (true, true) => Some(Severity::Crit),
                 (true, false) => Some(Severity::Warn),

@@ -10,24 +10,41 @@ use crate::crypto::PublicKey;
 pub enum SyncState {
     /// No peer has told a height yet.
     #[default]
-    Discovering,
-    /// Fetching blocks.
+    WaitingPeers,
+    /// Peers claim more than we have; they are asked to prove it.
+    Sampling,
+    /// Fetching pages of a snapshot.
+    Snapshot,
+    /// Fetching blocks, many at once.
     Blocks,
-    /// At the tip that peers show.
-    AtTip,
-    /// Behind, and nobody to fetch from.
-    NoSource,
+    /// The last few blocks, one after the other.
+    CatchUp,
+    /// At the tip that peers prove.
+    Synced,
+    /// Behind, and it does not go on; [`SyncStatus::stalled_because`] says why.
+    Stalled,
+    /// Two certificates at one height, or a block that gives another state here: a human chooses.
+    Halted,
 }
 
 impl SyncState {
     /// The word on screen.
     pub fn word(self) -> &'static str {
         match self {
-            SyncState::Discovering => "discovering",
+            SyncState::WaitingPeers => "waiting for peers",
+            SyncState::Sampling => "asking peers",
+            SyncState::Snapshot => "fetching a snapshot",
             SyncState::Blocks => "fetching blocks",
-            SyncState::AtTip => "at tip",
-            SyncState::NoSource => "no source",
+            SyncState::CatchUp => "catching up",
+            SyncState::Synced => "at tip",
+            SyncState::Stalled => "stalled",
+            SyncState::Halted => "halted",
         }
+    }
+
+    /// True while blocks or pages are on their way.
+    pub fn is_moving(self) -> bool {
+        matches!(self, SyncState::Snapshot | SyncState::Blocks | SyncState::CatchUp)
     }
 }
 
@@ -36,6 +53,9 @@ impl SyncState {
 pub struct SyncStatus {
     /// What it does now.
     pub state: SyncState,
+    /// Why it does not go on, with the height that is missing; empty unless stalled or halted.
+    #[serde(default)]
+    pub stalled_because: String,
     /// True while too far behind to vote (docs/CONSENSUS.md §7).
     pub syncing: bool,
     /// The highest height with a certificate that was seen.
@@ -54,6 +74,21 @@ pub struct SyncStatus {
     pub rate_history: Vec<u32>,
     /// Whom blocks are asked from, ascending by node id.
     pub sources: Vec<SyncSource>,
+    /// Ranges asked for and not answered.
+    #[serde(default)]
+    pub in_flight: u32,
+    /// Bytes of blocks that came and wait for those before them.
+    #[serde(default)]
+    pub buffered_bytes: u64,
+    /// Times that a range was also asked of somebody else because its holder was slow.
+    #[serde(default)]
+    pub stalls: u64,
+    /// Pages of the snapshot that came, and all of them; `None` without one.
+    #[serde(default)]
+    pub snapshot_pages: Option<(u64, u64)>,
+    /// The resync under way.
+    #[serde(default)]
+    pub resync: Option<super::super::ResyncStatus>,
 }
 
 /// One peer that blocks are asked from.

@@ -8,10 +8,11 @@ use std::sync::{
 use super::*;
 use crate::{
     chain::{OutPoint, TxId, testing::TestChain},
-    control::{LogFilterError, Moment},
+    control::{LogFilterError, Moment, ResyncMode},
     crypto::PublicKey,
     network::{BanError, PeerAddress, Unbanned},
     wire::{Ban, BanTarget},
+    storage::{Store, StoreOptions, rebuild::INTENT_FILE},
 };
 
 #[derive(Default)]
@@ -84,6 +85,8 @@ struct Fixture {
     bodies: Arc<Bodies>,
     tickets: Arc<Tickets>,
     engine: Option<crossbeam_channel::Receiver<Event>>,
+    blocks: tempfile::TempDir,
+    resync: Arc<Resync>,
 }
 
 /// The peer that there is a session with.
@@ -99,7 +102,18 @@ impl Fixture {
         let (stop, stopping) = watch::channel(None);
         let (events, filter) = (Arc::new(EventRing::new()), Arc::new(Filter::default()));
         let (bodies, tickets) = (Arc::new(Bodies::new()), Arc::new(Tickets::default()));
+        let blocks = tempfile::tempdir().unwrap();
+        let store = Store::open(blocks.path(), &chain.genesis, StoreOptions::default(), |_| {}).unwrap();
+        let resync = Arc::new(Resync::new(
+            blocks.path().to_owned(),
+            "devnet".to_owned(),
+            Arc::new(store),
+            Moment::default(),
+            true,
+            None,
+        ));
         let operator = Operator {
+            resync: Arc::clone(&resync),
             clock: Clock::start(),
             events: Arc::clone(&events),
             alarms: Arc::new(Alarms::default()),
@@ -127,6 +141,8 @@ impl Fixture {
             bodies,
             tickets,
             engine: Some(engine_in),
+            blocks,
+            resync,
         }
     }
 
@@ -380,4 +396,38 @@ async fn a_ban_is_told_with_its_consequence_and_an_unban_of_nobody_is_refused() 
         fixture.ask(ourselves).await,
         Err(CommandError::Invalid { .. })
     ));
+}
+
+#[tokio::test]
+async fn a_resync_says_what_it_costs_and_begins_with_a_durable_intent() {
+    let fixture = Fixture::start(1, 8);
+    let mode = ResyncMode::Reindex;
+    let Ok(Reply::Plan(plan)) = fixture.ask(Command::PlanResync { mode }).await else {
+        panic!("no plan");
+    };
+    assert_eq!((plan.mode, plan.height, plan.obstacle), (mode, 0, None));
+    assert!(plan.needed_bytes > plan.db_bytes && plan.votes_stop_ms.is_some());
+    assert!(
+        plan.consequences
+            .iter()
+            .any(|line| line.contains("casts no vote"))
+    );
+    assert!(fixture.asked.borrow().is_none(), "a plan changes nothing");
+    assert!(!fixture.blocks.path().join(INTENT_FILE).exists());
+
+    // Nobody could serve it, so it is refused before anything is written.
+    let refused = fixture
+        .ask(Command::Resync {
+            mode: ResyncMode::Full,
+        })
+        .await;
+    assert!(matches!(refused, Err(CommandError::Invalid { reason }) if reason.contains("peer")));
+    assert!(!fixture.blocks.path().join(INTENT_FILE).exists());
+
+    assert_eq!(fixture.ask(Command::Resync { mode }).await, Ok(Reply::Restarting));
+    assert!(fixture.blocks.path().join(INTENT_FILE).exists());
+    assert!(fixture.resync.wants_restart());
+    let mut asked = fixture.asked.clone();
+    let reason = asked.wait_for(Option::is_some).await.unwrap().clone();
+    assert_eq!(reason.as_deref(), Some("resync reindex"));
 }

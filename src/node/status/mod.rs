@@ -34,7 +34,7 @@ use crate::{
     consensus::{Evidence, EvidenceKind},
     control::{
         AlarmBook, AlarmChange, ChainStatus, EventKind, EventRing, Moment, NodeStatus, ResourceStatus,
-        Severity, Status, StopStatus, TaskTick, WatchdogStatus, assess, explain,
+        ResyncStatus, Severity, Status, StopStatus, TaskTick, WatchdogStatus, assess, explain,
     },
     crypto::PublicKey,
     engine::EngineView,
@@ -76,6 +76,7 @@ pub(super) struct Inputs {
     pub(super) log_filter: String,
     pub(super) log_filter_until: Option<Moment>,
     pub(super) stop: Option<Arc<StopStatus>>,
+    pub(super) resync: Option<ResyncStatus>,
 }
 
 /// Evidence, as far as the screen needs it.

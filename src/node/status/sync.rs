@@ -1,11 +1,17 @@
 //! The section on catching up.
 
-use crate::control::{SyncSource, SyncState, SyncStatus};
+use crate::{
+    control::{SyncSource, SyncState, SyncStatus, words::grouped},
+    engine::{EngineView, SigningHold},
+};
 
 use super::{Inputs, Known, meter::Meter};
 
 /// Rates on screen are averages over this many seconds.
 const RATE_SECONDS: u64 = 5;
+
+/// So near to the tip the last blocks come one by one.
+const CATCH_UP_BLOCKS: u64 = 50;
 
 /// What is remembered of catching up.
 #[derive(Debug, Default)]
@@ -30,15 +36,25 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Sy
     let has_told = !inputs.peers.is_empty();
     let can_serve = inputs.peers.iter().any(|peer| peer.height > height);
     let is_alone = engine.validators.len() <= 1;
+    let is_served = engine.sync.in_flight.is_some() || can_serve || inputs.resync.is_some();
     let state = match (syncing, has_told) {
-        (true, _) if engine.sync.in_flight.is_some() || can_serve => SyncState::Blocks,
-        (true, _) => SyncState::NoSource,
-        (false, false) if !is_alone => SyncState::Discovering,
-        (false, _) => SyncState::AtTip,
+        _ if is_halted(engine) => SyncState::Halted,
+        (true, _) if is_served && behind <= CATCH_UP_BLOCKS => SyncState::CatchUp,
+        (true, _) if is_served => SyncState::Blocks,
+        (true, _) => SyncState::Stalled,
+        (false, false) if !is_alone => SyncState::WaitingPeers,
+        (false, _) if behind > 1 => SyncState::Sampling,
+        (false, _) => SyncState::Synced,
+    };
+    let stalled_because = match state {
+        SyncState::Halted => "a human has to choose; see /health".to_owned(),
+        SyncState::Stalled => format!("no peer has block {}", grouped(height + 1)),
+        _ => String::new(),
     };
     let blocks_per_s = memory.heights.per_s(RATE_SECONDS).filter(|_| syncing);
     SyncStatus {
         state,
+        stalled_because,
         syncing,
         target: (has_told || target > height || is_alone).then_some(target.max(height)),
         blocks_behind: behind,
@@ -70,5 +86,16 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Sy
                 }
             })
             .collect(),
+        in_flight: u32::from(engine.sync.in_flight.is_some()),
+        buffered_bytes: 0,
+        stalls: 0,
+        snapshot_pages: None,
+        resync: inputs.resync.clone(),
     }
+}
+
+/// Certificates and states that contradict each other: going on would choose for the operator.
+fn is_halted(engine: &EngineView) -> bool {
+    let holds = [SigningHold::SafetyViolation, SigningHold::ExecutionMismatch];
+    engine.machine.is_halted || holds.iter().any(|hold| engine.holds.contains(hold))
 }

@@ -23,7 +23,7 @@ use crate::{
 use super::{
     super::{
         bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, facts::Facts,
-        watchdog::Findings,
+        resync::Resync, watchdog::Findings,
     },
     Alarms, Heights, Host, Inputs, Proof, Proposal, StatusBuilder, Totals,
 };
@@ -47,6 +47,7 @@ pub(in crate::node) struct Sources {
     pub(in crate::node) bodies: Arc<Bodies>,
     pub(in crate::node) metrics: Arc<Metrics>,
     pub(in crate::node) host: Arc<Host>,
+    pub(in crate::node) resync: Arc<Resync>,
     pub(in crate::node) watchdog: Arc<Findings>,
     pub(in crate::node) log_filter: Arc<dyn LogFilter>,
     /// Log lines that were dropped so far.
@@ -179,6 +180,7 @@ impl StatusTask {
             log_filter: sources.log_filter.current(),
             log_filter_until: sources.log_filter.until(),
             stop: sources.stop.borrow().clone(),
+            resync: sources.resync.status(),
             peers,
             view,
         };

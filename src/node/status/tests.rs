@@ -150,6 +150,7 @@ impl Fixture {
             log_filter: "info".to_owned(),
             log_filter_until: None,
             stop: None,
+            resync: None,
         }
     }
 
@@ -714,7 +715,7 @@ fn catching_up_shows_where_it_goes() {
     let mut inputs = fixture.inputs(view.clone(), 0);
     inputs.chain.height = 100;
     let status = builder.build(inputs);
-    assert_eq!(status.sync.state, SyncState::NoSource);
+    assert_eq!(status.sync.state, SyncState::Stalled);
     assert_eq!((status.sync.blocks_behind, status.sync.from), (900, 100));
     assert_eq!(
         (status.sync.blocks_per_s, status.sync.eta_ms),

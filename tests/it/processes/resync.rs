@@ -1,0 +1,142 @@
+//! The chain database is built anew, is killed while at it, and nothing else is touched.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use super::net::{Net, TIMED, limit};
+
+fn timed(net: &Net, node: u16, arguments: &[&str]) -> (Option<i32>, String) {
+    let done = Command::new(TIMED)
+        .args(arguments)
+        .arg("--config")
+        .arg(net.layout.config(node))
+        .output()
+        .unwrap();
+    let text = [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (done.status.code(), text.concat())
+}
+
+fn blocks(net: &Net, node: u16) -> PathBuf {
+    net.layout.node_dir(node).join("blocks")
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// What no resync may touch, byte for byte.
+fn private(net: &Net, node: u16) -> BTreeMap<PathBuf, Vec<u8>> {
+    let dir = net.layout.node_dir(node);
+    let keys = names(&dir.join("keys"))
+        .into_iter()
+        .map(|name| dir.join("keys").join(name));
+    keys.chain([dir.join("config.toml")])
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+/// True once node 3 runs on `generation` alone.
+fn switched(net: &Net, generation: u64) -> bool {
+    let dir = blocks(net, 3);
+    let current = fs::read_to_string(dir.join("CURRENT")).unwrap_or_default();
+    let states: Vec<String> = names(&dir)
+        .into_iter()
+        .filter(|name| name.starts_with("state-"))
+        .collect();
+    current.trim() == format!("state-{generation}")
+        && states == [format!("state-{generation}")]
+        && !dir.join("resync.intent").exists()
+}
+
+/// A chain of some length, and node 3 stopped.
+fn stopped_in_a_network() -> Net {
+    let mut net = Net::started(4);
+    let load = net.load(0, 100.0);
+    net.wait_height(&[0, 1, 2, 3], 30, limit(30));
+    net.finish(load);
+    net.stop(3);
+    net
+}
+
+fn rebuild(mode: &str, kills: u64) {
+    let mut net = stopped_in_a_network();
+    let all = [0, 1, 2, 3];
+    let before = private(&net, 3);
+    net.check_logs();
+
+    let (code, told) = timed(&net, 3, &["resync", "--mode", mode, "--dry-run"]);
+    assert_eq!(code, Some(0), "{told}");
+    for part in ["devnet", "casts no vote", "keys, consensus log", "height"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!blocks(&net, 3).join("resync.intent").exists());
+    let (code, told) = timed(&net, 3, &["resync", "--mode", mode, "--yes"]);
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = timed(&net, 3, &["resync", "--mode", mode, "--yes"]);
+    assert_eq!(code, Some(1), "a second one: {told}");
+
+    for kill in 0..kills {
+        net.node(3).start().unwrap();
+        std::thread::sleep(Duration::from_millis(150 + 170 * kill));
+        net.kill(3);
+        net.check_logs();
+    }
+    net.start(3);
+    net.wait("the switch", limit(60), |net| switched(net, 1));
+    assert_eq!(private(&net, 3), before);
+    let goal = net.height(0);
+    net.wait_height(&all, goal, limit(30));
+    net.check(&all);
+    // It votes again, and never against what it signed before.
+    let mut at = goal;
+    net.wait("node3 signs again", limit(60), |net| {
+        at += u64::from(net.block(0, at + 1).is_some());
+        net.block(0, at).is_some_and(|block| net.has_signed(&block, 3))
+    });
+    net.check_logs();
+    net.check_no_evidence(&all);
+    net.check(&all);
+}
+
+#[test]
+fn dos_43_reindex_is_killed_again_and_again_and_comes_to_its_end() {
+    rebuild("reindex", 4);
+}
+
+#[test]
+fn a_full_resync_fetches_the_chain_and_switches() {
+    rebuild("full", 1);
+}
+
+#[test]
+fn a_resync_is_given_up_and_the_old_database_serves_again() {
+    let mut net = stopped_in_a_network();
+    let (code, told) = timed(&net, 3, &["resync", "--mode", "full", "--yes"]);
+    assert_eq!(code, Some(0), "{told}");
+    // Begun, with a new generation on the disk, and killed.
+    net.node(3).start().unwrap();
+    net.wait("the new generation", limit(30), |net| {
+        blocks(net, 3).join("state-1").exists()
+    });
+    net.kill(3);
+    if !switched(&net, 1) {
+        let (code, told) = timed(&net, 3, &["resync", "--cancel"]);
+        assert_eq!(code, Some(0), "{told}");
+        assert!(switched(&net, 0));
+    }
+    net.start(3);
+    let goal = net.height(0);
+    net.wait_height(&[0, 1, 2, 3], goal, limit(30));
+    net.check(&[0, 1, 2, 3]);
+    net.check_no_evidence(&[0, 1, 2, 3]);
+}
