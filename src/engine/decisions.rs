@@ -6,6 +6,7 @@ use crate::{
     chain::{Block, CommitCertificate, ConnectError, Connected, Height, check_block_alone},
     consensus::{self, CertificateContext, Now, SigningDomain, Tip, ValidatorSet},
     crypto::{NodeId, Verified},
+    sync::fork::{Decision, Local, Policy, Shown, decide},
     wire::Fault,
 };
 
@@ -176,7 +177,22 @@ impl Engine {
         if ours.block_hash == theirs.block_hash {
             return;
         }
-        if self.checked(theirs.clone(), &validators).is_ok() {
+        if self.checked(theirs.clone(), &validators).is_err() {
+            return;
+        }
+        let local = Local {
+            height: ours.height,
+            hash: ours.block_hash,
+            certified: ours.height,
+            certified_hash: ours.block_hash,
+        };
+        let shown = Shown {
+            height: theirs.height,
+            hash: theirs.block_hash,
+            common: theirs.height.saturating_sub(1),
+            is_certified: true,
+        };
+        if let Decision::Conflict { .. } = decide(&local, &[Some(shown)], &Policy::default()) {
             self.out.push(Effect::SafetyViolation {
                 height: theirs.height,
                 ours,
@@ -187,16 +203,15 @@ impl Engine {
     }
 
     /// How many blocks we are behind what is certified.
-    pub fn blocks_behind(&self) -> u64 {
-        self.sync
-            .best_known(self.ledger.tip())
+    pub fn blocks_behind(&self, now: Now) -> u64 {
+        self.sync_target(now)
             .get()
             .saturating_sub(self.ledger.tip().get())
     }
 
     /// The height that catching up goes to.
-    pub fn sync_target(&self) -> Height {
-        self.sync.best_known(self.ledger.tip())
+    pub fn sync_target(&self, now: Now) -> Height {
+        self.sync.best_known(self.ledger.tip(), now.mono)
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
     ledger::{DRIFT_MS, Ledger},
     observer::Observer,
     peers::Peers,
+    ranges::Early,
 };
 
 /// R9: own messages of the height are sent again this often.
@@ -57,6 +58,8 @@ pub struct Engine {
     pub(super) machine: Machine,
     pub(super) ledger: Ledger,
     pub(super) sync: CatchUp,
+    /// Blocks that came before those below them.
+    pub(super) early: Early,
     pub(super) peers: Peers,
     pub(super) holds: BTreeSet<SigningHold>,
     pub(super) listening_until: Option<consensus::Mono>,
@@ -101,6 +104,7 @@ impl Engine {
             machine,
             ledger,
             sync: CatchUp::default(),
+            early: Early::default(),
             peers: Peers::default(),
             syncing: false,
             stands_back: false,
@@ -148,6 +152,7 @@ impl Engine {
                 blocks,
                 certificate,
             } => self.on_blocks(now, peer, blocks, certificate),
+            Event::BlocksReceived { peer, start } => self.sync.on_received(&peer, start),
             Event::BlocksFailed { peer, start, failure } => {
                 self.sync.on_failure(&peer, start, failure, now.mono);
                 self.ask_for_blocks(now);

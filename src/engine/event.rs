@@ -49,6 +49,14 @@ pub enum Event {
         /// Certificate of the last one; the others' stand in their children.
         certificate: Option<CommitCertificate>,
     },
+    /// The answer to a range request came and is being checked; [`Event::Blocks`] or
+    /// [`Event::BlocksFailed`] follows.
+    BlocksReceived {
+        /// From whom.
+        peer: NodeId,
+        /// First height of the range.
+        start: Height,
+    },
     /// A peer did not answer a range request, or what it sent does not hold.
     BlocksFailed {
         /// Who.
@@ -179,7 +187,7 @@ impl SigningHold {
                 "a certified block gives another state here than its header says: keep the data and report it"
             }
             Self::SafetyViolation => {
-                "SAFETY VIOLATION: two certificates at one height; keep the data, do not restart"
+                "SAFETY VIOLATION: two certificates at one height; keep the data, and read conflicting-certificates.txt in consensus/"
             }
             Self::TooFewMasternodes => "too few masternodes active for this network",
             Self::Stopping => "the node is stopping",

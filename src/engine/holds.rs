@@ -11,6 +11,7 @@ impl Event {
             Self::Consensus { .. } | Self::Decided { .. } | Self::Fetched(_) | Self::Blocks { .. } => true,
             Self::OffHeight { .. }
             | Self::Signed { .. }
+            | Self::BlocksReceived { .. }
             | Self::BlocksFailed { .. }
             | Self::Status { .. }
             | Self::Transactions(_)

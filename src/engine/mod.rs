@@ -17,6 +17,8 @@ mod ledger;
 mod observer;
 mod peers;
 mod ranges;
+#[cfg(test)]
+mod tests;
 mod transactions;
 mod view;
 

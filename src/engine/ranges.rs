@@ -1,5 +1,7 @@
 //! Catching up (docs/CONSENSUS.md §7): ranges of blocks and shown tips, asked for and taken in.
 
+use std::collections::BTreeMap;
+
 use crate::{
     chain::{Block, CommitCertificate, ConnectError, Height},
     consensus::{self, Now},
@@ -10,9 +12,45 @@ use crate::{
 
 use super::{Effect, Engine, Happening};
 
+/// A range whose bodies hold, under certificates that are still to be judged.
+#[derive(Debug)]
+struct Range {
+    peer: NodeId,
+    start: Height,
+    blocks: Vec<Verified<Block>>,
+    /// Certificate of the last one; the others' stand in their children.
+    last: Option<CommitCertificate>,
+    bytes: u64,
+}
+
+/// Ranges that came before those below them, by first height. What may be in here is decided where
+/// ranges are asked for ([`crate::sync::BUFFERED_BYTES_MAX`]).
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    ranges: BTreeMap<Height, Range>,
+    bytes: u64,
+}
+
+impl Early {
+    fn insert(&mut self, range: Range) {
+        self.bytes += range.bytes;
+        if let Some(old) = self.ranges.insert(range.start, range) {
+            self.bytes -= old.bytes;
+        }
+    }
+
+    /// The lowest range, if it begins at `next` or below.
+    fn take(&mut self, next: Height) -> Option<Range> {
+        let entry = self.ranges.first_entry().filter(|entry| *entry.key() <= next)?;
+        let range = entry.remove();
+        self.bytes -= range.bytes;
+        Some(range)
+    }
+}
+
 impl Engine {
-    /// A range came: each block is connected under the certificate that its child carries, the last
-    /// under its own. Nothing without a certificate is ever appended.
+    /// A range came. It is connected if it follows the tip, and kept if it was asked for and lies
+    /// above.
     pub(super) fn on_blocks(
         &mut self,
         now: Now,
@@ -20,11 +58,51 @@ impl Engine {
         blocks: Vec<Verified<Block>>,
         last: Option<CommitCertificate>,
     ) {
+        let next = self.ledger.tip().next();
         let Some(start) = blocks.first().map(|block| block.height()) else {
-            let start = self.ledger.tip().next();
-            self.sync.on_failure(&peer, start, Failure::Refused, now.mono);
+            self.sync.on_failure(&peer, next, Failure::Refused, now.mono);
             return;
         };
+        let bytes = blocks.iter().map(|block| block.body_bytes() as u64).sum();
+        let is_wanted = self.sync.on_answer(&peer, start, blocks.len() as u64, bytes);
+        let range = Range {
+            peer,
+            start,
+            blocks,
+            last,
+            bytes,
+        };
+        if start <= next {
+            self.connect_range(now, range);
+            self.connect_early(now);
+            self.after_tip_moved(now);
+        } else if is_wanted {
+            self.early.insert(range);
+            self.sync.set_buffered(self.early.bytes);
+            self.ask_for_blocks(now);
+        }
+    }
+
+    /// Connects what came early and has its turn now.
+    fn connect_early(&mut self, now: Now) {
+        while !self.stands_still()
+            && let Some(range) = self.early.take(self.ledger.tip().next())
+        {
+            self.connect_range(now, range);
+        }
+        self.sync.set_buffered(self.early.bytes);
+    }
+
+    /// Each block is connected under the certificate that its child carries, the last under its own.
+    /// Nothing without a certificate is ever appended.
+    fn connect_range(&mut self, now: Now, range: Range) {
+        let Range {
+            peer,
+            start,
+            blocks,
+            last,
+            ..
+        } = range;
         let mut holds = true;
         let mut rest = blocks.into_iter().peekable();
         while let Some(block) = rest.next() {
@@ -52,7 +130,7 @@ impl Engine {
             }
         }
         if holds {
-            self.sync.on_answer(&peer, now.mono);
+            self.sync.on_connected(self.ledger.tip());
         } else {
             self.sync.on_failure(&peer, start, Failure::Broken, now.mono);
             self.out.push(Effect::Blame {
@@ -60,7 +138,6 @@ impl Engine {
                 fault: Fault::InvalidBlock,
             });
         }
-        self.after_tip_moved(now);
     }
 
     /// Connects the next block under its certificate, if it holds. False if the sender is to blame.
@@ -118,10 +195,11 @@ impl Engine {
         self.ask_for_blocks(now);
     }
 
-    /// Asks for the next range if somebody is ahead, and tells the machine whether we are far behind.
+    /// Asks for the next ranges if somebody is ahead, and tells the machine whether we are far behind.
     pub(super) fn ask_for_blocks(&mut self, now: Now) {
+        self.connect_early(now);
         let tip = self.ledger.tip();
-        if !self.stands_still()
+        while !self.stands_still()
             && let Some(request) = self.sync.poll(tip, now.mono)
         {
             self.out.push(Effect::RequestBlocks(request));
@@ -129,7 +207,7 @@ impl Engine {
         let syncing = self.sync.is_syncing(tip);
         if syncing != self.syncing {
             self.syncing = syncing;
-            let target = self.sync.best_known(tip);
+            let target = self.sync.best_known(tip, now.mono);
             self.out.push(Effect::Happened(Happening::Syncing {
                 active: syncing,
                 target,

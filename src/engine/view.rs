@@ -39,14 +39,18 @@ pub struct EngineView {
 }
 
 /// Catching up, as seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncView {
     /// More than two certified heights behind: no votes.
     pub active: bool,
     /// The best height that anybody speaks of.
     pub target: Height,
-    /// The range in flight.
-    pub in_flight: Option<Request>,
+    /// Ranges asked for and not answered, ascending.
+    pub in_flight: Vec<Request>,
+    /// Bytes of blocks that wait for those before them.
+    pub buffered_bytes: u64,
+    /// Times that a range was also asked of somebody else.
+    pub stalls: u64,
 }
 
 impl Engine {
@@ -62,8 +66,10 @@ impl Engine {
             pool: self.ledger.pool().stats(now.wall),
             sync: SyncView {
                 active: self.syncing,
-                target: self.sync_target(),
+                target: self.sync_target(now),
                 in_flight: self.sync.in_flight(),
+                buffered_bytes: self.sync.buffered_bytes(),
+                stalls: self.sync.stalls(),
             },
             holds: self.holds.clone(),
             activated: self.is_activated(),

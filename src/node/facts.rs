@@ -344,7 +344,7 @@ impl Facts {
             height = height.get(),
             ours = %ours.block_hash,
             theirs = %theirs.block_hash,
-            "SAFETY VIOLATION: two certificates at one height; signing stopped, keep all data and do not restart"
+            "SAFETY VIOLATION: two certificates at one height; signing stopped, both are kept in consensus/; keep all data"
         );
     }
 

@@ -13,10 +13,12 @@
 //! Every queue is bounded, and its constant says what happens when it is full. The engine, the
 //! performer and the two verifiers have threads of their own; everything else is a task.
 
+mod allowance;
 mod barrier;
 mod bodies;
 mod clock;
 mod codec;
+mod conflict;
 mod driver;
 mod error;
 mod evidence;

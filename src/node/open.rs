@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use super::{NodeError, codec, performer::Work};
+use super::{NodeError, codec, conflict, performer::Work};
 
 /// Blocks looked back for our own signatures, to see whether the log is an old copy.
 const LOOK_BACK_BLOCKS: u64 = 100;
@@ -59,6 +59,13 @@ pub(super) fn open(
     let lock = DataDirLock::acquire(data_dir)?;
     let mut holds = BTreeSet::new();
     let log_dir = data_dir.join("consensus");
+    if conflict::is_kept(&log_dir) {
+        tracing::error!(
+            file = %log_dir.join(conflict::CONFLICT_FILE).display(),
+            "SAFETY VIOLATION of an earlier run: two certificates at one height; read the file before anything else"
+        );
+        holds.insert(SigningHold::SafetyViolation);
+    }
     let (wal, entries) = match Wal::open(&log_dir) {
         Ok((wal, recovered)) => {
             if let Some(torn) = &recovered.torn_tail {

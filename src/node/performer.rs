@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -33,6 +34,7 @@ use super::{
     barrier::{Barrier, BarrierError},
     bodies::Bodies,
     clock::NodeClock,
+    conflict,
     evidence::EvidenceBook,
     facts::Facts,
     gossip::Gossip,
@@ -74,6 +76,8 @@ pub(super) struct Performer {
 pub(super) struct Hands {
     pub(super) store: Arc<Store>,
     pub(super) resync: Arc<Resync>,
+    /// `consensus/` of the data directory.
+    pub(super) log_dir: PathBuf,
     /// Lowest height whose body is here.
     pub(super) pruned_below: u64,
     /// What the network tells peers about us.
@@ -219,6 +223,10 @@ impl Hands {
             Effect::Evidence(evidence) => self.keep_evidence(evidence, None),
             Effect::Held(hold) => self.facts.held(hold),
             Effect::SafetyViolation { height, ours, theirs } => {
+                // Before anybody hears of it: it has to survive whatever happens next.
+                if let Err(error) = conflict::keep(&self.log_dir, height, &ours, &theirs) {
+                    tracing::error!(%error, "both certificates could not be kept; do not restart this node");
+                }
                 self.facts.safety_violation(height, &ours, &theirs);
             }
             Effect::Blame { peer, fault } => self.gossip.blame(peer, fault),

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     chain::{Block, BlockHash, CommitCertificate, Height, TxId},
-    crypto::{NodeId, Verified},
+    crypto::NodeId,
     engine::Event,
     network::{Network, RequestError},
     storage::StoreReader,
@@ -30,7 +30,7 @@ const IN_FLIGHT_MAX: usize = 64;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// The same for a range of blocks, which may be megabytes on a slow line. Meanwhile others are
 /// asked: the scheduler does not wait for this.
-const BLOCKS_DEADLINE: Duration = Duration::from_secs(30);
+const BLOCKS_DEADLINE: Duration = Duration::from_secs(15);
 /// Transactions fetched at once. They have slots of their own: a peer that announces what it does
 /// not deliver must not hold up what consensus waits for. Beyond it an announcement is dropped;
 /// others repeat it.
@@ -156,6 +156,8 @@ impl Requests {
         let answer = self.network.request(&peer, &question, BLOCKS_DEADLINE).await;
         let event = match answer.map(|inbound| inbound.message) {
             Ok(Message::Blocks(answer)) => {
+                // Nobody is slow any more. Lost if the queue is full: then one hedge too many is sent.
+                let _ = self.votes.try_send(Event::BlocksReceived { peer, start });
                 self.verified_range(peer, start, answer.blocks.into_vec(), answer.certificate)
                     .await
             }
@@ -201,37 +203,19 @@ impl Requests {
         blocks: Vec<Block>,
         certificate: Option<CommitCertificate>,
     ) -> Event {
-        let consecutive = blocks
-            .iter()
-            .zip(start.get()..)
-            .all(|(block, height)| block.height().get() == height);
-        if !consecutive {
-            self.network
-                .blame(&peer, Fault::InvalidBlock, "blocks not in order");
-            return failed(peer, start, Failure::Broken);
-        }
         let verifier = Arc::clone(&self.verifier);
         let verified = self
             .tasks
-            .blocking(move || {
-                blocks
-                    .into_iter()
-                    .map(|block| verifier.whole_block(block))
-                    .collect::<Option<Vec<Verified<Block>>>>()
-            })
+            .blocking(move || verifier.range(start, blocks, certificate))
             .await;
         match verified {
-            Some(Some(blocks)) => Event::Blocks {
+            Some(Ok((blocks, certificate))) => Event::Blocks {
                 peer,
                 blocks,
                 certificate,
             },
-            Some(None) => {
-                self.network.blame(
-                    &peer,
-                    Fault::InvalidBlock,
-                    "a body that is not its header's, or a signature that does not hold",
-                );
+            Some(Err((fault, detail))) => {
+                self.network.blame(&peer, fault, detail);
                 failed(peer, start, Failure::Broken)
             }
             None => failed(peer, start, Failure::Refused),

@@ -6,15 +6,16 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     chain::{Block, ChainState, Height, Masternode, Standing},
+    crypto::NodeId,
     network::{Inbound, Network},
     storage::StoreReader,
     wire::{
-        BlockByHash, Blocks, BoundedVec, Busy, GetBlockByHash, GetBlocks, GetMasternodes, GetStatus, GetTxs,
-        MasternodeEntry, Masternodes, Message, NotFound, Status, Txs, limits,
+        BlockByHash, Blocks, BoundedVec, Busy, Fault, GetBlockByHash, GetBlocks, GetMasternodes, GetStatus,
+        GetTxs, MasternodeEntry, Masternodes, Message, NotFound, Status, Txs, limits,
     },
 };
 
-use super::{bodies::Bodies, spawner::Tasks};
+use super::{allowance::Allowance, bodies::Bodies, spawner::Tasks};
 
 /// Reads under way at once: one slow disk must not collect threads.
 const READS_MAX: usize = 4;
@@ -38,6 +39,7 @@ pub(super) struct Serve {
     pub(super) reader: StoreReader,
     pub(super) bodies: Arc<Bodies>,
     pub(super) tasks: Arc<Tasks>,
+    pub(super) allowance: Arc<Allowance>,
 }
 
 impl Serve {
@@ -51,16 +53,37 @@ impl Serve {
             self.tasks.start("serve", async move {
                 let (peer, generation, request_id) = (inbound.peer, inbound.generation, inbound.request_id);
                 let reading = this.clone();
-                let answer = this
-                    .tasks
-                    .blocking(move || reading.answer(&inbound.message))
-                    .await
-                    .flatten();
+                let answer = match this.refuse(&peer, &inbound.message) {
+                    true => None,
+                    false => {
+                        let reading = move || reading.answer(&inbound.message);
+                        this.tasks.blocking(reading).await.flatten()
+                    }
+                };
                 let answer = answer.unwrap_or(Message::Busy(Busy));
+                if let Message::Blocks(blocks) = &answer {
+                    let bytes = blocks.blocks.iter().map(encoded_bytes_max).sum();
+                    this.allowance.charge(&peer, bytes, std::time::Instant::now());
+                }
                 let _ = this.network.respond_to(&peer, generation, request_id, &answer);
                 drop(slot);
             });
         }
+    }
+
+    /// A question that no correct program asks, or more than a peer's share: nothing is read for it.
+    fn refuse(&self, peer: &NodeId, question: &Message) -> bool {
+        let Message::GetBlocks(get) = question else {
+            return false;
+        };
+        let in_limits = (1..=limits::BLOCKS_PER_REQUEST_MAX).contains(&usize::from(get.count))
+            && get.max_bytes <= limits::BLOCKS_BYTES_MAX;
+        if !in_limits {
+            let detail = "more blocks than a request may ask for";
+            self.network.blame(peer, Fault::RequestOverLimit, detail);
+            return true;
+        }
+        !self.allowance.may(peer, std::time::Instant::now())
     }
 
     fn answer(&self, question: &Message) -> Option<Message> {

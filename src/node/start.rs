@@ -316,6 +316,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         hands: Hands {
             store: Arc::clone(&store),
             resync: Arc::clone(&resync),
+            log_dir: options.data_dir.join("consensus"),
             pruned_below: reader.pruned_below().get(),
             tip: local_tip,
             gossip: Arc::clone(&gossip),
@@ -352,6 +353,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         reader: reader.clone(),
         bodies: Arc::clone(&bodies),
         tasks: Arc::clone(&tasks),
+        allowance: Arc::default(),
     };
     tasks.start("serve", serve.run(inboxes.serve));
     let requests = Requests {

@@ -19,7 +19,8 @@ use crate::{
         WitnessTxId, check_block_alone, check_block_limits, check_body,
     },
     consensus::{
-        Body, ConsensusMessage, Evidence, EvidenceError, MessageContext, SigningDomain, Step, ValidatorSet,
+        Body, CertificateContext, ConsensusMessage, Evidence, EvidenceError, MessageContext, SigningDomain,
+        Step, ValidatorSet,
     },
     crypto::{Hash256, NodeId, Verified},
     engine::{Arrival, Event, Source},
@@ -151,6 +152,48 @@ impl Verifier {
     pub(super) fn whole_block(&self, block: Block) -> Option<Verified<Block>> {
         check_block_alone(&block, &self.params).ok()?;
         self.verified_block(block).ok()
+    }
+
+    /// Checks a range of blocks as a peer sent it, the certificates first: they are few, and without one
+    /// no body is worth its signatures. Those of a set that is not ours yet are left to the engine,
+    /// which judges each certificate under the set of its height when its turn comes.
+    pub(super) fn range(
+        &self,
+        start: Height,
+        blocks: Vec<Block>,
+        last: Option<CommitCertificate>,
+    ) -> Result<(Vec<Verified<Block>>, Option<CommitCertificate>), (Fault, &'static str)> {
+        let current = &self.shared.window.load().current;
+        let (set, domain) = (current.hash(), self.domain(current));
+        let context = CertificateContext {
+            domain: &domain,
+            validators: current,
+        };
+        for (index, block) in blocks.iter().enumerate() {
+            let child = blocks.get(index + 1);
+            let follows = child.is_none_or(|child| child.header.prev_hash == block.hash());
+            if block.height() != start.saturating_add(index as u64) || !follows {
+                return Err((Fault::InvalidBlock, "blocks that are not a chain"));
+            }
+            let certificate = child.map_or(last.as_ref(), |child| child.prev_commit.as_ref());
+            let certifies = |certificate: &&CommitCertificate| {
+                certificate.height == block.height() && certificate.block_hash == block.hash()
+            };
+            let Some(certificate) = certificate.filter(certifies) else {
+                return Err((Fault::InvalidCertificate, "a block without its certificate"));
+            };
+            if block.header.vset_hash == set && Verified::check(certificate.clone(), context).is_err() {
+                return Err((Fault::InvalidCertificate, "a certificate that does not hold"));
+            }
+        }
+        let whole = blocks.into_iter().map(|block| self.whole_block(block));
+        match whole.collect::<Option<Vec<_>>>() {
+            Some(blocks) => Ok((blocks, last)),
+            None => Err((
+                Fault::InvalidBlock,
+                "a body that is not its header's, or a signature that does not hold",
+            )),
+        }
     }
 
     /// Checks every transaction signature of a block that this node has not checked yet, spread over

@@ -1,4 +1,9 @@
-//! The range scheduler: one range in flight, hedged to another peer when its holder is slow.
+//! The range scheduler: many ranges of blocks in flight, from several peers, within a window above the
+//! tip; the one that is due next is asked of somebody else when its holder is slow.
+//!
+//! It plans and never waits. Blocks are checked as they come and connected in order; what came early
+//! is kept by the engine, within [`BUFFERED_BYTES_MAX`]. Claims of heights are hints: they say whom to
+//! ask, and only what a certificate proves makes a node stand back.
 
 use std::collections::BTreeMap;
 
@@ -6,28 +11,45 @@ use crate::{chain::Height, consensus::Mono, crypto::NodeId};
 
 /// Blocks asked for at once; NETWORK's per-request maximum.
 pub const RANGE_MAX: u64 = 100;
-/// Bytes asked for at once, at first and at most.
-pub const RANGE_BYTES_MAX: u32 = 8 << 20;
-/// Bytes asked for of a slow peer: one full block comes however little is asked for.
-const RANGE_BYTES_MIN: u32 = 256 << 10;
+/// Bytes asked for at once. One block always comes, however large. Sixteen of these fit the memory
+/// that half-received messages of all peers may take.
+pub const RANGE_BYTES: u32 = 1 << 20;
+/// How far above the tip blocks are asked for.
+pub const WINDOW_BLOCKS: u64 = 1_024;
+/// Ranges asked for and not answered.
+pub const RANGES_MAX: usize = 16;
+/// The same of one peer.
+pub const RANGES_PER_PEER_MAX: usize = 2;
+/// Bytes of blocks that came and wait for those before them; nothing more is asked for above it.
+pub const BUFFERED_BYTES_MAX: u64 = 32 << 20;
 /// Further behind than this, a validator neither votes nor times out.
 pub const SYNC_GAP: u64 = 2;
 /// A lone next block usually arrives by consensus itself; only a claim this old is asked for.
 const PATIENCE_MS: u64 = 400;
-/// A range not answered by then is also asked of somebody else, and the next ones are smaller.
-const HEDGE_MS: u64 = 1_000;
-/// Ranges under way at once: the first and its hedge. More would only share the same line.
-const UNDER_WAY_MAX: usize = 2;
-/// A range not answered by then no longer counts as under way; its answer is still welcome.
-const STALL_MS: u64 = 5_000;
+/// The range that is due next, not answered by then, is also asked of somebody else. Doubles with
+/// every such stall, and begins anew when it is answered.
+const HEDGE_MS: u64 = 2_000;
+/// Longest time until the next hedge.
+const HEDGE_MAX_MS: u64 = 64_000;
+/// Peers asked for one range at once.
+const HOLDERS_MAX: usize = 4;
 /// A range not answered by then never will be: whoever asks gives up before this.
 const GIVE_UP_MS: u64 = 60_000;
 /// A peer that stalled, or answered with what does not hold, is left alone this long.
 const COOLDOWN_MS: u64 = 5_000;
+/// A peer that did so this often in a row is left alone for [`EXCLUDED_MS`].
+const STRIKES_MAX: u32 = 3;
+/// How long that is.
+const EXCLUDED_MS: u64 = 600_000;
 /// A peer that was busy, or had not yet what it claimed, is left alone this long.
 const REFUSED_MS: u64 = 500;
+/// A claim above everything that is proved counts for this long; until then its peer is asked for the
+/// certificate, and whoever has the blocks has that too.
+const UNPROVED_MS: u64 = 10_000;
 /// Peers remembered; more than there are sessions.
 const PEERS_MAX: usize = 4_096;
+/// What a block is taken to weigh before any came.
+const BLOCK_BYTES_FIRST: u64 = 64 << 10;
 
 /// A range to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +60,7 @@ pub struct Request {
     pub start: Height,
     /// How many blocks, 1 to [`RANGE_MAX`].
     pub count: u64,
-    /// How many bytes of blocks, up to [`RANGE_BYTES_MAX`]; one block always comes.
+    /// How many bytes of blocks; one block always comes.
     pub bytes: u32,
 }
 
@@ -55,7 +77,22 @@ pub enum Failure {
 struct Claim {
     height: Height,
     since: Mono,
+    /// Since when it has claimed more than is proved.
+    unproved_since: Mono,
     resting_until: Mono,
+    /// Stalls and broken answers in a row.
+    strikes: u32,
+}
+
+/// A range under way, or answered and not connected yet.
+#[derive(Debug)]
+struct Range {
+    count: u64,
+    /// The bytes are here and are being checked: nobody is slow any more.
+    is_received: bool,
+    /// Who was asked, in order, and when.
+    asked: Vec<(NodeId, Mono)>,
+    has_arrived: bool,
 }
 
 /// What we know of others' heights and have asked them for.
@@ -63,9 +100,14 @@ struct Claim {
 pub struct CatchUp {
     claims: BTreeMap<NodeId, Claim>,
     certified: Height,
-    asked: BTreeMap<NodeId, (Request, Mono)>,
+    /// By first height; they do not overlap.
+    ranges: BTreeMap<Height, Range>,
     last_asked: Option<NodeId>,
-    bytes: u32,
+    /// What a block weighs, on average of late.
+    block_bytes: u64,
+    hedge_ms: u64,
+    stalls: u64,
+    buffered_bytes: u64,
 }
 
 impl Default for CatchUp {
@@ -73,9 +115,12 @@ impl Default for CatchUp {
         Self {
             claims: BTreeMap::new(),
             certified: Height::GENESIS,
-            asked: BTreeMap::new(),
+            ranges: BTreeMap::new(),
             last_asked: None,
-            bytes: RANGE_BYTES_MAX,
+            block_bytes: BLOCK_BYTES_FIRST,
+            hedge_ms: HEDGE_MS,
+            stalls: 0,
+            buffered_bytes: 0,
         }
     }
 }
@@ -86,24 +131,31 @@ impl CatchUp {
         if self.claims.len() >= PEERS_MAX && !self.claims.contains_key(&peer) {
             return;
         }
+        let certified = self.certified;
         let claim = self.claims.entry(peer).or_insert(Claim {
             height,
             since: now,
+            unproved_since: now,
             resting_until: Mono::default(),
+            strikes: 0,
         });
         if height > claim.height {
-            *claim = Claim {
-                height,
-                since: now,
-                ..*claim
-            };
+            // Boasting higher and higher does not start the time for its proof anew.
+            if claim.height <= certified {
+                claim.unproved_since = now;
+            }
+            claim.height = height;
+            claim.since = now;
         }
     }
 
     /// A peer is gone, and what it claimed and owed with it.
     pub fn on_peer_gone(&mut self, peer: &NodeId) {
         self.claims.remove(peer);
-        self.asked.remove(peer);
+        for range in self.ranges.values_mut() {
+            range.asked.retain(|(asked, _)| asked != peer);
+        }
+        self.drop_abandoned();
     }
 
     /// A certificate for this height was verified.
@@ -111,87 +163,200 @@ impl CatchUp {
         self.certified = self.certified.max(height);
     }
 
-    /// The peer answered with blocks that hold. Quick answers make the next ranges larger, slow ones
-    /// smaller.
-    pub fn on_answer(&mut self, peer: &NodeId, now: Mono) {
-        let Some((_, sent)) = self.asked.remove(peer) else {
-            return;
-        };
-        match now.ms_since(sent) {
-            0..HEDGE_MS => self.bytes = self.bytes.saturating_mul(2).min(RANGE_BYTES_MAX),
-            HEDGE_MS..STALL_MS => {}
-            STALL_MS.. => self.bytes = (self.bytes / 2).max(RANGE_BYTES_MIN),
+    /// The answer to the range that begins at `start` came from `peer` and is being checked.
+    pub fn on_received(&mut self, peer: &NodeId, start: Height) {
+        if let Some(range) = self.ranges.get_mut(&start)
+            && range.asked.iter().any(|(asked, _)| asked == peer)
+        {
+            range.is_received = true;
         }
+    }
+
+    /// The peer answered the range that begins at `start` with `blocks` blocks of `bytes` bytes, whose
+    /// bodies hold. False if somebody else was faster, or nobody asked.
+    pub fn on_answer(&mut self, peer: &NodeId, start: Height, blocks: u64, bytes: u64) -> bool {
+        if let Some(claim) = self.claims.get_mut(peer) {
+            claim.strikes = 0;
+        }
+        let Some(range) = self.ranges.get_mut(&start).filter(|range| !range.has_arrived) else {
+            return false;
+        };
+        range.has_arrived = true;
+        // What did not fit is asked for anew.
+        range.count = range.count.min(blocks.max(1));
+        if let Some(each) = bytes.checked_div(blocks) {
+            self.block_bytes = (3 * self.block_bytes + each) / 4;
+        }
+        true
+    }
+
+    /// A range was connected to its end.
+    pub fn on_connected(&mut self, tip: Height) {
+        self.hedge_ms = HEDGE_MS;
+        self.forget_through(tip);
     }
 
     /// The peer did not answer the range that begins at `start`, or its answer did not hold.
     pub fn on_failure(&mut self, peer: &NodeId, start: Height, failure: Failure, now: Mono) {
-        if self
-            .asked
-            .get(peer)
-            .is_some_and(|(request, _)| request.start == start)
-        {
-            self.asked.remove(peer);
-        }
+        let is_its = |range: &Range| range.asked.iter().any(|(asked, _)| asked == peer);
+        let was_asked = match self.ranges.get_mut(&start).filter(|range| is_its(range)) {
+            Some(range) if range.has_arrived && failure == Failure::Broken => {
+                self.ranges.remove(&start);
+                true
+            }
+            Some(range) => {
+                range.asked.retain(|(asked, _)| asked != peer);
+                range.is_received = false;
+                true
+            }
+            None => false,
+        };
+        self.drop_abandoned();
         if let Some(claim) = self.claims.get_mut(peer) {
-            claim.resting_until = now.plus_ms(match failure {
+            let rest = match failure {
                 Failure::Refused => REFUSED_MS,
-                Failure::Broken => COOLDOWN_MS,
-            });
-            claim.height = Height::GENESIS;
+                Failure::Broken => strike(claim),
+            };
+            claim.resting_until = claim.resting_until.max(now.plus_ms(rest));
+            if was_asked || failure == Failure::Refused {
+                claim.height = Height::GENESIS;
+            }
         }
     }
 
-    /// The next request to make, if any, with our tip as it is now.
+    /// Bytes that came and are not connected yet.
+    pub fn set_buffered(&mut self, bytes: u64) {
+        self.buffered_bytes = bytes;
+    }
+
+    /// The next request to make, if any, with our tip as it is now. Ask until there is none.
     pub fn poll(&mut self, tip: Height, now: Mono) -> Option<Request> {
-        self.asked.retain(|_, (_, sent)| now.ms_since(*sent) < GIVE_UP_MS);
+        self.forget_through(tip);
+        for range in self.ranges.values_mut() {
+            range.asked.retain(|(_, sent)| now.ms_since(*sent) < GIVE_UP_MS);
+        }
+        self.drop_abandoned();
+        self.hedge(tip, now).or_else(|| self.plan(tip, now))
+    }
+
+    /// The range that is due next, also of somebody else, if its holders are slow.
+    fn hedge(&mut self, tip: Height, now: Mono) -> Option<Request> {
         let next = tip.next();
-        let ages = || {
-            self.asked
-                .values()
-                .filter(|(request, _)| {
-                    request.start <= next && request.start.saturating_add(request.count) > next
-                })
-                .map(|(_, sent)| now.ms_since(*sent))
-                .filter(|age| *age < STALL_MS)
-        };
-        if ages().any(|age| age < HEDGE_MS) || ages().count() >= UNDER_WAY_MAX {
+        let (start, range) = self.ranges.range(..=next).next_back()?;
+        let (start, count) = (*start, range.count);
+        let (slow, sent) = *range.asked.last()?;
+        let covers_next = start.saturating_add(count) > next;
+        if !covers_next || range.is_received || range.has_arrived || range.asked.len() >= HOLDERS_MAX {
             return None;
         }
-        let is_hedge = ages().count() > 0;
-        let candidates: Vec<(NodeId, Claim)> = self
+        if now.ms_since(sent) < self.hedge_ms {
+            return None;
+        }
+        let holders: Vec<NodeId> = range.asked.iter().map(|(peer, _)| *peer).collect();
+        let peer = self.choose(start, tip, now, |peer| !holders.contains(peer))?;
+        self.stalls += 1;
+        self.hedge_ms = self.hedge_ms.saturating_mul(2).min(HEDGE_MAX_MS);
+        if let Some(claim) = self.claims.get_mut(&slow) {
+            let rest = strike(claim);
+            claim.resting_until = now.plus_ms(rest);
+        }
+        self.ask(peer, start, count, now)
+    }
+
+    /// The lowest range above the tip that nobody was asked for.
+    fn plan(&mut self, tip: Height, now: Mono) -> Option<Request> {
+        let open = self.ranges.values().filter(|range| !range.has_arrived).count();
+        if open >= RANGES_MAX {
+            return None;
+        }
+        let mut start = tip.next();
+        let mut room = RANGE_MAX;
+        for (first, range) in &self.ranges {
+            if *first > start {
+                room = first.get() - start.get();
+                break;
+            }
+            start = start.max(first.saturating_add(range.count));
+        }
+        let above = start.get().saturating_sub(tip.get());
+        // What is due next is asked for however much waits behind it.
+        let expected = self.buffered_bytes + open as u64 * u64::from(RANGE_BYTES);
+        let is_full = above > WINDOW_BLOCKS || expected >= BUFFERED_BYTES_MAX;
+        if is_full && start != tip.next() {
+            return None;
+        }
+        let peer = self.choose(start, tip, now, |_| true)?;
+        let claimed = self.claims.get(&peer)?.height;
+        let fits = (u64::from(RANGE_BYTES) / self.block_bytes.max(1)).clamp(1, RANGE_MAX);
+        let there = claimed.get().saturating_sub(start.get()) + 1;
+        self.ask(peer, start, fits.min(there).min(room), now)
+    }
+
+    /// Round robin over those who can serve `start`, so that one slow peer does not serve every range.
+    fn choose(&self, start: Height, tip: Height, now: Mono, may: impl Fn(&NodeId) -> bool) -> Option<NodeId> {
+        let open = |peer: &NodeId| {
+            let is_its =
+                |range: &&Range| !range.has_arrived && range.asked.iter().any(|(asked, _)| asked == peer);
+            self.ranges.values().filter(is_its).count()
+        };
+        // Everybody may be busy with what comes later; what is due next is worth one more.
+        let open_max = RANGES_PER_PEER_MAX + usize::from(start <= tip.next());
+        let candidates: Vec<NodeId> = self
             .claims
             .iter()
-            .filter(|(peer, _)| !self.asked.contains_key(peer))
-            .filter(|(_, claim)| claim.height >= next && claim.resting_until <= now)
+            .filter(|(_, claim)| claim.height >= start && claim.resting_until <= now)
             .filter(|(_, claim)| {
                 claim.height.get().saturating_sub(tip.get()) >= 2 || now.ms_since(claim.since) >= PATIENCE_MS
             })
-            .map(|(peer, claim)| (*peer, *claim))
+            .map(|(peer, _)| *peer)
+            .filter(|peer| may(peer) && open(peer) < open_max)
             .collect();
-        // Round robin over those who can serve, so that one slow peer does not serve every range.
         let after = candidates
             .iter()
-            .find(|(peer, _)| self.last_asked.is_none_or(|last| *peer > last));
-        let (peer, claim) = *after.or_else(|| candidates.first())?;
-        if is_hedge {
-            self.bytes = (self.bytes / 2).max(RANGE_BYTES_MIN);
-        }
-        let request = Request {
-            peer,
-            start: next,
-            count: claim.height.get().saturating_sub(tip.get()).min(RANGE_MAX),
-            bytes: self.bytes,
-        };
-        self.asked.insert(peer, (request, now));
+            .find(|peer| self.last_asked.is_none_or(|last| **peer > last));
+        after.or_else(|| candidates.first()).copied()
+    }
+
+    fn ask(&mut self, peer: NodeId, start: Height, count: u64, now: Mono) -> Option<Request> {
+        let range = self.ranges.entry(start).or_insert(Range {
+            count,
+            is_received: false,
+            asked: Vec::new(),
+            has_arrived: false,
+        });
+        range.asked.push((peer, now));
         self.last_asked = Some(peer);
-        Some(request)
+        Some(Request {
+            peer,
+            start,
+            count,
+            bytes: RANGE_BYTES,
+        })
+    }
+
+    fn forget_through(&mut self, tip: Height) {
+        self.ranges
+            .retain(|start, range| start.saturating_add(range.count) > tip.next());
+    }
+
+    fn drop_abandoned(&mut self) {
+        self.ranges
+            .retain(|_, range| range.has_arrived || !range.asked.is_empty());
     }
 
     /// The height to go to, for people: certified, else what at least two peers claim, else the only
-    /// claim there is. One peer that boasts does not move it while others speak.
-    pub fn best_known(&self, tip: Height) -> Height {
-        let mut claimed: Vec<Height> = self.claims.values().map(|claim| claim.height).collect();
+    /// claim there is. One peer that boasts does not move it while others speak, and no claim counts
+    /// that was not proved in time.
+    pub fn best_known(&self, tip: Height, now: Mono) -> Height {
+        let counts = |claim: &&Claim| {
+            claim.height <= self.certified.max(tip) || now.ms_since(claim.unproved_since) < UNPROVED_MS
+        };
+        let mut claimed: Vec<Height> = self
+            .claims
+            .values()
+            .filter(counts)
+            .map(|claim| claim.height)
+            .collect();
         claimed.sort_unstable_by(|a, b| b.cmp(a));
         let claimed = claimed
             .get(1)
@@ -206,11 +371,39 @@ impl CatchUp {
         self.certified.get().saturating_sub(tip.get()) > SYNC_GAP
     }
 
-    /// The newest range under way, for people.
-    pub fn in_flight(&self) -> Option<Request> {
-        self.asked
-            .values()
-            .max_by_key(|(_, sent)| *sent)
-            .map(|(request, _)| *request)
+    /// Ranges asked for and not answered, ascending, each with whom it was asked of last.
+    pub fn in_flight(&self) -> Vec<Request> {
+        let open = self.ranges.iter().filter(|(_, range)| !range.has_arrived);
+        open.filter_map(|(start, range)| {
+            Some(Request {
+                peer: range.asked.last()?.0,
+                start: *start,
+                count: range.count,
+                bytes: RANGE_BYTES,
+            })
+        })
+        .collect()
+    }
+
+    /// Bytes that came and wait for those before them.
+    pub fn buffered_bytes(&self) -> u64 {
+        self.buffered_bytes
+    }
+
+    /// Times that a range was also asked of somebody else.
+    pub fn stalls(&self) -> u64 {
+        self.stalls
+    }
+}
+
+/// One more stall or broken answer; how long its peer is left alone, in ms.
+fn strike(claim: &mut Claim) -> u64 {
+    claim.strikes += 1;
+    match claim.strikes >= STRIKES_MAX {
+        true => {
+            claim.strikes = 0;
+            EXCLUDED_MS
+        }
+        false => COOLDOWN_MS,
     }
 }

@@ -1,4 +1,6 @@
-//! Who is asked for what, and who is not believed.
+//! Who is asked for what, who is not believed, and what a peer that stalls costs.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{chain::Height, consensus::Mono, crypto::PublicKey};
@@ -19,25 +21,75 @@ fn claims(peers: &[(u8, u64)]) -> CatchUp {
     sync
 }
 
+/// Everything that is asked for now.
+fn ask(sync: &mut CatchUp, tip: u64, ms: u64) -> Vec<Request> {
+    std::iter::from_fn(|| sync.poll(Height::new(tip), at(ms))).collect()
+}
+
+/// What covers `height` of the requests.
+fn covering(requests: &[Request], height: u64) -> Vec<&Request> {
+    let covers =
+        |request: &&Request| (request.start.get()..request.start.get() + request.count).contains(&height);
+    requests.iter().filter(covers).collect()
+}
+
 #[test]
-fn asks_from_the_tip_and_never_more_than_a_range() {
-    let mut sync = claims(&[(1, 1_000)]);
-    let request = sync.poll(Height::new(7), at(1)).unwrap();
-    assert_eq!(
-        request,
-        Request {
-            peer: peer(1),
-            start: Height::new(8),
-            count: RANGE_MAX,
-            bytes: RANGE_BYTES_MAX,
+fn ranges_follow_each_other_from_the_tip_without_overlap_and_within_the_limits() {
+    let mut sync = claims(&(0..20).map(|n| (n, 100_000)).collect::<Vec<_>>());
+    let asked = ask(&mut sync, 7, 1);
+    assert_eq!(asked.len(), RANGES_MAX);
+    let mut next = 8;
+    let mut each: BTreeMap<PublicKey, usize> = BTreeMap::new();
+    for request in &asked {
+        assert_eq!(request.start.get(), next);
+        assert!((1..=RANGE_MAX).contains(&request.count));
+        next += request.count;
+        *each.entry(request.peer).or_default() += 1;
+    }
+    assert!(each.values().all(|ranges| *ranges <= RANGES_PER_PEER_MAX));
+    assert!(next <= 7 + WINDOW_BLOCKS + RANGE_MAX);
+}
+
+#[test]
+fn one_peer_is_asked_for_two_ranges_at_once() {
+    let mut sync = claims(&[(1, 100_000)]);
+    assert_eq!(ask(&mut sync, 0, 1).len(), RANGES_PER_PEER_MAX);
+    assert_eq!(ask(&mut sync, 0, 2), []);
+}
+
+#[test]
+fn what_did_not_fit_into_an_answer_is_asked_for_anew() {
+    let mut sync = claims(&[(1, 1_000), (2, 1_000)]);
+    let first = ask(&mut sync, 0, 1)[0];
+    assert!(first.count > 2);
+    assert!(sync.on_answer(&first.peer, first.start, 2, 2 << 20));
+    let again = ask(&mut sync, 0, 2);
+    assert_eq!(covering(&again, 3).len(), 1, "{again:?}");
+    // The blocks are large, so the next ranges are short.
+    assert!(again.iter().all(|request| request.count <= 4), "{again:?}");
+}
+
+#[test]
+fn small_blocks_make_long_ranges() {
+    let mut sync = claims(&[(1, 100_000)]);
+    let mut tip = 0;
+    for _ in 0..30 {
+        for request in ask(&mut sync, tip, 1) {
+            assert!(sync.on_answer(&request.peer, request.start, request.count, request.count * 500));
+            tip = request.start.get() + request.count - 1;
         }
-    );
-    assert_eq!(sync.poll(Height::new(7), at(2)), None, "one range in flight");
-    sync.on_answer(&peer(1), at(3));
-    assert_eq!(
-        sync.poll(Height::new(107), at(3)).unwrap().start,
-        Height::new(108)
-    );
+        sync.on_connected(Height::new(tip));
+    }
+    assert_eq!(ask(&mut sync, tip, 2)[0].count, RANGE_MAX);
+}
+
+#[test]
+fn a_full_buffer_stops_all_but_what_is_due_next() {
+    let mut sync = claims(&[(1, 100_000), (2, 100_000)]);
+    sync.set_buffered(BUFFERED_BYTES_MAX);
+    let asked = ask(&mut sync, 0, 1);
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].start, Height::new(1));
 }
 
 #[test]
@@ -54,35 +106,83 @@ fn a_claim_alone_never_makes_a_node_syncing() {
 #[test]
 fn one_boaster_does_not_move_the_target() {
     let sync = claims(&[(1, u64::MAX), (2, 50), (3, 49)]);
-    assert_eq!(sync.best_known(Height::new(5)), Height::new(50));
-    assert_eq!(claims(&[(1, 9)]).best_known(Height::new(5)), Height::new(9));
+    assert_eq!(sync.best_known(Height::new(5), at(1)), Height::new(50));
+    assert_eq!(
+        claims(&[(1, 9)]).best_known(Height::new(5), at(1)),
+        Height::new(9)
+    );
 }
 
 #[test]
-fn a_slow_range_is_hedged_once_and_the_first_answer_counts() {
+fn dos_20_a_claim_that_is_not_proved_within_ten_seconds_counts_no_more() {
+    let mut sync = claims(&[(1, 1_000_000_000)]);
+    let tip = Height::new(5);
+    assert_eq!(sync.best_known(tip, at(9_999)), Height::new(1_000_000_000));
+    assert_eq!(sync.best_known(tip, at(10_000)), tip);
+    // Boasting higher does not buy time.
+    sync.on_claim(peer(1), Height::new(2_000_000_000), at(10_001));
+    assert_eq!(sync.best_known(tip, at(10_002)), tip);
+    // An honest peer that was believed and goes on is heard again.
+    sync.on_claim(peer(2), Height::new(5), at(11_000));
+    sync.on_certified(Height::new(5));
+    sync.on_claim(peer(2), Height::new(6), at(60_000));
+    assert_eq!(sync.best_known(tip, at(60_001)), Height::new(6));
+    assert!(!sync.is_syncing(tip));
+}
+
+#[test]
+fn what_is_due_next_is_hedged_and_the_first_answer_counts() {
     let mut sync = claims(&[(1, 50), (2, 50), (3, 50)]);
-    let first = sync.poll(Height::new(1), at(1)).unwrap();
-    assert_eq!(sync.poll(Height::new(1), at(1_000)), None);
-    let hedge = sync.poll(Height::new(1), at(1_001)).unwrap();
+    let asked = ask(&mut sync, 1, 1);
+    let first = asked[0];
+    assert_eq!(ask(&mut sync, 1, 2_000), []);
+    let hedge = ask(&mut sync, 1, 2_001)[0];
     assert_ne!(first.peer, hedge.peer);
     assert_eq!((hedge.start, hedge.count), (first.start, first.count));
-    assert!(hedge.bytes < first.bytes);
-    assert_eq!(sync.poll(Height::new(1), at(3_000)), None, "two at most");
-    sync.on_answer(&hedge.peer, at(3_001));
-    // What the slow one still owes is of no use any more, and holds nothing up.
-    assert!(sync.poll(Height::new(50), at(3_001)).is_none());
-    sync.on_claim(hedge.peer, Height::new(90), at(3_002));
-    assert_eq!(sync.poll(Height::new(50), at(3_002)).unwrap().peer, hedge.peer);
+    assert_eq!(sync.stalls(), 1);
+    assert!(sync.on_answer(&hedge.peer, hedge.start, hedge.count, 1_000));
+    assert!(
+        !sync.on_answer(&first.peer, first.start, first.count, 1_000),
+        "too late"
+    );
 }
 
 #[test]
-fn two_stalled_peers_do_not_hold_up_a_third() {
-    let mut sync = claims(&[(1, 50), (2, 50), (3, 50)]);
-    let asked: Vec<_> = [1, 1_100, 5_100]
-        .map(|ms| sync.poll(Height::new(1), at(ms)).unwrap().peer)
-        .into();
-    assert_eq!(asked, [peer(1), peer(2), peer(3)]);
-    assert_eq!(sync.poll(Height::new(1), at(6_050)), None, "nobody is left");
+fn an_answer_that_is_being_checked_is_not_slow() {
+    let mut sync = claims(&[(1, 50), (2, 50)]);
+    let first = ask(&mut sync, 1, 1)[0];
+    sync.on_received(&first.peer, first.start);
+    assert_eq!(ask(&mut sync, 1, 20_000), []);
+    assert_eq!(sync.stalls(), 0);
+}
+
+#[test]
+fn hedges_become_rarer_and_progress_brings_them_back() {
+    let mut sync = claims(&[(1, 9), (2, 9), (3, 9), (4, 9)]);
+    let first = ask(&mut sync, 1, 0);
+    assert_eq!(first.len(), 1);
+    assert_eq!(ask(&mut sync, 1, 2_000).len(), 1);
+    assert_eq!(ask(&mut sync, 1, 5_999), [], "2 s, then 4 s");
+    let last = ask(&mut sync, 1, 6_000)[0];
+    sync.on_answer(&last.peer, last.start, 1, 1_000);
+    sync.on_connected(Height::new(2));
+    let next = ask(&mut sync, 2, 12_000);
+    assert_eq!(covering(&next, 3).len(), 1);
+    assert_eq!(covering(&ask(&mut sync, 2, 14_000), 3).len(), 1, "2 s again");
+}
+
+#[test]
+fn three_strikes_exclude_a_peer_for_ten_minutes() {
+    let mut sync = claims(&[(1, 50)]);
+    let mut now = 1;
+    for _ in 0..3 {
+        let asked = ask(&mut sync, 1, now)[0];
+        sync.on_failure(&asked.peer, asked.start, Failure::Broken, at(now));
+        sync.on_claim(peer(1), Height::new(50), at(now));
+        now += 6_000;
+    }
+    assert_eq!(ask(&mut sync, 1, now + 500_000), []);
+    assert!(!ask(&mut sync, 1, now + 600_000).is_empty());
 }
 
 #[test]
@@ -98,15 +198,26 @@ fn a_liar_is_left_alone_for_longer_than_one_who_has_nothing_yet() {
 }
 
 #[test]
-fn a_late_failure_of_an_earlier_range_does_not_end_the_next_one() {
-    let mut sync = claims(&[(1, 500)]);
-    let first = sync.poll(Height::new(1), at(1)).unwrap();
+fn a_broken_range_is_asked_of_somebody_else_at_once() {
+    let mut sync = claims(&[(1, 50), (2, 50)]);
+    let first = ask(&mut sync, 1, 1)[0];
+    sync.on_answer(&first.peer, first.start, first.count, 1_000);
+    // Its bodies held, its certificates did not.
+    sync.on_failure(&first.peer, first.start, Failure::Broken, at(2));
+    let again = ask(&mut sync, 1, 2);
+    let again = covering(&again, 2);
+    assert_eq!(again.len(), 1);
+    assert_ne!(again[0].peer, first.peer);
+}
+
+#[test]
+fn a_peer_that_leaves_owes_nothing() {
+    let mut sync = claims(&[(1, 500), (2, 500)]);
+    let asked = ask(&mut sync, 1, 1);
     sync.on_peer_gone(&peer(1));
-    sync.on_claim(peer(1), Height::new(500), at(2));
-    let second = sync.poll(Height::new(3), at(2)).unwrap();
-    sync.on_failure(&peer(1), first.start, Failure::Refused, at(3));
-    sync.on_claim(peer(1), Height::new(500), at(4));
-    assert_eq!(sync.in_flight(), Some(second));
+    let left: BTreeSet<_> = sync.in_flight().iter().map(|request| request.peer).collect();
+    assert_eq!(left, [peer(2)].into());
+    assert!(asked.iter().any(|request| request.peer == peer(1)));
 }
 
 #[test]
@@ -118,13 +229,80 @@ fn a_lone_next_block_is_left_to_consensus_for_a_moment() {
     assert_eq!(sync.poll(Height::new(5), at(5_000)), None);
 }
 
+/// Four sources, some of which take questions and never answer; bodies are checked at 40 blocks a
+/// second, as one machine does it, in the order in which they came. How long 1000 full blocks take.
+fn sync_1000_blocks(stallers: u8) -> u64 {
+    const BLOCK_BYTES: u64 = 340_000;
+    const STEP_MS: u64 = 5;
+    const CHECK_MS: u64 = 25;
+    let mut sync = claims(&[(1, 1_000), (2, 1_000), (3, 1_000), (4, 1_000)]);
+    let (mut tip, mut now) = (0, 0);
+    // Answers on their way, by arrival; those being checked; those that wait for earlier ones.
+    let mut on_the_way: Vec<(u64, Request)> = Vec::new();
+    let mut given_up: Vec<(u64, Request)> = Vec::new();
+    let mut checking: Vec<(Request, u64)> = Vec::new();
+    let mut early: BTreeMap<u64, u64> = BTreeMap::new();
+    while tip < 1_000 {
+        now += STEP_MS;
+        assert!(now < 600_000, "it does not end: {tip} {:?}", sync.in_flight());
+        for request in ask(&mut sync, tip, now) {
+            if request.peer <= peer(stallers) {
+                given_up.push((now + 15_000, request));
+            } else {
+                on_the_way.push((now + 50, request));
+            }
+        }
+        for (_, request) in given_up.extract_if(.., |(due, _)| *due <= now) {
+            sync.on_failure(&request.peer, request.start, Failure::Broken, at(now));
+            sync.on_claim(request.peer, Height::new(1_000), at(now));
+        }
+        for (_, request) in on_the_way.extract_if(.., |(due, _)| *due <= now) {
+            sync.on_received(&request.peer, request.start);
+            let count = request.count.min((u64::from(request.bytes) / BLOCK_BYTES).max(1));
+            checking.push((Request { count, ..request }, count * CHECK_MS));
+        }
+        let mut budget = STEP_MS;
+        while budget > 0 && !checking.is_empty() {
+            let (request, left) = &mut checking[0];
+            let spent = budget.min(*left);
+            *left -= spent;
+            budget -= spent;
+            if *left == 0 {
+                let (start, count) = (request.start, request.count);
+                if sync.on_answer(&request.peer, start, count, count * BLOCK_BYTES) {
+                    early.insert(start.get(), count);
+                }
+                checking.remove(0);
+            }
+        }
+        while let Some((start, count)) = early.pop_first() {
+            if start > tip + 1 {
+                early.insert(start, count);
+                break;
+            }
+            tip = tip.max(start + count - 1);
+            sync.on_connected(Height::new(tip));
+        }
+        let buffered = early.values().sum::<u64>() * BLOCK_BYTES;
+        assert!(
+            buffered <= BUFFERED_BYTES_MAX + 16 * u64::from(RANGE_BYTES),
+            "{buffered}"
+        );
+        sync.set_buffered(buffered);
+    }
+    now
+}
+
 #[test]
-fn quick_answers_widen_what_slow_ones_narrowed() {
-    let mut sync = claims(&[(1, 5_000), (2, 5_000)]);
-    sync.poll(Height::new(0), at(0)).unwrap();
-    let narrow = sync.poll(Height::new(0), at(1_500)).unwrap();
-    assert_eq!(narrow.bytes, RANGE_BYTES_MAX / 2);
-    sync.on_answer(&narrow.peer, at(1_600));
-    let wide = sync.poll(Height::new(100), at(1_600)).unwrap();
-    assert_eq!(wide.bytes, RANGE_BYTES_MAX);
+fn dos_23_one_staller_of_four_costs_at_most_a_fifth() {
+    let honest = sync_1000_blocks(0);
+    let with_staller = sync_1000_blocks(1);
+    println!("1000 full blocks: honest {honest} ms, one of four stalls {with_staller} ms");
+    assert!(honest < 27_000, "the checker is never idle: {honest} ms");
+    assert!(
+        with_staller * 10 <= honest * 12,
+        "{with_staller} against {honest}"
+    );
+    // Three of four leave one honest source: slower, but it ends.
+    assert!(sync_1000_blocks(3) < 120_000);
 }

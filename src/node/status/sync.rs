@@ -1,7 +1,10 @@
 //! The section on catching up.
 
+use std::collections::BTreeMap;
+
 use crate::{
     control::{SyncSource, SyncState, SyncStatus, words::grouped},
+    crypto::NodeId,
     engine::{EngineView, SigningHold},
 };
 
@@ -36,7 +39,7 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Sy
     let has_told = !inputs.peers.is_empty();
     let can_serve = inputs.peers.iter().any(|peer| peer.height > height);
     let is_alone = engine.validators.len() <= 1;
-    let is_served = engine.sync.in_flight.is_some() || can_serve || inputs.resync.is_some();
+    let is_served = !engine.sync.in_flight.is_empty() || can_serve || inputs.resync.is_some();
     let state = match (syncing, has_told) {
         _ if is_halted(engine) => SyncState::Halted,
         (true, _) if is_served && behind <= CATCH_UP_BLOCKS => SyncState::CatchUp,
@@ -68,30 +71,37 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Sy
             true => memory.heights.history(),
             false => Vec::new(),
         },
-        sources: engine
-            .sync
-            .in_flight
-            .iter()
-            .map(|request| {
-                let peer = inputs.peers.iter().find(|peer| peer.node_id == request.peer);
-                SyncSource {
-                    id: request.peer,
-                    name: peer.and_then(|peer| known.names.known(peer.validator.as_ref()?)),
-                    range: Some((
-                        request.start.get(),
-                        request.start.get() + request.count.saturating_sub(1),
-                    )),
-                    blocks_per_s: None,
-                    errors: 0,
-                }
-            })
-            .collect(),
-        in_flight: u32::from(engine.sync.in_flight.is_some()),
-        buffered_bytes: 0,
-        stalls: 0,
+        sources: sources(known, inputs),
+        in_flight: u32::try_from(engine.sync.in_flight.len()).unwrap_or(u32::MAX),
+        buffered_bytes: engine.sync.buffered_bytes,
+        stalls: engine.sync.stalls,
         snapshot_pages: None,
         resync: inputs.resync.clone(),
     }
+}
+
+/// Whom blocks are asked from, ascending by node id, each with the heights it owes.
+fn sources(known: &Known, inputs: &Inputs) -> Vec<SyncSource> {
+    let mut owed: BTreeMap<NodeId, (u64, u64)> = BTreeMap::new();
+    for request in &inputs.view.sync.in_flight {
+        let (first, last) = (
+            request.start.get(),
+            request.start.get() + request.count.saturating_sub(1),
+        );
+        let range = owed.entry(request.peer).or_insert((first, last));
+        *range = (range.0.min(first), range.1.max(last));
+    }
+    let source = |(id, range): (NodeId, (u64, u64))| {
+        let peer = inputs.peers.iter().find(|peer| peer.node_id == id);
+        SyncSource {
+            id,
+            name: peer.and_then(|peer| known.names.known(peer.validator.as_ref()?)),
+            range: Some(range),
+            blocks_per_s: None,
+            errors: 0,
+        }
+    };
+    owed.into_iter().map(source).collect()
 }
 
 /// Certificates and states that contradict each other: going on would choose for the operator.

@@ -121,7 +121,9 @@ impl Fixture {
             sync: SyncView {
                 active: false,
                 target: Height::GENESIS,
-                in_flight: None,
+                in_flight: Vec::new(),
+                buffered_bytes: 0,
+                stalls: 0,
             },
             holds: BTreeSet::new(),
             activated: true,

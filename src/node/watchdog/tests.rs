@@ -35,7 +35,9 @@ fn view(at_ms: u64) -> EngineView {
         sync: SyncView {
             active: false,
             target: Height::GENESIS,
-            in_flight: None,
+            in_flight: Vec::new(),
+            buffered_bytes: 0,
+            stalls: 0,
         },
         holds: BTreeSet::new(),
         activated: true,

@@ -1,0 +1,370 @@
+//! What the engine believes of what peers send: blocks, certificates, tips. Real blocks under real
+//! certificates, no threads, virtual time.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::*;
+use crate::{
+    chain::{
+        Block, BlockContext, ChainState, CommitCertificate, Height, TimestampMs, assemble,
+        testing::{MapView, TestChain, key},
+    },
+    consensus::{Mono, Now, Recovered, Round, SigningDomain, Step, Tip, ValidatorSet, Vote},
+    crypto::{NodeId, PublicKey, Signature, Verified},
+    mempool::PoolLimits,
+    sync::Failure,
+    wire::Fault,
+};
+
+/// A chain and what every node would hold of it.
+struct World {
+    chain: TestChain,
+    genesis_state: ChainState,
+    genesis_view: MapView,
+    /// Block and certificate, from height 1 on.
+    blocks: Vec<(Block, CommitCertificate)>,
+}
+
+impl World {
+    fn new(blocks: u64) -> Self {
+        let chain = TestChain::new(4, 40);
+        let mut world = Self {
+            genesis_state: chain.state.clone(),
+            genesis_view: chain.view.clone(),
+            chain,
+            blocks: Vec::new(),
+        };
+        for _ in 0..blocks {
+            world.extend();
+        }
+        world
+    }
+
+    fn certificate(&self, block: &Block, signers: &[u16]) -> CommitCertificate {
+        self.certificate_on(self.chain.chain_id, block, signers)
+    }
+
+    fn certificate_on(
+        &self,
+        chain_id: crate::crypto::Hash256,
+        block: &Block,
+        signers: &[u16],
+    ) -> CommitCertificate {
+        let set = ValidatorSet::new(self.genesis_state.validators());
+        let domain = SigningDomain {
+            chain_id,
+            vset_hash: set.hash(),
+        };
+        let sign = |signer: &u16| {
+            let secret = (0..4)
+                .map(|n| key(1_000 + n))
+                .find(|secret| set.signer_of(&secret.public_key()) == Some(*signer))
+                .unwrap();
+            let vote = Vote {
+                step: Step::Commit,
+                height: block.height(),
+                round: Round::ZERO,
+                digest: block.hash(),
+                signer: *signer,
+                signature: Signature::from_bytes([0; 64]),
+            };
+            (*signer, secret.sign(&vote.signing_bytes(&domain)))
+        };
+        CommitCertificate {
+            height: block.height(),
+            round: 0,
+            block_hash: block.hash(),
+            signatures: signers.iter().map(sign).collect(),
+        }
+    }
+
+    /// A block on the tip that nobody appends.
+    fn draft(&self, after_ms: u64) -> Block {
+        let mut draft = self.chain.draft(after_ms, Vec::new());
+        draft.prev_commit = self.blocks.last().map(|(_, certificate)| certificate.clone());
+        assemble(draft, &self.chain.state, &self.chain.view, self.chain.params())
+            .unwrap()
+            .block
+            .into_inner()
+    }
+
+    fn extend(&mut self) {
+        let block = self.draft(1_000);
+        let connected = self.chain.connect(block.clone()).unwrap();
+        self.chain.view.apply(&connected.delta);
+        self.chain.state = connected.state;
+        let certificate = self.certificate(&block, &[0, 1, 2]);
+        self.blocks.push((block, certificate));
+    }
+
+    /// A node at genesis.
+    fn node(&self) -> Node {
+        let state = self.genesis_state.clone();
+        let tip = Tip {
+            height: Height::GENESIS,
+            hash: state.tip.hash,
+            timestamp: state.tip.timestamp_ms,
+            certificate: None,
+            decided_at: None,
+        };
+        let config = EngineConfig {
+            chain_id: self.chain.chain_id,
+            params: self.chain.genesis.params,
+            me: None,
+            holds: BTreeSet::new(),
+            listen_ms: 0,
+            certified: Height::GENESIS,
+        };
+        let view: SharedView = Arc::new(self.genesis_view.clone());
+        let (chain_id, params) = (self.chain.chain_id, self.chain.genesis.params);
+        let ledger = Ledger::new(chain_id, params, None, state, view, PoolLimits::default());
+        let recovered = Recovered::empty();
+        let mut engine = Engine::new(config, Start { tip, recovered }, ledger);
+        engine.start(now(0));
+        Node(engine)
+    }
+
+    fn block(&self, height: u64) -> Block {
+        self.blocks[height as usize - 1].0.clone()
+    }
+
+    /// What a peer answers for `first` to `last`.
+    fn range(&self, from: u8, first: u64, last: u64) -> Event {
+        Event::Blocks {
+            peer: peer(from),
+            blocks: (first..=last)
+                .map(|height| verified(self.block(height)))
+                .collect(),
+            certificate: Some(self.blocks[last as usize - 1].1.clone()),
+        }
+    }
+}
+
+struct Node(Engine);
+
+impl Node {
+    fn step(&mut self, ms: u64, event: Event) -> Vec<Effect> {
+        self.0.step(now(ms), event)
+    }
+
+    fn digest(&self) -> crate::crypto::Hash256 {
+        self.0.ledger.state().commitment.digest()
+    }
+
+    fn tip(&self) -> u64 {
+        self.0.tip().get()
+    }
+}
+
+fn now(ms: u64) -> Now {
+    Now {
+        mono: Mono::default().plus_ms(ms),
+        wall: TimestampMs::new(1_000_000_000 + ms),
+    }
+}
+
+fn peer(n: u8) -> NodeId {
+    PublicKey::from_bytes([n; 32])
+}
+
+fn verified(block: Block) -> Verified<Block> {
+    let chain_id = crate::crypto::Hash256::ZERO;
+    let context = BlockContext {
+        chain_id: &chain_id,
+        known: &|_| true,
+    };
+    Verified::check(block, context).unwrap()
+}
+
+fn up(n: u8, height: u64) -> Event {
+    Event::PeerUp {
+        peer: peer(n),
+        validator: None,
+        height: Height::new(height),
+    }
+}
+
+fn blamed(effects: &[Effect]) -> Vec<(NodeId, Fault)> {
+    let blame = |effect: &Effect| match effect {
+        Effect::Blame { peer, fault } => Some((*peer, *fault)),
+        _ => None,
+    };
+    effects.iter().filter_map(blame).collect()
+}
+
+fn commits(effects: &[Effect]) -> usize {
+    effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Commit(_)))
+        .count()
+}
+
+#[test]
+fn ranges_that_come_early_wait_for_those_before_them() {
+    let world = World::new(9);
+    let mut node = world.node();
+    let asked = node.step(1, up(1, 9));
+    assert!(
+        asked
+            .iter()
+            .any(|effect| matches!(effect, Effect::RequestBlocks(_)))
+    );
+    let requests = node.0.view(now(1)).sync.in_flight;
+    // One peer was asked for all of it in one range; it delivers the whole, then nothing is left.
+    assert_eq!(requests.len(), 1);
+    let effects = node.step(2, world.range(1, 1, 4));
+    assert_eq!((node.tip(), commits(&effects)), (4, 4));
+    let effects = node.step(3, world.range(1, 5, 9));
+    assert_eq!((node.tip(), commits(&effects)), (9, 5));
+    assert_eq!(node.digest(), world.chain.state.commitment.digest());
+}
+
+#[test]
+fn dos_20_a_boaster_never_makes_a_node_sync() {
+    let world = World::new(0);
+    let mut node = world.node();
+    let effects = node.step(1_000, up(1, 1_000_000_000));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::AskStatus { .. })),
+        "it is asked for its certificate"
+    );
+    for second in 2..=60 {
+        let height = Height::new(1_000_000_000 + second);
+        node.step(
+            1_000 * second,
+            Event::PeerHeight {
+                peer: peer(1),
+                height,
+            },
+        );
+        node.step(1_000 * second, Event::Tick);
+        let view = node.0.view(now(1_000 * second));
+        assert!(!view.sync.active, "it still votes");
+        if second > 11 {
+            assert_eq!(view.sync.target, Height::GENESIS, "the claim counts no more");
+        }
+    }
+}
+
+#[test]
+fn dos_21_a_forged_certificate_appends_nothing_and_blames_its_sender() {
+    let world = World::new(3);
+    let block = world.block(1);
+    let whole = world.certificate(&block, &[0, 1, 2]);
+    let duplicate = {
+        let mut forged = whole.clone();
+        forged.signatures[2] = forged.signatures[1];
+        forged
+    };
+    let other_chain = world.certificate_on(crate::crypto::Hash256::ZERO, &block, &[0, 1, 2]);
+    let too_few = world.certificate(&block, &[0, 1]);
+    let mut stranger = whole.clone();
+    stranger.signatures[2].0 = 9;
+    let mut for_another = whole.clone();
+    for_another.block_hash = world.block(2).hash();
+    for forged in [duplicate, other_chain, too_few, stranger, for_another] {
+        let mut node = world.node();
+        node.step(1, up(1, 3));
+        let before = node.digest();
+        let effects = node.step(
+            2,
+            Event::Blocks {
+                peer: peer(1),
+                blocks: vec![verified(block.clone())],
+                certificate: Some(forged.clone()),
+            },
+        );
+        assert_eq!(node.tip(), 0, "{forged:?}");
+        assert_eq!(node.digest(), before);
+        assert_eq!(blamed(&effects), [(peer(1), Fault::InvalidBlock)]);
+        assert_eq!(Fault::InvalidBlock.severity(), crate::wire::Severity::Fatal);
+    }
+}
+
+#[test]
+fn dos_22_an_altered_body_blames_its_sender_and_another_peer_completes() {
+    let world = World::new(3);
+    let mut node = world.node();
+    node.step(1, up(1, 3));
+    node.step(1, up(2, 3));
+    let mut altered = world.block(2);
+    altered.transactions = vec![world.chain.transfer(&[(world.chain.coin(1), 1)], &[(2, 1_000)])];
+    let effects = node.step(
+        2,
+        Event::Blocks {
+            peer: peer(1),
+            blocks: vec![
+                verified(world.block(1)),
+                verified(altered),
+                verified(world.block(3)),
+            ],
+            certificate: Some(world.blocks[2].1.clone()),
+        },
+    );
+    assert_eq!(node.tip(), 1, "what came before it holds");
+    assert_eq!(blamed(&effects), [(peer(1), Fault::InvalidBlock)]);
+    let asked: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::RequestBlocks(request) => Some((request.peer, request.start.get())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked, [(peer(2), 2)], "at once, of somebody else");
+    node.step(3, world.range(2, 2, 3));
+    assert_eq!(node.tip(), 3);
+    assert_eq!(node.digest(), world.chain.state.commitment.digest());
+}
+
+#[test]
+fn dos_26_two_certificates_at_one_height_stop_everything_loudly() {
+    let mut world = World::new(2);
+    let rival = {
+        let before = World::new(1);
+        let rival = before.draft(2_000);
+        before.certificate(&rival, &[1, 2, 3])
+    };
+    assert_eq!(rival.height, Height::new(2));
+    assert_ne!(rival.block_hash, world.block(2).hash());
+    let mut node = world.node();
+    node.step(1, up(1, 2));
+    node.step(2, world.range(1, 1, 2));
+    assert_eq!(node.tip(), 2);
+    let effects = node.step(
+        3,
+        Event::Decided {
+            from: peer(2),
+            certificate: rival.clone(),
+            block: None,
+        },
+    );
+    let violation = effects.iter().find_map(|effect| match effect {
+        Effect::SafetyViolation { height, ours, theirs } => Some((*height, ours.clone(), theirs.clone())),
+        _ => None,
+    });
+    let (height, ours, theirs) = violation.expect("it is loud");
+    assert_eq!((height, theirs), (Height::new(2), rival));
+    assert_eq!(ours, world.blocks[1].1);
+    assert!(node.0.view(now(3)).holds.contains(&SigningHold::SafetyViolation));
+    assert!(SigningHold::SafetyViolation.is_safety_stop() && SigningHold::SafetyViolation.stands_still());
+    // Nothing moves it any more, not even a longer certified chain.
+    world.extend();
+    let effects = node.step(4, world.range(1, 3, 3));
+    assert_eq!((node.tip(), commits(&effects)), (2, 0));
+    node.step(
+        5,
+        Event::BlocksFailed {
+            peer: peer(1),
+            start: Height::new(3),
+            failure: Failure::Refused,
+        },
+    );
+    let asks = node.step(60_000, Event::Tick);
+    assert!(
+        !asks
+            .iter()
+            .any(|effect| matches!(effect, Effect::RequestBlocks(_)))
+    );
+}
