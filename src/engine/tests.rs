@@ -82,7 +82,7 @@ impl World {
     fn draft(&self, after_ms: u64) -> Block {
         let mut draft = self.chain.draft(after_ms, Vec::new());
         draft.prev_commit = self.blocks.last().map(|(_, certificate)| certificate.clone());
-        assemble(draft, &self.chain.state, &self.chain.view, self.chain.params())
+        assemble(draft, &self.chain.state, &self.chain.view, &self.chain.rules())
             .unwrap()
             .block
             .into_inner()

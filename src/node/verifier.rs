@@ -37,6 +37,9 @@ const CHUNK: usize = 128;
 /// Transactions taken from the queue before a batch is checked: bounds the wait of the first one.
 const GATHER_MAX: usize = 1_024;
 
+/// Blocks that follow each other, and the certificate of the last one.
+pub(super) type CheckedRange = (Vec<Verified<Block>>, Option<CommitCertificate>);
+
 /// What the verifying threads share.
 pub(super) struct Verifier {
     pub(super) chain_id: Hash256,
@@ -162,7 +165,7 @@ impl Verifier {
         start: Height,
         blocks: Vec<Block>,
         last: Option<CommitCertificate>,
-    ) -> Result<(Vec<Verified<Block>>, Option<CommitCertificate>), (Fault, &'static str)> {
+    ) -> Result<CheckedRange, (Fault, &'static str)> {
         let current = &self.shared.window.load().current;
         let (set, domain) = (current.hash(), self.domain(current));
         let context = CertificateContext {

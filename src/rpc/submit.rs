@@ -36,15 +36,13 @@ pub(super) async fn submit(
     };
     match app.node.ask(Command::SubmitTransaction { bytes }, caller).await? {
         Reply::Accepted { txid } => Ok(Json(Accepted { txid })),
-        Reply::Done
-        | Reply::DoneWith { .. }
-        | Reply::Stopping
-        | Reply::Restarting
-        | Reply::Plan(_) => Err(Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "unexpected",
-            "the node gave an answer that does not fit; please report it",
-        )),
+        Reply::Done | Reply::DoneWith { .. } | Reply::Stopping | Reply::Restarting | Reply::Plan(_) => {
+            Err(Refusal::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "unexpected",
+                "the node gave an answer that does not fit; please report it",
+            ))
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
     control::{LogFilterError, Moment, ResyncMode},
     crypto::PublicKey,
     network::{BanError, PeerAddress, Unbanned},
-    wire::{Ban, BanTarget},
     storage::{Store, StoreOptions, rebuild::INTENT_FILE},
+    wire::{Ban, BanTarget},
 };
 
 #[derive(Default)]
