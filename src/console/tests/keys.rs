@@ -461,6 +461,7 @@ fn was_asked_for(
         Command::ClearBans => enter && asked == Some((&Act::UnbanAll, "testnet")),
         // The console changes no addresses and sends no money.
         Command::AddPeer { .. } | Command::RemovePeer { .. } => false,
+        Command::PlanResync { .. } | Command::Resync { .. } | Command::CancelResync => false,
         Command::SubmitTransaction { .. } => false,
     }
 }
