@@ -9,6 +9,8 @@ use crate::control::ResyncMode;
 
 /// Longest duration of a run: more is a typing error.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// Longest ban with an end.
+const BAN_SECONDS_MAX: u64 = 3_650 * 86_400;
 /// Highest rate of traffic: far above what one machine can sign.
 const RATE_MAX: f64 = 1_000_000.0;
 
@@ -35,6 +37,9 @@ pub(super) enum Command {
     Init(InitArguments),
     /// Show how a running node stands. Exit 0: ready, 1: degraded, 2: down.
     Status(StatusArguments),
+    /// See, dial, disconnect and ban peers of a running node.
+    #[command(subcommand)]
+    Peers(PeersCommand),
     /// Make and show keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -154,6 +159,114 @@ pub(super) struct StatusArguments {
     /// As JSON: the body of /status with `health` beside it.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PeersCommand {
+    /// Show who is connected.
+    List {
+        #[command(flatten)]
+        asked: Asked,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep a connection to a peer until the next start.
+    Add {
+        #[command(flatten)]
+        asked: Asked,
+        /// host:port, or node_id@host:port to accept only that node.
+        address: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop dialling a peer until the next start; a session with it stays.
+    Remove {
+        #[command(flatten)]
+        asked: Asked,
+        /// As it was added or configured.
+        address: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Close the session with a peer; it may come back.
+    Disconnect {
+        #[command(flatten)]
+        asked: Asked,
+        /// Name, node id, or its first digits.
+        peer: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep a node, an address or a network out, and close its sessions.
+    Ban(BanArguments),
+    /// Lift a ban, and whatever the node itself holds against a peer.
+    Unban {
+        #[command(flatten)]
+        asked: Asked,
+        /// Node id, address or network, as `timed peers bans` shows it.
+        target: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show who is kept out, why, by whom and for how long.
+    Bans {
+        #[command(flatten)]
+        asked: Asked,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lift every ban and every discouragement.
+    ClearBans {
+        #[command(flatten)]
+        asked: Asked,
+        /// Yes, all of them.
+        #[arg(long)]
+        yes: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BanArguments {
+    #[command(flatten)]
+    pub(super) asked: Asked,
+    /// Node id, address (203.0.113.7), network (203.0.113.0/24, 2001:db8::/32), or the name of a connected peer.
+    pub(super) target: String,
+    /// For how long, e.g. 30m, 24h, 7d, or `ever`.
+    #[arg(long = "for", value_name = "TIME", default_value = "24h", value_parser = ban_length)]
+    pub(super) length: u64,
+    /// Why, for the list.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(super) reason: String,
+    /// Also if finality halts by it.
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Seconds of a ban; 0 for ever.
+pub(super) fn ban_length(text: &str) -> Result<u64, String> {
+    if text == "ever" {
+        return Ok(0);
+    }
+    let length = match text.strip_suffix('d').map(str::parse::<u64>) {
+        Some(Ok(days)) => days.checked_mul(86_400),
+        Some(Err(_)) => None,
+        None => Some(duration(text)?.as_secs()),
+    };
+    length
+        .filter(|seconds| (1..=BAN_SECONDS_MAX).contains(seconds))
+        .ok_or_else(|| "a ban lasts from 1s to 3650d, or `ever`".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

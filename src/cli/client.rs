@@ -5,7 +5,7 @@ use super::{
     failure::{Code, Failure},
 };
 use crate::{
-    config::{Environment, Loaded, Sources, load},
+    config::{DataDir, Environment, Loaded, Sources, load},
     rpc::client::Client,
 };
 
@@ -37,6 +37,21 @@ pub(super) fn client(asked: &Asked) -> Result<Client, Failure> {
         });
     }
     Ok(Client::new(&address.to_string())?)
+}
+
+/// The text that lets its owner give commands to the node of `asked`'s data directory.
+pub(super) fn cookie(asked: &Asked) -> Result<String, Failure> {
+    let loaded = load_place(&asked.place)?;
+    let path = DataDir::resolve(&loaded.config)?.cookie();
+    std::fs::read_to_string(&path).map_err(|error| {
+        Failure::new(
+            Code::Unauthorized,
+            format!(
+                "{}: {error}; run this on the node's machine as its user, with its --config or --data-dir, while it runs",
+                path.display()
+            ),
+        )
+    })
 }
 
 /// Runs the asking part of a command.

@@ -61,6 +61,8 @@ codes! {
     Argument = "0201" => 2,
     /// No node answers.
     Unreachable = "0301" => 3,
+    /// The node takes commands only with its cookie.
+    Unauthorized = "0401" => 4,
     /// What was asked for is not there.
     NotFound = "0501" => 5,
     /// The configuration is invalid.
@@ -233,6 +235,7 @@ impl From<RpcError> for Failure {
             RpcError::PortInUse { .. } => Code::PortInUse,
             RpcError::Listen { .. } => Code::Config,
             RpcError::Thread(_) => Code::Unexpected,
+            RpcError::Cookie { .. } => Code::Io,
         };
         Self::new(code, error.to_string())
     }
@@ -254,6 +257,9 @@ impl From<ClientError> for Failure {
         let code = match &error {
             ClientError::Url { .. } => Code::Argument,
             ClientError::Unreachable { .. } | ClientError::Answer { .. } => Code::Unreachable,
+            ClientError::Refused {
+                status: 401 | 403, ..
+            } => Code::Unauthorized,
             ClientError::Refused { status: 404, .. } => Code::NotFound,
             ClientError::Refused { .. } => Code::Refused,
         };

@@ -17,6 +17,7 @@ mod keys;
 mod load;
 mod output;
 mod payment;
+mod peers;
 mod resync;
 mod run;
 mod service;
@@ -61,6 +62,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Run(arguments)) => run::run(arguments),
         Some(Command::Init(arguments)) => init::init(arguments),
         Some(Command::Status(arguments)) => status::status(arguments),
+        Some(Command::Peers(command)) => peers::peers(command),
         Some(Command::Keys(command)) => keys::keys(command),
         Some(Command::Wallet(command)) => wallet::wallet(command),
         Some(Command::Tx(command)) => tx::tx(command),

@@ -90,7 +90,8 @@ impl Service {
                 )
             })?;
         let network = config.network_config().ok_or_else(|| bad_address("network"))?;
-        let http = config.rpc_config().ok_or_else(|| bad_address("rpc.listen"))?;
+        let mut http = config.rpc_config().ok_or_else(|| bad_address("rpc.listen"))?;
+        http.cookie = Some(prepared.dir.cookie());
         let stop_budget = Duration::from_secs(config.shutdown.timeout_s);
         let options = NodeOptions {
             name: prepared.name(),

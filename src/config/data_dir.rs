@@ -72,6 +72,11 @@ impl DataDir {
         self.root.join("peers")
     }
 
+    /// `.cookie`: the token of this run for commands over HTTP.
+    pub fn cookie(&self) -> PathBuf {
+        self.root.join(".cookie")
+    }
+
     /// `logs/`.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
@@ -93,6 +98,15 @@ impl Config {
     pub fn p2p_listen(&self) -> Option<SocketAddr> {
         let all = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), self.network().p2p_port());
         address_or(&self.network.listen, all)
+    }
+
+    /// Where others reach this node, if told; `None` only if the text is no address, which validation
+    /// refuses.
+    pub fn external_address(&self) -> Option<Option<SocketAddr>> {
+        match self.network.external_address.as_str() {
+            "" => Some(None),
+            text => text.parse().ok().map(Some),
+        }
     }
 
     /// Where HTTP answers; `None` only if the text is no address, which validation refuses.

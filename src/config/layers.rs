@@ -240,14 +240,10 @@ impl Layers {
             reason: one_line(&error),
         })?;
         validate::check(&config)?;
-        let mut warnings = self.warnings;
-        if config.network.discovery {
-            warnings.push("network.discovery: this version dials only network.peers".to_owned());
-        }
         Ok(Loaded {
             config,
             origins: self.origins,
-            warnings,
+            warnings: self.warnings,
             file: self.file,
         })
     }

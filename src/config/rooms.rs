@@ -38,6 +38,9 @@ impl Config {
             peers: peers.ok()?,
             inbound_max: self.network.inbound_max,
             per_ip_max: self.network.per_ip_max,
+            discovery: self.network.discovery,
+            external: self.external_address()?,
+            allow_private: self.network.allow_private,
             ..NetworkConfig::new(self.p2p_listen()?)
         })
     }
@@ -48,6 +51,7 @@ impl Config {
         Some(rpc::Config {
             listen: self.rpc_listen()?,
             allowed_hosts: self.rpc.allowed_hosts.clone(),
+            cookie: None,
             network: self.network(),
         })
     }

@@ -53,8 +53,13 @@ pub struct NetworkSection {
     pub listen: String,
     /// Peers that are always dialed: `host:port`, or `node_id@host:port` to accept only that node.
     pub peers: Vec<String>,
-    /// Learn of and dial other peers too. This version dials configured peers only, and says so.
+    /// Learn of and dial other peers too.
     pub discovery: bool,
+    /// Where others reach this node, as ip:port, if that is not `listen`; without it, and with a `listen`
+    /// of all addresses, others hear of this node only from itself.
+    pub external_address: String,
+    /// Take addresses of private networks for peers too; a devnet always does.
+    pub allow_private: bool,
     /// Most incoming sessions, beside those of masternodes.
     pub inbound_max: usize,
     /// Most sessions from one IP address; loopback is exempt.
@@ -68,7 +73,9 @@ impl Default for NetworkSection {
             genesis: PathBuf::new(),
             listen: String::new(),
             peers: Vec::new(),
-            discovery: false,
+            discovery: true,
+            external_address: String::new(),
+            allow_private: false,
             inbound_max: 184,
             per_ip_max: 2,
         }

@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     for (key, address) in [
         ("network.listen", &config.network.listen),
+        ("network.external_address", &config.network.external_address),
         ("rpc.listen", &config.rpc.listen),
     ] {
         if !address.is_empty() && address.parse::<SocketAddr>().is_err() {

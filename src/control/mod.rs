@@ -28,7 +28,7 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
-pub use crate::wire::{Ban, BanSource, BanTarget};
+pub use crate::wire::{Ban, BanSource, BanTarget, ParseBanTargetError};
 pub use alarms::{Alarm, AlarmBook, AlarmChange, AlarmKind, Severity};
 pub use clock::{Clock, Moment};
 pub use command::{Caller, Command, CommandError, CommandRequest, Reply};

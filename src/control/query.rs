@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{Hash256, PublicKey, Signature};
+use crate::{
+    crypto::{Hash256, PublicKey, Signature},
+    wire::Ban,
+};
 
 /// Reads of a node's storage and pool.
 pub trait Query: Send + Sync {
@@ -17,6 +20,15 @@ pub trait Query: Send + Sync {
 
     /// True if the pool holds the transaction.
     fn mempool_has(&self, txid: Hash256) -> bool;
+
+    /// Who is kept out, newest first, one page of it.
+    ///
+    /// # Errors
+    /// [`QueryError::Invalid`] where there is no such list.
+    fn bans(&self, page: Page) -> Result<Vec<Ban>, QueryError> {
+        let _ = page;
+        Err(QueryError::Invalid("no list of bans is kept here".to_owned()))
+    }
 
     /// Evidence held, ascending by (height, round), one page of it.
     fn evidence(&self, page: Page) -> Result<Vec<EvidenceView>, QueryError>;

@@ -132,6 +132,9 @@ pub struct PeerJson {
     pub agent: String,
     /// Validator it proved to be.
     pub validator: Option<PublicKey>,
+    /// Fault points: 0 is spotless, from 50 on it is discouraged.
+    #[serde(default)]
+    pub score: u32,
 }
 
 /// The body of `/status`.
@@ -213,6 +216,7 @@ pub fn peers(status: &Status) -> Vec<PeerJson> {
             connected_s: status.at.mono_ms.saturating_sub(row.connected_mono_ms) / 1_000,
             agent: row.agent.clone(),
             validator: row.validator,
+            score: row.score,
         })
         .collect()
 }

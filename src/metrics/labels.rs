@@ -228,6 +228,9 @@ label! {
         Block = "/blocks/{height}",
         Evidence = "/evidence",
         Peers = "/peers",
+        Bans = "/bans",
+        BanPlan = "/bans/plan",
+        Command = "/command",
         SubmitTx = "/tx",
         Tx = "/tx/{txid}",
         Balance = "/address/{address}/balance",
@@ -249,6 +252,7 @@ label! {
     /// Why a request was turned away before it was handled.
     RpcReject = "reason" {
         Host = "host",
+        Unauthorized = "unauthorized",
         Oversize = "oversize",
         Busy = "busy",
         Timeout = "timeout",

@@ -16,6 +16,8 @@ pub enum CloseReason {
     Operator,
     /// Our operator banned the node or where it comes from.
     Banned,
+    /// Not needed: discovery only looked whether somebody is there, or exchanges its peers.
+    Surplus,
     /// Another connection to the same node stays instead.
     Replaced,
     /// The peer said goodbye.
@@ -37,6 +39,7 @@ impl CloseReason {
             Self::Shutdown => Some(GoodbyeCode::Shutdown),
             Self::Operator => Some(GoodbyeCode::Operator),
             Self::Banned => Some(GoodbyeCode::Banned),
+            Self::Surplus => Some(GoodbyeCode::NoSlot),
             Self::Replaced => Some(GoodbyeCode::Duplicate),
             Self::Fault(..) => Some(GoodbyeCode::Fault),
             Self::SlowReader => Some(GoodbyeCode::SlowReader),
@@ -55,7 +58,7 @@ impl CloseReason {
             Self::SlowReader => DisconnectReason::SlowReader,
             Self::Timeout => DisconnectReason::Timeout,
             Self::Banned | Self::Goodbye(GoodbyeCode::Banned) => DisconnectReason::Banned,
-            Self::Goodbye(_) | Self::Closed => DisconnectReason::Closed,
+            Self::Goodbye(_) | Self::Closed | Self::Surplus => DisconnectReason::Closed,
         }
     }
 }
@@ -66,6 +69,7 @@ impl fmt::Display for CloseReason {
             Self::Shutdown => f.write_str("this node stops"),
             Self::Operator => f.write_str("closed by the operator"),
             Self::Banned => f.write_str("banned by the operator"),
+            Self::Surplus => f.write_str("not needed"),
             Self::Replaced => f.write_str("replaced by another connection"),
             Self::Goodbye(code) => write!(f, "peer said goodbye: {}", code.name()),
             Self::Fault(fault, detail) => write!(f, "{}: {detail}", fault.name()),

@@ -1,6 +1,6 @@
 //! What the node tells its network at start.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 
@@ -32,6 +32,18 @@ pub struct NetworkConfig {
     pub user_agent: String,
     /// Bits of [`crate::wire::capability`] that peers are told.
     pub capabilities: u64,
+    /// Whether peers are held to their share of each kind of message; only measurements turn it off.
+    pub rate_limits: bool,
+    /// Learn of and dial other peers than the configured ones.
+    pub discovery: bool,
+    /// Outbound sessions that discovery keeps, configured peers included.
+    pub outbound_max: usize,
+    /// Where others reach us, if that is not where we listen.
+    pub external: Option<SocketAddr>,
+    /// Addresses of this machine and of private networks are peers like others: for devnets.
+    pub allow_private: bool,
+    /// The chain stands still if it has not grown for so long; then some outbound peers are exchanged.
+    pub stall_after: Duration,
     /// Where bans and the address book are kept; `None` keeps them in memory.
     pub directory: Option<PathBuf>,
 }
@@ -47,6 +59,12 @@ impl NetworkConfig {
             per_ip_max: 2,
             user_agent: concat!("timed/", env!("CARGO_PKG_VERSION")).to_owned(),
             capabilities: crate::wire::capability::FULL | crate::wire::capability::TX_RELAY,
+            rate_limits: true,
+            discovery: true,
+            outbound_max: 16,
+            external: None,
+            allow_private: false,
+            stall_after: Duration::from_secs(1_800),
             directory: None,
         }
     }

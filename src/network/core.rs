@@ -27,12 +27,15 @@ use crate::{
 use super::{
     CloseReason, HandshakeError, NetworkConfig, Outboxes, PeerEvent, Surroundings, Task,
     bans::Bans,
+    discovery::{BOOK_FILE, Discovery},
     handshake::unix_ms,
+    quota::AllQuotas,
     reader,
     requests::Waiter,
     session::{Agreed, Session},
     standing::{Standings, Verdict},
     tls::TlsIdentity,
+    twins::Twins,
     writer,
 };
 
@@ -62,6 +65,9 @@ pub(super) struct Core {
     pub(super) listening: SocketAddr,
     pub(super) bans: Bans,
     pub(super) standings: Standings,
+    pub(super) quotas: AllQuotas,
+    pub(super) twins: Twins,
+    pub(super) discovery: Discovery,
     pub(super) sessions: DashMap<NodeId, Arc<Session>>,
     /// Cancelled when the network stops: no new sessions from then on.
     pub(super) stopping: CancellationToken,
@@ -84,7 +90,12 @@ impl Core {
         queues: Outboxes,
         listening: SocketAddr,
         seed: u64,
+        book_key: [u8; 32],
     ) -> Self {
+        let book_file = config
+            .directory
+            .as_ref()
+            .map(|directory| directory.join(BOOK_FILE));
         let bans_file = config
             .directory
             .as_ref()
@@ -92,6 +103,9 @@ impl Core {
         Self {
             bans: Bans::open(bans_file, unix_ms()),
             standings: Standings::default(),
+            quotas: AllQuotas::default(),
+            twins: Twins::default(),
+            discovery: Discovery::open(book_file, book_key),
             config,
             our_id: around.node_key.public_key(),
             around,
@@ -238,7 +252,14 @@ impl Core {
             .as_ref()
             .is_some_and(|key| (self.around.is_member)(key));
         let generation = self.next_generation.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(Session::new(agreed, generation, address, self.our_id, masternode));
+        let quotas = self.quotas.of(
+            agreed.peer_id,
+            masternode,
+            self.config.rate_limits,
+            Instant::now(),
+        );
+        let session = Session::new(agreed, generation, address, self.our_id, masternode, quotas);
+        let session = Arc::new(session);
         let node_id = session.node_id();
 
         let _alone = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
@@ -246,6 +267,14 @@ impl Core {
         match self.sessions.entry(node_id) {
             Entry::Occupied(mut entry) => {
                 let old = Arc::clone(entry.get());
+                if session.agreed.hello.run_nonce != old.agreed.hello.run_nonce
+                    && self.twins.replaced(node_id, Instant::now())
+                {
+                    tracing::error!(
+                        peer = %node_id,
+                        "node key in use twice: two processes answer to it; stop one of them"
+                    );
+                }
                 if !self.replaces(&session, &old) {
                     return Err(HandshakeError::Duplicate(node_id));
                 }
@@ -285,10 +314,15 @@ impl Core {
     /// Whether `new` takes the place of `old`, a session with the same node.
     fn replaces(&self, new: &Session, old: &Session) -> bool {
         let restarted = new.agreed.hello.run_nonce != old.agreed.hello.run_nonce;
-        restarted
-            || old.closing.is_cancelled()
-            || old.keep_alive().missed > 0
-            || keep_new_connection(&old.dialer, &new.dialer, &self.our_id, &new.node_id())
+        if old.closing.is_cancelled() || old.keep_alive().missed > 0 {
+            return true;
+        }
+        if restarted && self.twins.is_twin(&old.node_id(), Instant::now()) {
+            // A key in use twice looks like a node that restarts all the time: the one that is here
+            // stays.
+            return false;
+        }
+        restarted || keep_new_connection(&old.dialer, &new.dialer, &self.our_id, &new.node_id())
     }
 
     /// Starts the two tasks of an admitted session. `slot` is held until they end.
@@ -332,6 +366,7 @@ impl Core {
             core.end_session(&of).await;
             drop(slot);
         });
+        self.hear_of(session);
         self.ask_for_masternodes();
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Looking up a name and connecting may take this long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Addresses tried for one name.
 const ADDRESSES_MAX: usize = 4;
 
@@ -102,7 +102,7 @@ impl Dialer {
 
     async fn attempt(&mut self) -> Result<Arc<Session>, HandshakeError> {
         self.core.around.metrics.p2p.dials.inc();
-        let connecting = self.open();
+        let connecting = self.look_up_and_open();
         let (stream, address) = timeout(CONNECT_TIMEOUT, connecting)
             .await
             .unwrap_or(Err(HandshakeError::Timeout(CONNECT_TIMEOUT)))?;
@@ -111,24 +111,33 @@ impl Dialer {
             return Err(HandshakeError::Banned);
         }
         socket::tune(&stream);
-        connect(&self.core, stream, address, Role::Dialer, self.peer.expected, ()).await
+        let session = connect(&self.core, stream, address, Role::Dialer, self.peer.expected, ()).await?;
+        self.core.discovery.answered(address, session.node_id());
+        Ok(session)
     }
 
-    async fn open(&self) -> Result<(TcpStream, SocketAddr), HandshakeError> {
-        let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    async fn look_up_and_open(&self) -> Result<(TcpStream, SocketAddr), HandshakeError> {
+        let mut last = HandshakeError::Io(std::io::ErrorKind::NotFound.into());
         let found = tokio::net::lookup_host((self.peer.host.as_str(), self.peer.port)).await?;
         for address in found.take(ADDRESSES_MAX) {
-            match TcpStream::connect(address).await {
-                Ok(stream) if stream.local_addr().ok() == Some(address) => {
-                    // A port of the ephemeral range can be connected to itself.
-                    return Err(Refusal::Ourselves.into());
-                }
+            match open(address).await {
                 Ok(stream) => return Ok((stream, address)),
+                Err(error @ HandshakeError::Refused(_)) => return Err(error),
                 Err(error) => last = error,
             }
         }
-        Err(last.into())
+        Err(last)
     }
+}
+
+/// Connects to one address.
+pub(super) async fn open(address: SocketAddr) -> Result<TcpStream, HandshakeError> {
+    let stream = TcpStream::connect(address).await?;
+    if stream.local_addr().ok() == Some(address) {
+        // A port of the ephemeral range can be connected to itself.
+        return Err(Refusal::Ourselves.into());
+    }
+    Ok(stream)
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -70,13 +70,18 @@ impl Network {
             });
         }
         let tls = TlsIdentity::new(&around.node_key)?;
+        let mut book_key = [0; 32];
+        getrandom::fill(&mut book_key).map_err(|error| NetworkError::Random(error.to_string()))?;
         let seed = getrandom::u64().map_err(|error| NetworkError::Random(error.to_string()))?;
         let socket = listener::bind(config.listen).await?;
         let listening = socket.local_addr().unwrap_or(config.listen);
         let peers = config.peers.clone();
-        let core = Arc::new(Core::new(config, around, tls, queues, listening, seed));
+        let core = Arc::new(Core::new(config, around, tls, queues, listening, seed, book_key));
         core.spawn("network listener", listener::listen(Arc::clone(&core), socket));
         core.spawn("bans", Arc::clone(&core).save_bans());
+        if core.config.discovery {
+            core.spawn("discovery", Arc::clone(&core).discover());
+        }
         let network = Self {
             core,
             dialled: Arc::default(),
@@ -126,6 +131,11 @@ impl Network {
     /// Peers that are dialled, in no order.
     pub fn dialled(&self) -> Vec<PeerAddress> {
         self.dialled.iter().map(|entry| entry.key().clone()).collect()
+    }
+
+    /// Addresses in the book.
+    pub fn known_addresses(&self) -> usize {
+        self.core.discovery.known()
     }
 
     /// Number of live sessions.
@@ -229,7 +239,11 @@ impl Network {
         if session.generation != generation {
             return Err(SendError::NotConnected(*peer));
         }
-        session.send(answer, request_id)
+        let message = answer.encode(request_id)?;
+        if matches!(answer, Message::Blocks(_)) {
+            session.quotas().served(message.len(), Instant::now());
+        }
+        session.queue(message)
     }
 
     /// Charges a fault to a peer; a fatal one ends its session.
@@ -310,6 +324,11 @@ impl Network {
     /// The head of that list; cheap while nothing changes.
     pub fn bans_in_force(&self) -> BansInForce {
         self.core.bans.shown(unix_ms())
+    }
+
+    /// Nodes whose key two processes seem to use, ascending.
+    pub fn twins(&self) -> Vec<NodeId> {
+        self.core.twins.list(Instant::now())
     }
 
     /// Memory that half-received and queued messages of all peers take, in bytes.

@@ -2,21 +2,27 @@
 
 use std::{
     collections::VecDeque,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use dashmap::DashMap;
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::sleep,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{metrics::labels::HandshakeResult, wire::Role};
 
-use super::{NetworkError, connect::connect, core::Core, handshake::unix_ms, socket};
+use super::{
+    NetworkError,
+    connect::connect,
+    core::Core,
+    handshake::unix_ms,
+    origins::{Origins, Slot},
+    socket,
+};
 
 /// Incoming handshakes at one time; each may cost a key exchange and a few signatures. Beyond it,
 /// the oldest is closed for the newest: an honest handshake takes milliseconds and is seldom the
@@ -24,38 +30,6 @@ use super::{NetworkError, connect::connect, core::Core, handshake::unix_ms, sock
 pub const HANDSHAKES_MAX: usize = 128;
 /// After the system refused a socket (too many open files), wait this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Connections by address of origin. Holds only addresses with a connection, hence bounded by the
-/// connections themselves.
-type Origins = Arc<DashMap<IpAddr, usize>>;
-
-/// One connection's place in the count of its address; gives it back when dropped.
-struct Slot {
-    ip: IpAddr,
-    origins: Origins,
-}
-
-impl Slot {
-    fn take(origins: &Origins, ip: IpAddr, max: usize) -> Option<Self> {
-        let mut count = origins.entry(ip).or_insert(0);
-        if *count >= max && !ip.is_loopback() {
-            return None;
-        }
-        *count += 1;
-        drop(count);
-        Some(Self {
-            ip,
-            origins: Arc::clone(origins),
-        })
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.origins.alter(&self.ip, |_, count| count.saturating_sub(1));
-        self.origins.remove_if(&self.ip, |_, count| *count == 0);
-    }
-}
 
 /// Binds the listening socket.
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, NetworkError> {
@@ -71,7 +45,7 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, NetworkErro
 /// Accepts until the network stops.
 pub(super) async fn listen(core: Arc<Core>, listener: TcpListener) {
     let mut handshakes = Handshakes::default();
-    let origins = Origins::default();
+    let origins = Arc::new(Mutex::new(Origins::default()));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -117,7 +91,7 @@ impl Handshakes {
 fn accept(
     core: &Arc<Core>,
     handshakes: &mut Handshakes,
-    origins: &Origins,
+    origins: &Arc<Mutex<Origins>>,
     stream: TcpStream,
     address: SocketAddr,
 ) {
@@ -126,7 +100,7 @@ fn accept(
     if core.bans.of_address(address.ip(), unix_ms()).is_some() {
         return core.around.metrics.p2p.handshakes.inc(HandshakeResult::Refused);
     }
-    let Some(slot) = Slot::take(origins, address.ip(), core.config.per_ip_max) else {
+    let Some(slot) = Slot::take(origins, address.ip(), core.config.per_ip_max, Instant::now()) else {
         return core.around.metrics.p2p.handshakes.inc(HandshakeResult::Refused);
     };
     socket::tune(&stream);

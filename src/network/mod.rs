@@ -10,18 +10,22 @@
 mod address;
 mod backoff;
 mod bans;
+mod book;
 mod close;
 mod config;
 mod connect;
 mod core;
 mod dialer;
+mod discovery;
 mod error;
 mod file;
 mod handle;
 mod handshake;
 mod listener;
+mod origins;
 mod outbox;
 mod queues;
+mod quota;
 mod reader;
 mod requests;
 mod rtt;
@@ -30,6 +34,7 @@ mod socket;
 mod spawner;
 mod standing;
 mod tls;
+mod twins;
 mod writer;
 
 #[cfg(test)]

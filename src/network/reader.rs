@@ -29,6 +29,7 @@ use crate::{
 use super::{
     CloseReason, Inbound, RequestError,
     core::{Core, lane_label},
+    quota::Pass,
     requests::{Expected, Waiter},
     rtt::Echo,
     session::Session,
@@ -212,9 +213,18 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
         body,
         ..
     } = frame;
+    let by_type = session.quotas().on_type(message_type, Instant::now());
+    if !pass(core, session, by_type, message_type, request_id)? {
+        return Ok(());
+    }
     let message = decode(message_type, body)
         .await
         .map_err(|error| CloseReason::Fault(Fault::Decode, format!("{}: {error}", message_type.name())))?;
+    let is_answer = message_type.is_response(request_id);
+    let by_content = session.quotas().on_message(&message, is_answer, Instant::now());
+    if !pass(core, session, by_content, message_type, request_id)? {
+        return Ok(());
+    }
     let inbound = |message| Inbound {
         peer: session.node_id(),
         generation: session.generation,
@@ -242,7 +252,18 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
         }
         Message::Goodbye(goodbye) => Err(CloseReason::Goodbye(goodbye.code)),
         Message::Hello(_) => Err(CloseReason::Fault(Fault::Framing, "a second hello".to_owned())),
-        answer if message_type.is_response(request_id) => {
+        Message::Peers(peers) => {
+            if is_answer {
+                session.requests.answered(request_id);
+            }
+            core.learn_peers(session, &peers, is_answer);
+            Ok(())
+        }
+        Message::GetPeers(get) => {
+            core.tell_peers(session, &get, request_id);
+            Ok(())
+        }
+        answer if is_answer => {
             match session.requests.answered(request_id) {
                 Some(Waiter::Caller(caller)) => {
                     // The caller may have been dropped this moment.
@@ -280,6 +301,40 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
             Ok(())
         }
     }
+}
+
+/// Whether a message goes on. What is dropped is counted; what was asked is answered Busy.
+fn pass(
+    core: &Core,
+    session: &Session,
+    verdict: Pass,
+    message_type: MessageType,
+    request_id: u64,
+) -> Result<bool, CloseReason> {
+    let fault = match verdict {
+        Pass::Yes => return Ok(true),
+        Pass::OverLimit => {
+            return Err(CloseReason::Fault(
+                Fault::RequestOverLimit,
+                format!("{} asks for too much", message_type.name()),
+            ));
+        }
+        Pass::Drop(fault) => fault,
+        Pass::Busy(fault) => {
+            // If not even a Busy fits, the peer's own timeout tells it.
+            let _ = session.send(&Message::Busy(Busy), request_id);
+            fault
+        }
+    };
+    core.around
+        .metrics
+        .p2p
+        .messages_dropped
+        .inc(DropReason::RateLimit);
+    if let Some(fault) = fault {
+        core.fault(session, fault, message_type.name());
+    }
+    Ok(false)
 }
 
 async fn decode(message_type: MessageType, body: bytes::Bytes) -> Result<Message, crate::wire::CodecError> {

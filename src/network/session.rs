@@ -3,7 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -19,6 +19,7 @@ use crate::{
 use super::{
     CloseReason, SendError,
     outbox::Outbox,
+    quota::Quotas,
     requests::{Requests, Waiter},
     rtt::KeepAlive,
 };
@@ -60,6 +61,7 @@ pub(super) struct Session {
     pub(super) closing: CancellationToken,
     height: AtomicU64,
     keep_alive: Mutex<KeepAlive>,
+    quotas: Arc<Mutex<Quotas>>,
     close_reason: OnceLock<CloseReason>,
 }
 
@@ -70,6 +72,7 @@ impl Session {
         address: SocketAddr,
         our_id: NodeId,
         masternode: bool,
+        quotas: Arc<Mutex<Quotas>>,
     ) -> Self {
         let dialer = match agreed.our_role {
             Role::Dialer => our_id,
@@ -87,6 +90,7 @@ impl Session {
             closing: CancellationToken::new(),
             height: AtomicU64::new(agreed.hello.height),
             keep_alive: Mutex::default(),
+            quotas,
             close_reason: OnceLock::new(),
             agreed,
         }
@@ -118,6 +122,10 @@ impl Session {
     pub(super) fn keep_alive(&self) -> MutexGuard<'_, KeepAlive> {
         // Plain figures; a panic elsewhere does not spoil them.
         self.keep_alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn quotas(&self) -> MutexGuard<'_, Quotas> {
+        self.quotas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a height that the peer told. It may go down: a resync does.

@@ -148,7 +148,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
         events: Arc::clone(&parts.events),
         alarms,
         log_filter,
-        peers: Arc::new(parts.network),
+        peers: Arc::new(parts.network.clone()),
         status: status.clone(),
         resync: parts.resync,
         ask_stop,
@@ -163,6 +163,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
     };
     parts.tasks.start("operator", operator.run(commands_in));
 
+    let network = parts.network;
     let handle = NodeHandle {
         status,
         commands,
@@ -174,6 +175,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
             evidence: parts.evidence,
             names: parts.names,
             network: parts.genesis.network,
+            bans: Box::new(move || network.bans()),
         }),
         watchers,
         clock: faces,

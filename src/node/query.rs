@@ -22,6 +22,9 @@ const COINS_MAX: usize = 1_000_000;
 /// How often a sum is taken again because a block became final meanwhile; the last one stands.
 const SUM_ATTEMPTS: usize = 3;
 
+/// Who is kept out, newest first.
+pub(super) type BanList = Box<dyn Fn() -> Vec<wire::Ban> + Send + Sync>;
+
 /// Answers look-ups from storage, the pool's bodies and the evidence book.
 pub(super) struct Lookups {
     pub(super) reader: StoreReader,
@@ -29,6 +32,7 @@ pub(super) struct Lookups {
     pub(super) evidence: Arc<EvidenceBook>,
     pub(super) names: Names,
     pub(super) network: Network,
+    pub(super) bans: BanList,
 }
 
 impl From<StoreError> for QueryError {
@@ -94,6 +98,12 @@ impl Query for Lookups {
                 None => state(TransactionState::Unknown),
             },
         })
+    }
+
+    fn bans(&self, page: Page) -> Result<Vec<wire::Ban>, QueryError> {
+        let skip = usize::try_from(page.skip).unwrap_or(usize::MAX);
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        Ok((self.bans)().into_iter().skip(skip).take(limit).collect())
     }
 
     fn mempool_has(&self, txid: Hash256) -> bool {

@@ -62,6 +62,8 @@ const VOTES_MAX: usize = 8_192;
 const BULK_MAX: usize = 1_024;
 /// How long a node listens for a second holder of its key before it signs: 2 × T0 within these.
 const LISTEN_MS: std::ops::RangeInclusive<u64> = 1_000..=10_000;
+/// A chain that has not grown for less than this does not stand still, however short its interval.
+const STALL_AFTER_MIN: Duration = Duration::from_secs(60);
 /// How often peers' claimed heights are passed on to the engine.
 const HEIGHTS_EVERY: Duration = Duration::from_millis(500);
 /// How long a thread has to take the word to stop.
@@ -241,6 +243,8 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     };
     let network_config = NetworkConfig {
         directory: Some(options.data_dir.join("peers")),
+        allow_private: options.network.allow_private || genesis.network == crate::chain::Network::Devnet,
+        stall_after: Duration::from_millis(3 * genesis.params.block_interval_ms).max(STALL_AFTER_MIN),
         ..options.network.clone()
     };
     let network = Network::start(network_config, around, outboxes).await?;

@@ -12,10 +12,10 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 
-use super::{Accepted, ErrorBody, limits};
+use super::{Accepted, BanPlan, CarriedOut, CommandJson, ErrorBody, limits};
 use crate::{
     control::{
-        BalanceView, BlockView, EvidenceView, Page, TransactionView, UtxoEntry,
+        BalanceView, Ban, BanTarget, BlockView, EvidenceView, Page, TransactionView, UtxoEntry,
         status_json::{HealthJson, PeerJson, StatusJson},
     },
     crypto::Hash256,
@@ -80,6 +80,14 @@ impl ClientError {
     }
 }
 
+/// One request.
+struct Asked<'a> {
+    method: Method,
+    path: &'a str,
+    body: Bytes,
+    cookie: Option<&'a str>,
+}
+
 type Driver = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
 
 struct Connection {
@@ -138,6 +146,40 @@ impl Client {
     /// As [`Client::status`].
     pub async fn peers(&self) -> Result<Vec<PeerJson>, ClientError> {
         self.get("/peers").await
+    }
+
+    /// One page of `GET /bans`.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn bans(&self, page: Page) -> Result<Vec<Ban>, ClientError> {
+        let Page { skip, limit } = page;
+        self.get(&format!("/bans?skip={skip}&limit={limit}")).await
+    }
+
+    /// `GET /bans/plan`: what a ban would do.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn ban_plan(&self, target: &BanTarget) -> Result<BanPlan, ClientError> {
+        let target = target.to_string().replace(':', "%3A").replace('/', "%2F");
+        self.get(&format!("/bans/plan?target={target}")).await
+    }
+
+    /// `POST /command`, with the text of the node's cookie.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `unauthorized` if the cookie is another run's.
+    pub async fn command(&self, command: &CommandJson, cookie: &str) -> Result<CarriedOut, ClientError> {
+        let body = serde_json::to_vec(command).map_err(|error| self.answer_error(&error))?;
+        let asked = Asked {
+            method: Method::POST,
+            path: "/command",
+            body: Bytes::from(body),
+            cookie: Some(cookie),
+        };
+        let (status, body) = self.exchange_as(&asked).await?;
+        self.accept(status, &body)
     }
 
     /// `GET /blocks/{height}`.
@@ -248,15 +290,25 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(u16, Bytes), ClientError> {
+        self.exchange_as(&Asked {
+            method,
+            path,
+            body,
+            cookie: None,
+        })
+        .await
+    }
+
+    async fn exchange_as(&self, asked: &Asked<'_>) -> Result<(u16, Bytes), ClientError> {
         let attempt = async {
             let kept = self.idle.lock().ok().and_then(|mut idle| idle.pop());
             if let Some(connection) = kept
-                && let Ok(answer) = self.on(connection, &method, path, body.clone()).await
+                && let Ok(answer) = self.on(connection, asked).await
             {
                 return Ok(answer);
             }
             let connection = self.connect().await.map_err(|error| self.unreachable(error))?;
-            self.on(connection, &method, path, body.clone()).await
+            self.on(connection, asked).await
         };
         match tokio::time::timeout(REQUEST_TIMEOUT, attempt).await {
             Ok(answer) => answer,
@@ -277,19 +329,19 @@ impl Client {
     }
 
     /// One exchange on `connection`, which is kept if it can be used again.
-    async fn on(
-        &self,
-        connection: Connection,
-        method: &Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<(u16, Bytes), ClientError> {
-        let request = Request::builder()
-            .method(method.clone())
-            .uri(path)
-            .header(header::HOST, &self.authority)
-            .body(Full::new(body))
-            .map_err(|_| ClientError::Url { url: path.to_owned() })?;
+    async fn on(&self, connection: Connection, asked: &Asked<'_>) -> Result<(u16, Bytes), ClientError> {
+        let mut request = Request::builder()
+            .method(asked.method.clone())
+            .uri(asked.path)
+            .header(header::HOST, &self.authority);
+        if let Some(cookie) = asked.cookie {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {cookie}"));
+        }
+        let request = request
+            .body(Full::new(asked.body.clone()))
+            .map_err(|_| ClientError::Url {
+                url: asked.path.to_owned(),
+            })?;
         let Connection {
             mut sender,
             mut driver,

@@ -1,6 +1,6 @@
 //! Errors: those of starting the server, and the one shape that every refused request gets.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use axum::{
     Json,
@@ -27,6 +27,14 @@ pub enum RpcError {
     Listen {
         /// The address.
         listen: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The token for commands cannot be written.
+    #[error("cannot write {}: {source}; check the disk and who owns the directory", path.display())]
+    Cookie {
+        /// The file.
+        path: PathBuf,
         /// The system's reason.
         source: io::Error,
     },

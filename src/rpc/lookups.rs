@@ -21,7 +21,7 @@ pub(super) struct PageParameters {
 }
 
 impl PageParameters {
-    fn page(&self) -> Page {
+    pub(super) fn page(&self) -> Page {
         Page::new(self.skip.unwrap_or(0), self.limit.unwrap_or(limits::PAGE_DEFAULT))
     }
 }
@@ -93,7 +93,7 @@ fn check_address(app: &App, text: &str) -> Result<(), Refusal> {
 
 /// Runs a blocking look-up. The permit goes with it, so a look-up whose client gave up still counts
 /// until storage has answered.
-async fn look_up<T: Send + 'static>(
+pub(super) async fn look_up<T: Send + 'static>(
     app: &App,
     read: impl FnOnce(&dyn Query) -> Result<T, QueryError> + Send + 'static,
 ) -> Result<T, Refusal> {

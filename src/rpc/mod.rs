@@ -10,6 +10,8 @@
 //! reaching a loopback port through DNS rebinding.
 
 pub mod client;
+mod commands;
+mod cookie;
 mod error;
 mod gate;
 mod gauges;
@@ -22,7 +24,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -34,6 +36,8 @@ use tokio::sync::Semaphore;
 
 use crate::{chain::Network, control::NodeHandle, metrics::Metrics};
 
+pub use commands::{BanPlan, CarriedOut, CommandJson};
+use cookie::Cookie;
 pub use error::{ErrorBody, RpcError};
 pub use gauges::set_gauges;
 pub use observe::MetricsJson;
@@ -47,6 +51,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Host names that requests may name, beside `localhost` and plain addresses.
     pub allowed_hosts: Vec<String>,
+    /// Where the token for commands is written, new at each start; `None` takes no commands.
+    pub cookie: Option<PathBuf>,
     /// The network whose addresses are understood.
     pub network: Network,
 }
@@ -61,11 +67,14 @@ struct App {
     in_flight: Arc<Semaphore>,
     /// Look-ups that block on storage.
     lookups: Arc<Semaphore>,
+    /// What a caller must show to give commands.
+    cookie: Option<Arc<Cookie>>,
 }
 
 impl App {
-    fn new(config: Config, node: NodeHandle, metrics: Arc<Metrics>) -> Self {
+    fn new(config: Config, cookie: Option<Cookie>, node: NodeHandle, metrics: Arc<Metrics>) -> Self {
         Self {
+            cookie: cookie.map(Arc::new),
             node,
             metrics,
             config: Arc::new(config),
@@ -84,6 +93,9 @@ fn router(app: App) -> Router {
         .route("/ready", get(observe::ready))
         .route("/status", get(observe::status))
         .route("/peers", get(observe::peers))
+        .route("/bans", get(commands::bans))
+        .route("/bans/plan", get(commands::plan))
+        .route("/command", post(commands::command))
         .route("/metrics", get(observe::metrics))
         .route("/metrics.json", get(observe::metrics_json))
         .route("/blocks/{height}", get(lookups::block))

@@ -31,6 +31,8 @@ pub(super) async fn index(State(app): State<App>) -> Json<Value> {
             "/ready": "200 while it serves its purpose",
             "/status": "height, round, validators, what it waits for",
             "/peers": "sessions",
+            "/bans": "who is kept out, and why (skip, limit)",
+            "/bans/plan": "what a ban would do (target)",
             "/metrics": "OpenMetrics text",
             "/metrics.json": "the most asked-for figures as JSON",
             "/blocks/{height}": "a final block with its certificate",
@@ -39,6 +41,7 @@ pub(super) async fn index(State(app): State<App>) -> Json<Value> {
             "/address/{address}/balance": "what an address owns",
             "/address/{address}/utxos": "its unspent outputs (skip, limit)",
             "POST /tx": "submit a transaction as hex",
+            "POST /command": "change the node; from this machine, with its cookie",
         },
     }))
 }

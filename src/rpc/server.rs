@@ -19,7 +19,7 @@ use hyper_util::{
 use tokio::{runtime::Builder, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{App, Config, RpcError, limits, router};
+use super::{App, Config, RpcError, cookie::Cookie, limits, router};
 use crate::{control::NodeHandle, metrics::Metrics};
 
 /// After a failed accept (usually: out of file descriptors), how long to wait for some to be closed.
@@ -61,9 +61,16 @@ impl Server {
             .enable_all()
             .build()
             .map_err(RpcError::Thread)?;
+        let cookie = config.cookie.as_deref().map(|path| {
+            Cookie::create(path).map_err(|source| RpcError::Cookie {
+                path: path.to_owned(),
+                source,
+            })
+        });
+        let cookie = cookie.transpose()?;
         let stop = CancellationToken::new();
         let token = stop.clone();
-        let router = router(App::new(config, node, metrics));
+        let router = router(App::new(config, cookie, node, metrics));
         let thread = thread::Builder::new()
             .name("timed-http".to_owned())
             .spawn(move || {

@@ -149,6 +149,7 @@ impl Fixture {
 
 fn config(listen: &str) -> Config {
     Config {
+        cookie: None,
         listen: listen.parse().unwrap(),
         allowed_hosts: vec!["node.example.org".to_owned()],
         network: Network::Devnet,

@@ -143,12 +143,21 @@ impl FromStr for BanTarget {
     }
 }
 
+impl fmt::Display for IpRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_one_address() {
+            write!(f, "{}", self.address)
+        } else {
+            write!(f, "{}/{}", self.address, self.prefix)
+        }
+    }
+}
+
 impl fmt::Display for BanTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node(id) => write!(f, "{id}"),
-            Self::Range(range) if range.is_one_address() => write!(f, "{}", range.address),
-            Self::Range(range) => write!(f, "{}/{}", range.address, range.prefix),
+            Self::Range(range) => write!(f, "{range}"),
         }
     }
 }

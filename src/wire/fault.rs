@@ -46,6 +46,8 @@ pub enum Fault {
     RequestOverLimit,
     /// Sent more than its share of some class of message.
     RateExceeded,
+    /// Sent much that nobody asked for.
+    Spam,
     /// Did not read what it was sent for ten seconds.
     SlowReader,
     /// A transaction, vote or certificate with a signature that does not verify.
@@ -80,6 +82,7 @@ impl Fault {
             | Self::InvalidTransaction
             | Self::InvalidConsensus
             | Self::EmptyPromise
+            | Self::Spam
             | Self::SlowReader => Severity::Serious,
             Self::WrongPong | Self::RequestFlood | Self::NotValidator => Severity::Minor,
             Self::RateExceeded | Self::Timeout => Severity::Slight,
@@ -96,6 +99,7 @@ impl Fault {
             Self::RequestFlood => "request_flood",
             Self::RequestOverLimit => "request_over_limit",
             Self::RateExceeded => "rate_exceeded",
+            Self::Spam => "spam",
             Self::SlowReader => "slow_reader",
             Self::InvalidSignature => "invalid_signature",
             Self::InvalidTransaction => "invalid_transaction",

@@ -54,6 +54,10 @@ pub const BLOCK_MESSAGE_MAX_BYTES: usize = 4 * 1024 * 1024 + 256 * 1024;
 pub const TX_INV_MAX: usize = 1000;
 /// Transactions in one GetTxs or Txs.
 pub const TXS_MAX: usize = 100;
+/// Peer records in one answer.
+pub const PEERS_PER_ANSWER_MAX: usize = 100;
+/// Peer records that may come without being asked for: a node tells of itself, and of few others.
+pub const PEERS_UNASKED_MAX: usize = 10;
 /// Masternodes on one page.
 pub const MASTERNODES_PAGE_MAX: usize = 500;
 

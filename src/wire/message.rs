@@ -129,6 +129,10 @@ catalogue! {
     5 Busy(Busy), Blocks, 32, Kind::Response;
     /// Answer to any request: not here.
     6 NotFound(NotFound), Blocks, 32, Kind::Response;
+    /// Where others can be reached, please.
+    10 GetPeers(GetPeers), State, 16, Kind::Request(MessageType::Peers);
+    /// Where others can be reached; unasked, where the sender itself is.
+    11 Peers(Peers), State, 32 * KIB, Kind::Either;
     /// A page of the registry, please.
     12 GetMasternodes(GetMasternodes), State, 64, Kind::Request(MessageType::Masternodes);
     /// A page of the registry.

@@ -18,6 +18,7 @@ mod message;
 mod packet;
 mod payload;
 mod peer;
+mod record;
 
 #[cfg(test)]
 mod tests;
@@ -40,3 +41,7 @@ pub use message::{Kind, Message, MessageType};
 pub use packet::{FLAG_COMPRESSED, FLAG_END, FLAG_START, Outgoing, PacketHeader, StartHeader};
 pub use payload::*;
 pub use peer::{Direction, PeerInfo};
+pub use record::{
+    Endpoint, PeerRecord, RECORD_ADDRESSES_MAX, RECORD_AGE_MAX_S, RECORD_FUTURE_MAX_S, address_group,
+    is_dialable,
+};

@@ -8,7 +8,7 @@ use crate::{
     crypto::{Hash256, PublicKey},
 };
 
-use super::{BoundedVec, limits};
+use super::{BoundedVec, PeerRecord, limits};
 
 /// Asks for an echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -91,6 +91,20 @@ pub struct GetMasternodes {
     pub after: Option<PublicKey>,
     /// Most entries wanted, up to [`limits::MASTERNODES_PAGE_MAX`].
     pub limit: u16,
+}
+
+/// Asks for peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct GetPeers {
+    /// Most records wanted, up to [`limits::PEERS_PER_ANSWER_MAX`].
+    pub max: u16,
+}
+
+/// Peers, each in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Peers {
+    /// In no order.
+    pub records: BoundedVec<PeerRecord, { limits::PEERS_PER_ANSWER_MAX }>,
 }
 
 /// One masternode of the registry.

@@ -196,6 +196,7 @@ impl FakeNode {
             clock: Clock::start(),
         };
         let config = rpc::Config {
+            cookie: None,
             listen: ([127, 0, 0, 1], 0).into(),
             allowed_hosts: vec![],
             network: Network::Devnet,

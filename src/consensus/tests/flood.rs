@@ -13,7 +13,7 @@ use crate::{
 use super::{schedule::Draws, world::World};
 
 #[test]
-fn a15_a_million_view_changes_take_no_memory() {
+fn dos_34_a15_a_million_view_changes_take_no_memory() {
     let mut table = ViewChanges::new(4);
     let mut draws = Draws::new(1);
     for _ in 0..1_000_000 {
@@ -37,7 +37,7 @@ fn a15_a_million_view_changes_take_no_memory() {
 }
 
 #[test]
-fn a15_a_million_votes_take_no_memory() {
+fn dos_34_a15_a_million_votes_take_no_memory() {
     let mut votes = Votes::new(Step::Prepare, Height::new(1), 4);
     let world = World::new(4);
     let (a, b) = (world.block(0, 0, 1).hash(), world.block(0, 0, 2).hash());

@@ -79,7 +79,7 @@ async fn edit_preamble(bit: usize, mut near: DuplexStream, mut far: DuplexStream
 }
 
 #[tokio::test]
-async fn any_edit_of_a_preamble_fails_the_handshake_at_both_ends() {
+async fn dos_09_any_edit_of_a_preamble_fails_the_handshake_at_both_ends() {
     for bit in 0..PREAMBLE_BYTES * 8 {
         let (a, _a_in) = core(around(1));
         let (b, _b_in) = core(around(2));
@@ -113,7 +113,7 @@ async fn another_key_than_the_configured_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_borrowed_masternode_proof_is_refused() {
+async fn dos_10_a_borrowed_masternode_proof_is_refused() {
     // A proof that the real masternode made for another session.
     let stolen = MasternodeProof {
         key: id(107),
@@ -167,7 +167,7 @@ async fn a_silent_connection_is_given_up_after_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_replayed_first_flight_proves_nothing() {
+async fn dos_08_a_replayed_first_flight_proves_nothing() {
     // Record what a dialer sends, then play it to the listener again.
     let (a, _a_in) = core(around(1));
     let (b, _b_in) = core(around(2));

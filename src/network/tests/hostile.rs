@@ -108,14 +108,15 @@ async fn closed_for(fault: Fault, bytes: &[u8]) {
         CloseReason::Fault(found, _) => assert_eq!(found, fault),
         other => panic!("closed for {other}"),
     }
-    assert!(began.elapsed() < Duration::from_millis(500));
+    // 100 ms, and what a loaded machine adds to one wake-up of a task.
+    assert!(began.elapsed() < Duration::from_millis(100 + 400));
     assert_eq!(victim.budget.used_bytes(), 0);
     let farewell = attacker.hear_message().await;
     assert!(matches!(farewell, Some((0, Message::Goodbye(goodbye))) if goodbye.code == GoodbyeCode::Fault));
 }
 
 #[tokio::test]
-async fn an_oversize_announcement_ends_the_session_before_anything_is_allocated() {
+async fn dos_01_an_oversize_announcement_ends_the_session_before_anything_is_allocated() {
     closed_for(
         Fault::Framing,
         &start_header(Lane::Consensus, 30, 0, 2_800_000_000),
@@ -229,7 +230,7 @@ async fn memory_for_half_received_messages_is_bounded_and_the_reserve_is_kept() 
 }
 
 #[tokio::test]
-async fn a_pong_with_another_nonce_counts_as_fault_and_changes_nothing() {
+async fn dos_18_a_pong_with_another_nonce_counts_as_fault_and_changes_nothing() {
     let (victim, _inboxes) = core(around(1));
     let (mut attacker, session) = Attacker::meet(&victim, 64 * 1024).await;
     let ping = loop {
@@ -281,7 +282,7 @@ async fn a_peer_that_never_answers_pings_is_dropped_within_forty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_read_is_dropped() {
+async fn dos_17_a_peer_that_does_not_read_is_dropped_and_nobody_else() {
     let (victim, mut inboxes) = core(around(1));
     let (_attacker, session) = Attacker::meet(&victim, 4 * 1024).await;
     let began = Instant::now();

@@ -1,6 +1,8 @@
 //! Laws of the network, over in-memory pipes and loopback.
 
 mod bans;
+mod discovery;
+mod dos;
 mod handshake;
 mod hostile;
 mod live;
@@ -98,25 +100,37 @@ fn config(listen: SocketAddr, peers: &[SocketAddr]) -> NetworkConfig {
             .iter()
             .map(|peer| peer.to_string().parse().unwrap())
             .collect(),
+        discovery: false,
         ..NetworkConfig::new(listen)
     }
 }
 
 /// A core without sockets: connections are handed to it.
 fn core(around: Surroundings) -> (Arc<Core>, Inboxes) {
+    core_with(around, config(loopback(24_200), &[]))
+}
+
+/// One that takes any amount of any message.
+fn unlimited(around: Surroundings) -> (Arc<Core>, Inboxes) {
+    let config = NetworkConfig {
+        rate_limits: false,
+        ..config(loopback(24_200), &[])
+    };
+    core_with(around, config)
+}
+
+fn core_with(around: Surroundings, config: NetworkConfig) -> (Arc<Core>, Inboxes) {
+    let seed = u64::from(around.node_key.public_key().as_bytes()[0]);
+    core_of_run(around, config, seed)
+}
+
+/// One whose run of the program has that nonce.
+fn core_of_run(around: Surroundings, config: NetworkConfig, seed: u64) -> (Arc<Core>, Inboxes) {
     let (outboxes, inboxes) = queues();
     let tls = TlsIdentity::new(&around.node_key).unwrap();
     let listen = loopback(24_200);
-    let seed = u64::from(around.node_key.public_key().as_bytes()[0]);
     (
-        Arc::new(Core::new(
-            config(listen, &[]),
-            around,
-            tls,
-            outboxes,
-            listen,
-            seed,
-        )),
+        Arc::new(Core::new(config, around, tls, outboxes, listen, seed, [7; 32])),
         inboxes,
     )
 }

@@ -39,6 +39,7 @@ impl Fixture {
             evidence: Arc::new(EvidenceBook::new(Vec::new(), work)),
             names: Names::of_state(&chain.state),
             network: Network::Devnet,
+            bans: Box::new(Vec::new),
         };
         Self {
             chain,

@@ -131,6 +131,22 @@ fn samples() -> Vec<Message> {
         }),
         Message::Busy(Busy),
         Message::NotFound(NotFound),
+        Message::GetPeers(GetPeers { max: 100 }),
+        Message::Peers(Peers {
+            records: BoundedVec::truncated(vec![PeerRecord {
+                node_id: PublicKey::from_bytes([0xb5; 32]),
+                addresses: BoundedVec::truncated(vec![
+                    Endpoint::from(std::net::SocketAddr::from(([203, 0, 113, 7], 24_100))),
+                    Endpoint::from(std::net::SocketAddr::from((
+                        [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1],
+                        24_100,
+                    ))),
+                ]),
+                seq: 1_700_000_000,
+                capabilities: capability::FULL,
+                signature: signature(0xb6),
+            }]),
+        }),
         Message::GetMasternodes(GetMasternodes {
             registry_height: Height::new(5),
             after: Some(PublicKey::from_bytes([0xb1; 32])),
@@ -238,7 +254,7 @@ fn samples_cover_the_catalogue_and_numbers_are_unique() {
 }
 
 #[test]
-fn every_message_comes_back_as_it_was_and_no_byte_may_be_missing_or_left() {
+fn dos_06_every_message_comes_back_as_it_was_and_no_byte_may_be_missing_or_left() {
     for message in samples() {
         let kind = message.message_type();
         let body = message.encode_body().unwrap();

@@ -196,7 +196,7 @@ fn the_budget_is_never_exceeded_and_keeps_its_reserve() {
 }
 
 #[test]
-fn a_claimed_list_length_reserves_nothing() {
+fn dos_05_a_claimed_list_length_reserves_nothing() {
     let mut bytes = (1u64 << 60).to_le_bytes().to_vec();
     bytes.extend_from_slice(&[0; 24]);
     assert_eq!(codec::decode::<Vec<u64>, 4096>(&bytes), Err(CodecError::Limit));
@@ -217,7 +217,7 @@ fn a_claimed_list_length_reserves_nothing() {
 }
 
 #[test]
-fn one_value_has_one_encoding() {
+fn dos_06_one_value_has_one_encoding() {
     assert_eq!(codec::encode(&7u32).unwrap()[..], [7, 0, 0, 0]);
     assert_eq!(
         codec::decode::<u32, 64>(&[7, 0, 0, 0, 0]),

@@ -128,7 +128,7 @@ fn the_binding_differs_by_role_exporter_and_each_preamble() {
 }
 
 #[test]
-fn a_hello_is_refused_for_what_is_wrong_with_it() {
+fn dos_11_a_hello_is_refused_for_what_is_wrong_with_it() {
     assert_eq!(check(&hello()), Ok(None));
     let foreign = Hello {
         node_id: key(3).public_key(),

@@ -1,0 +1,212 @@
+//! `timed peers …`: who is connected, who is dialled, who is kept out.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{
+    args::{Asked, PeersCommand},
+    client::{block_on, client, cookie},
+    failure::{Code, Failure},
+    output,
+};
+use crate::{
+    control::{
+        Ban, BanTarget, Page, ParseBanTargetError,
+        status_json::PeerJson,
+        words::{counted, duration, grouped},
+    },
+    crypto::PublicKey,
+    rpc::{CarriedOut, CommandJson, client::Client},
+};
+
+/// Fewest digits of a node id that may stand for it.
+const ID_DIGITS_MIN: usize = 6;
+
+pub(super) fn peers(command: &PeersCommand) -> Result<ExitCode, Failure> {
+    match command {
+        PeersCommand::List { asked, json } => list(asked, *json),
+        PeersCommand::Bans { asked, json } => bans(asked, *json),
+        PeersCommand::Add { asked, address, json } => {
+            let address = address.clone();
+            carry_out(asked, CommandJson::AddPeer { address }, *json)
+        }
+        PeersCommand::Remove { asked, address, json } => {
+            let address = address.clone();
+            carry_out(asked, CommandJson::RemovePeer { address }, *json)
+        }
+        PeersCommand::Disconnect { asked, peer, json } => {
+            let client = client(asked)?;
+            let peer = block_on(async { node(&client.peers().await?, peer) })?;
+            carry_out(asked, CommandJson::Disconnect { peer }, *json)
+        }
+        PeersCommand::Ban(arguments) => {
+            let client = client(&arguments.asked)?;
+            let target = block_on(target(&client, &arguments.target))?;
+            let plan = block_on(async { Ok(client.ban_plan(&target).await?) })?;
+            if plan.halts && !arguments.yes {
+                return Err(Failure::new(
+                    Code::Refused,
+                    format!("{}; say --yes if you mean it", plan.consequence),
+                ));
+            }
+            let command = CommandJson::Ban {
+                target,
+                seconds: arguments.length,
+                reason: arguments.reason.clone(),
+            };
+            carry_out(&arguments.asked, command, arguments.json)
+        }
+        PeersCommand::Unban {
+            asked,
+            target: text,
+            json,
+        } => {
+            let client = client(asked)?;
+            let target = block_on(target(&client, text))?;
+            carry_out(asked, CommandJson::Unban { target }, *json)
+        }
+        PeersCommand::ClearBans { asked, yes, json } => {
+            if !yes {
+                return Err(Failure::new(
+                    Code::Refused,
+                    "this lifts every ban and every discouragement; say --yes if you mean it",
+                ));
+            }
+            carry_out(asked, CommandJson::ClearBans, *json)
+        }
+    }
+}
+
+fn carry_out(asked: &Asked, command: CommandJson, as_json: bool) -> Result<ExitCode, Failure> {
+    let client = client(asked)?;
+    let cookie = cookie(asked)?;
+    let CarriedOut { consequence } = block_on(async { Ok(client.command(&command, &cookie).await?) })?;
+    if as_json {
+        output::json(&json!({ "schema": 1, "done": true, "consequence": consequence }))?;
+    } else {
+        output::line(match consequence.as_str() {
+            "" => "done",
+            consequence => consequence,
+        })?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
+    let client = client(asked)?;
+    let peers = block_on(async { Ok(client.peers().await?) })?;
+    if as_json {
+        output::json(&json!({ "schema": 1, "peers": peers }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = counted(peers.len() as u64, "peer") + "\n";
+    for peer in &peers {
+        let name = peer.name.clone().unwrap_or_else(|| peer.id.short());
+        let rtt = peer.rtt_ms.map_or("–".to_owned(), |ms| format!("{ms} ms"));
+        text += &format!(
+            "{:<14} {:<3} {:<24} height {:<10} rtt {:<8} faults {:<3} up {:<8} {}  {}\n",
+            name,
+            peer.direction.word(),
+            peer.address,
+            peer.height.map_or("–".to_owned(), grouped),
+            rtt,
+            peer.score,
+            duration(peer.connected_s * 1_000),
+            if peer.validator.is_some() {
+                "masternode"
+            } else {
+                ""
+            },
+            peer.agent,
+        );
+    }
+    output::raw(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bans(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
+    let client = client(asked)?;
+    let bans = block_on(async {
+        let mut all: Vec<Ban> = Vec::new();
+        loop {
+            let skip = u32::try_from(all.len()).unwrap_or(u32::MAX);
+            let page = client.bans(Page::new(skip, Page::LIMIT_MAX)).await?;
+            let is_last = page.len() < Page::LIMIT_MAX as usize;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    })?;
+    if as_json {
+        output::json(&json!({ "schema": 1, "bans": bans }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::raw(&table(&bans, now_ms()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The list as people read it.
+pub(super) fn table(bans: &[Ban], now_ms: u64) -> String {
+    if bans.is_empty() {
+        return "nobody is banned or discouraged\n".to_owned();
+    }
+    let mut text = String::new();
+    for ban in bans {
+        let left = match ban.until_ms {
+            None => "for ever".to_owned(),
+            Some(until) => format!("{} left", duration(until.saturating_sub(now_ms))),
+        };
+        let evidence = match ban.evidence.as_str() {
+            "" => String::new(),
+            evidence => format!(" [{evidence}]"),
+        };
+        text += &format!(
+            "{}  {}  {left}  by {}: {}{evidence}\n",
+            ban.target,
+            ban.source.word(),
+            ban.by,
+            ban.reason
+        );
+    }
+    text
+}
+
+fn now_ms() -> u64 {
+    crate::control::Clock::start().now().unix_ms
+}
+
+/// A node id, address or network as written; else the name or the first digits of a connected peer.
+async fn target(client: &Client, text: &str) -> Result<BanTarget, Failure> {
+    match text.parse() {
+        Ok(target) => Ok(target),
+        Err(error @ ParseBanTargetError::TooWide { .. }) => {
+            Err(Failure::new(Code::Argument, error.to_string()))
+        }
+        Err(_) => node(&client.peers().await?, text).map(BanTarget::Node),
+    }
+}
+
+/// The one connected peer of that name, id, or beginning of an id.
+pub(super) fn node(peers: &[PeerJson], text: &str) -> Result<PublicKey, Failure> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let is_meant = |peer: &&PeerJson| {
+        peer.name.as_deref() == Some(text)
+            || (text.len() >= ID_DIGITS_MIN && peer.id.to_string().starts_with(text))
+    };
+    let mut meant = peers.iter().filter(is_meant);
+    match (meant.next(), meant.next()) {
+        (Some(peer), None) => Ok(peer.id),
+        (Some(_), Some(_)) => Err(Failure::new(
+            Code::Argument,
+            format!("`{text}` fits several peers; write more of the node id"),
+        )),
+        (None, _) => Err(Failure::new(
+            Code::NotFound,
+            format!("`{text}` is no node id, address, network or connected peer; look at `timed peers list`"),
+        )),
+    }
+}

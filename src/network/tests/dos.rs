@@ -1,0 +1,407 @@
+//! Rows of the table of attacks that no other file of this room shows (docs/WIRE.md, "Attacks").
+
+use std::net::IpAddr;
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    metrics::ProcessFigures,
+    network::{
+        CloseReason,
+        origins::{Origins, PER_GROUP_MAX, Slot},
+        quota::{Pass, Quotas},
+        twins::Twins,
+    },
+    wire::{
+        BoundedVec, FLAG_START, Fault, GetBlocks, Lane, MessageType, Refusal,
+        limits::{BLOCKS_BYTES_MAX, REASSEMBLY_BUDGET_BYTES, REASSEMBLY_RESERVED_BYTES},
+    },
+};
+
+fn resident_bytes() -> u64 {
+    ProcessFigures::read().map_or(0, |figures| figures.resident_bytes)
+}
+
+/// A node id and TLS identity of its own for number `n`.
+fn numbered(n: u32) -> Surroundings {
+    let mut seed = [9; 32];
+    seed[..4].copy_from_slice(&n.to_le_bytes());
+    Surroundings {
+        node_key: SecretKey::from_seed(&seed),
+        ..around(9)
+    }
+}
+
+/// As many masternodes as given connect to one core; what they leave open is theirs.
+async fn crowd(victim: &Arc<Core>, count: u32) -> Vec<tokio_rustls::TlsStream<DuplexStream>> {
+    let mut streams = Vec::new();
+    for n in 0..count {
+        let (own, _own_in) = core(numbered(n));
+        let (near, far) = tokio::io::duplex(2 * 1024);
+        let (at_own, at_victim) = tokio::join!(
+            super::super::handshake::handshake(&own, near, Role::Dialer, None),
+            connect(victim, far, loopback(1), Role::Listener, None, ()),
+        );
+        at_victim.unwrap();
+        streams.push(at_own.unwrap().stream);
+    }
+    streams
+}
+
+fn wide(count: usize) -> NetworkConfig {
+    NetworkConfig {
+        inbound_max: count,
+        ..config(loopback(24_200), &[])
+    }
+}
+
+/// Row 2, and the memory of a thousand sessions: both ends live in this process, so what is measured is
+/// above what a node pays.
+#[tokio::test]
+async fn dos_02_a_thousand_sessions_that_begin_large_messages_stay_within_the_budget() {
+    use tokio::io::AsyncWriteExt;
+    const SESSIONS: u32 = 1_000;
+    let (victim, inboxes) = core_with(around(1), wide(SESSIONS as usize));
+    // The queue of comings and goings would hold up the thousand-and-first.
+    let Inboxes { mut peers, .. } = inboxes;
+    let drain = tokio::spawn(async move { while peers.recv().await.is_some() {} });
+    let mut streams = crowd(&victim, 20).await;
+    let idle = resident_bytes();
+    streams.extend(crowd_from(&victim, 20, SESSIONS).await);
+    let connected = resident_bytes().saturating_sub(idle);
+    assert_eq!(victim.sessions.len(), SESSIONS as usize);
+    let size = MessageType::PrePrepare.limit() as u32;
+    for stream in &mut streams {
+        let mut begin = vec![1, 0, Lane::Consensus as u8, FLAG_START];
+        begin.extend_from_slice(&MessageType::PrePrepare.id().to_le_bytes());
+        begin.extend_from_slice(&0u64.to_le_bytes());
+        begin.extend_from_slice(&size.to_le_bytes());
+        begin.extend_from_slice(&size.to_le_bytes());
+        begin.push(0);
+        stream.write_all(&begin).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    eventually("what fits is taken", || victim.budget.used_bytes() > 0).await;
+    let attacked = resident_bytes().saturating_sub(idle);
+    println!(
+        "1000 sessions, both ends: {} kB; attacked: {} kB",
+        connected / 1024,
+        attacked / 1024
+    );
+    assert!(victim.budget.used_bytes() <= REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES);
+    // Both ends, and whatever other tests of this process took meanwhile.
+    assert!(attacked < 4 * 64 * 1024 * 1024, "{} kB", attacked / 1024);
+    drain.abort();
+}
+
+async fn crowd_from(victim: &Arc<Core>, first: u32, end: u32) -> Vec<tokio_rustls::TlsStream<DuplexStream>> {
+    let mut streams = Vec::new();
+    for n in first..end {
+        let (own, _own_in) = core(numbered(n));
+        let (near, far) = tokio::io::duplex(2 * 1024);
+        let (at_own, at_victim) = tokio::join!(
+            super::super::handshake::handshake(&own, near, Role::Dialer, None),
+            connect(victim, far, loopback(1), Role::Listener, None, ()),
+        );
+        at_victim.unwrap();
+        streams.push(at_own.unwrap().stream);
+    }
+    streams
+}
+
+#[tokio::test]
+async fn dos_11_what_a_node_says_comes_back_to_nobody() {
+    // A listener that sends every byte back: the reflected handshake is the node's own.
+    let (a, _a_in) = core(around(1));
+    let (near, far) = pipe();
+    let echo = async {
+        let (mut from, mut to) = tokio::io::split(far);
+        // Ends when the other side gives up.
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    };
+    let attempt = connect(&a, near, loopback(1), Role::Dialer, None, ());
+    let result = tokio::select! { result = attempt => result, () = echo => unreachable!("the pipe is open") };
+    assert!(result.is_err());
+    assert!(a.sessions.is_empty());
+}
+
+#[test]
+fn dos_12_one_neighbourhood_holds_eight_sessions_and_comes_twenty_times_a_minute() {
+    let origins = Arc::new(Mutex::new(Origins::default()));
+    let began = Instant::now();
+    let from = |n: u16| IpAddr::from([0x2a00, 0x1450, 7, n, 1, 2, 3, n]);
+    let mut held = Vec::new();
+    for n in 0..500 {
+        held.extend(Slot::take(&origins, from(n), 2, began));
+    }
+    assert_eq!(held.len(), PER_GROUP_MAX);
+    // Elsewhere there is room.
+    assert!(
+        Slot::take(
+            &origins,
+            IpAddr::from([0x2a00, 0x1450, 8, 0, 0, 0, 0, 1]),
+            2,
+            began
+        )
+        .is_some()
+    );
+    held.clear();
+    let mut opened = 0;
+    for second in 0..60 {
+        for n in 0..100 {
+            let now = began + Duration::from_secs(second);
+            opened += usize::from(Slot::take(&origins, from(n), 2, now).is_some());
+        }
+    }
+    // Twenty at once, less the eight above, and twenty in the minute.
+    assert!((20..=40).contains(&opened), "{opened}");
+    // A /24 of IPv4 likewise, and an address of it holds no more than two.
+    let home = IpAddr::from([203, 0, 113, 9]);
+    let two: Vec<_> = (0..5)
+        .filter_map(|_| Slot::take(&origins, home, 2, began))
+        .collect();
+    assert_eq!(two.len(), 2);
+    for a in 0..200u8 {
+        for b in 0..200 {
+            drop(Slot::take(&origins, IpAddr::from([99, a, b, 1]), 2, began));
+        }
+    }
+    let remembered = origins.lock().unwrap().len();
+    assert!(remembered <= 16_384 + 2, "{remembered}");
+}
+
+#[tokio::test]
+async fn dos_13_a_validator_gets_in_when_strangers_hold_every_slot() {
+    let is_member: crate::network::Membership = Arc::new(|key: &PublicKey| *key == id(103));
+    let (victim, _inboxes) = core_with(
+        Surroundings {
+            is_member,
+            ..around(1)
+        },
+        NetworkConfig {
+            inbound_max: 4,
+            ..config(loopback(24_200), &[])
+        },
+    );
+    let _strangers = crowd(&victim, 4).await;
+    // A proven key that is no registered masternode's reserves nothing.
+    for (seed, is_in) in [(4, false), (3, true)] {
+        let (own, _own_in) = core(masternode(seed));
+        let (_, at_victim) = join(&own, &victim, pipe()).await;
+        assert_eq!(at_victim.is_ok(), is_in, "{:?}", at_victim.err());
+        assert_eq!(victim.sessions.contains_key(&id(seed)), is_in);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dos_18_a_flood_of_pings_costs_points_and_ends_the_session() {
+    let mut quotas = Quotas::new(false, Instant::now());
+    let mut ping = || quotas.on_type(MessageType::Ping, Instant::now());
+    assert!((0..3).all(|_| ping() == Pass::Yes));
+    assert_eq!(ping(), Pass::Drop(Some(Fault::RateExceeded)));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(ping(), Pass::Yes);
+    // An honest pinger, every ten seconds for a day, is never over.
+    for _ in 0..8_640 {
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(ping(), Pass::Yes);
+    }
+}
+
+#[test]
+fn dos_19_get_blocks_over_its_limit_is_fatal_and_serving_is_bounded_by_bytes() {
+    let now = Instant::now();
+    let get = |count: u16, max_bytes: u32| {
+        Message::GetBlocks(GetBlocks {
+            start: crate::wire::codec::decode::<_, 64>(&[1, 0, 0, 0, 0, 0, 0, 0]).unwrap(),
+            count,
+            max_bytes,
+        })
+    };
+    let mut quotas = Quotas::new(true, now);
+    for over in [get(101, 1), get(u16::MAX, 1), get(1, BLOCKS_BYTES_MAX + 1)] {
+        assert_eq!(quotas.on_message(&over, false, now), Pass::OverLimit);
+    }
+    // A hundred requests a second for a minute, each answered with 8 MiB if it is taken.
+    let mut served = 0u64;
+    for tick in 0..6_000u64 {
+        let at = now + Duration::from_millis(tick * 10);
+        if quotas.on_message(&get(100, BLOCKS_BYTES_MAX), false, at) == Pass::Yes {
+            quotas.served(BLOCKS_BYTES_MAX as usize, at);
+            served += u64::from(BLOCKS_BYTES_MAX);
+        }
+    }
+    let most = 24_000_000 + 60 * 8_000_000 + u64::from(BLOCKS_BYTES_MAX);
+    assert!(served <= most, "{served}");
+    assert!(
+        served > 60 * 7_000_000,
+        "an honest syncer gets its 8 MB/s: {served}"
+    );
+}
+
+#[tokio::test]
+async fn dos_36_no_escape_of_a_peer_reaches_a_screen() {
+    let (victim, _inboxes) = core(around(1));
+    let loud = NetworkConfig {
+        user_agent: "\u{1b}[2Jtimed".to_owned(),
+        ..config(loopback(24_200), &[])
+    };
+    let (own, _own_in) = core_with(around(2), loud);
+    let (_, at_victim) = join(&own, &victim, pipe()).await;
+    assert!(matches!(
+        at_victim,
+        Err(HandshakeError::Refused(Refusal::UserAgent))
+    ));
+    // What goes into the list of bans is stripped, whoever wrote it.
+    victim
+        .bans
+        .discourage(id(2), "\u{1b}[31mred\u{7}\n", "a\u{9b}b\u{202e}c", 1);
+    let ban = victim.bans.list(2).remove(0);
+    let text = format!("{}{}", ban.reason, ban.evidence);
+    assert!(
+        text.chars().all(|c| !c.is_control() && c != '\u{202e}'),
+        "{text:?}"
+    );
+}
+
+#[tokio::test]
+async fn dos_44_a_key_in_use_twice_is_told_and_does_not_flap() {
+    // Two processes with one node key take turns.
+    let (victim, _inboxes) = core(around(1));
+    let mut alive = Vec::new();
+    let mut kept = None;
+    for turn in 0..40u64 {
+        let (own, own_in) = core_of_run(around(2), config(loopback(24_200), &[]), 100 + turn % 2);
+        let _ = join(&own, &victim, pipe()).await;
+        alive.push((own, own_in));
+        let now = victim.session(&id(2)).map(|session| session.generation);
+        if turn > 4 {
+            assert_eq!(now, kept, "turn {turn}: the one that is here stays");
+        }
+        kept = now;
+    }
+    assert_eq!(victim.twins.list(Instant::now()), [id(2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dos_44_a_node_that_restarts_now_and_then_is_no_twin() {
+    let twins = Twins::default();
+    for _ in 0..50 {
+        assert!(!twins.replaced(id(2), Instant::now()));
+        tokio::time::advance(Duration::from_secs(120)).await;
+    }
+    assert!(twins.list(Instant::now()).is_empty());
+    for n in 0..4 {
+        assert_eq!(twins.replaced(id(2), Instant::now()), n == 1, "{n}");
+    }
+    tokio::time::advance(Duration::from_secs(301)).await;
+    assert!(twins.list(Instant::now()).is_empty());
+}
+
+/// A line that loses one packet in five: TCP repeats them, so they come late, and twice as late each
+/// time; now and then the connection does not survive it.
+async fn lossy(
+    mut from: impl tokio::io::AsyncRead + Unpin,
+    mut to: impl tokio::io::AsyncWrite + Unpin,
+    seed: u64,
+) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut state = seed;
+    let mut chunk = [0; 1_400];
+    while let Ok(n @ 1..) = from.read(&mut chunk).await {
+        let mut timeout_ms = 200;
+        let mut late_ms = 40;
+        loop {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            if (state >> 33) % 100 >= 20 {
+                break;
+            }
+            late_ms += timeout_ms;
+            timeout_ms *= 2;
+        }
+        if late_ms > 60_000 {
+            return;
+        }
+        sleep(Duration::from_millis(late_ms)).await;
+        if to.write_all(&chunk[..n]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dos_39_three_honest_days_with_a_fifth_of_all_packets_lost_ban_nobody() {
+    const DAYS: u64 = 3;
+    let (a, mut a_in) = core(around(1));
+    let (b, mut b_in) = core(masternode(2));
+    let drain = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(_) = a_in.peers.recv() => {}
+                Some(_) = a_in.gossip.recv() => {}
+                Some(_) = a_in.serve.recv() => {}
+                Some(_) = b_in.peers.recv() => {}
+                Some(_) = b_in.gossip.recv() => {}
+                Some(_) = b_in.serve.recv() => {}
+            }
+        }
+    });
+    let began = Instant::now();
+    let (mut sessions, mut worst) = (0u64, 0);
+    while began.elapsed() < Duration::from_secs(DAYS * 86_400) {
+        let ((a_end, a_far), (b_end, b_far)) = (pipe(), pipe());
+        let (a_from, a_to) = tokio::io::split(a_far);
+        let (b_from, b_to) = tokio::io::split(b_far);
+        let line = tokio::spawn(async move {
+            tokio::select! {
+                () = lossy(a_from, b_to, sessions * 2 + 1) => {}
+                () = lossy(b_from, a_to, sessions * 2 + 2) => {}
+            }
+        });
+        let (at_a, _) = join(&a, &b, (a_end, b_end)).await;
+        sessions += 1;
+        if let Ok(session) = at_a {
+            let until = Instant::now() + Duration::from_secs(6 * 3_600);
+            while !session.closing.is_cancelled() && Instant::now() < until {
+                // What nodes say to each other all day.
+                let _ = session.send(&tx_inv(3), 0);
+                sleep(Duration::from_secs(30)).await;
+            }
+            session.close(CloseReason::Closed);
+        }
+        line.abort();
+        worst = worst.max(a.standings.points(&id(2), Instant::now()));
+        worst = worst.max(b.standings.points(&id(1), Instant::now()));
+        sleep(Duration::from_secs(5)).await;
+    }
+    drain.abort();
+    println!("{sessions} sessions in {DAYS} days, at most {worst} points");
+    assert!(worst < 20, "{worst}");
+    let now_ms = super::super::handshake::unix_ms();
+    assert!(a.bans.list(now_ms).is_empty() && b.bans.list(now_ms).is_empty());
+}
+
+#[test]
+fn announcements_and_pushes_have_their_share() {
+    let now = Instant::now();
+    let inv = |count: usize| {
+        let txids = (0..count).map(|n| wire_txid(n as u8)).collect();
+        Message::TxInv(crate::wire::TxInv {
+            txids: BoundedVec::truncated(txids),
+        })
+    };
+    let mut quotas = Quotas::new(false, now);
+    let taken = (0..200).filter(|_| quotas.on_message(&inv(1_000), false, now) == Pass::Yes);
+    assert_eq!(taken.count(), 80);
+    assert_eq!(
+        quotas.on_message(&inv(1), false, now),
+        Pass::Drop(Some(Fault::RateExceeded))
+    );
+    // Votes over the share are dropped, and every hundredth of them costs a fault.
+    let faults = (0..1_200)
+        .filter(|_| quotas.on_type(MessageType::Prepare, now) == Pass::Drop(Some(Fault::RequestFlood)));
+    assert_eq!(faults.count(), 10);
+}

@@ -1,0 +1,172 @@
+//! `POST /command`: acts that change the node, for callers on this machine who can read its cookie.
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Query as Parameters, State},
+    http::{HeaderMap, StatusCode, header},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{App, error::Refusal, lookups::PageParameters, lookups::look_up, server::Peer};
+use crate::{
+    control::{Ban, BanTarget, Caller, Command, Reply, ban_consequence},
+    crypto::PublicKey,
+    metrics::labels::RpcReject,
+};
+
+/// What `POST /command` takes: `{"command": "ban", "target": "203.0.113.0/24", "seconds": 3600}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CommandJson {
+    /// Keep a node, address or network out.
+    Ban {
+        /// Who.
+        target: BanTarget,
+        /// For how long; a day if absent, for ever if 0.
+        #[serde(default = "a_day")]
+        seconds: u64,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Lift a ban.
+    Unban {
+        /// Who.
+        target: BanTarget,
+    },
+    /// Lift all bans.
+    ClearBans,
+    /// Keep a connection.
+    AddPeer {
+        /// `host:port` or `node_id@host:port`.
+        address: String,
+    },
+    /// Keep it no longer.
+    RemovePeer {
+        /// As it was added.
+        address: String,
+    },
+    /// Close a session.
+    Disconnect {
+        /// Its network key.
+        peer: PublicKey,
+    },
+}
+
+const fn a_day() -> u64 {
+    Command::BAN_SECONDS
+}
+
+impl From<CommandJson> for Command {
+    fn from(command: CommandJson) -> Self {
+        match command {
+            CommandJson::Ban {
+                target,
+                seconds,
+                reason,
+            } => Self::BanPeer {
+                target,
+                seconds: (seconds > 0).then_some(seconds),
+                reason,
+            },
+            CommandJson::Unban { target } => Self::UnbanPeer { target },
+            CommandJson::ClearBans => Self::ClearBans,
+            CommandJson::AddPeer { address } => Self::AddPeer { address },
+            CommandJson::RemovePeer { address } => Self::RemovePeer { address },
+            CommandJson::Disconnect { peer } => Self::DisconnectPeer { peer },
+        }
+    }
+}
+
+/// The answer to a command that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedOut {
+    /// What follows from it, for people; empty if nothing is to be said.
+    pub consequence: String,
+}
+
+/// `POST /command`.
+pub(super) async fn command(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<CarriedOut>, Refusal> {
+    admit(&app, &peer, &headers)?;
+    let command: CommandJson = serde_json::from_slice(&body).map_err(|error| {
+        Refusal::bad_request(format!("not a command: {error}; docs/OPERATIONS.md lists them"))
+    })?;
+    let caller = Caller::Http {
+        address: peer.0.to_string(),
+    };
+    let consequence = match app.node.ask(command.into(), caller).await? {
+        Reply::DoneWith { consequence } => consequence,
+        Reply::Done | Reply::Stopping | Reply::Restarting | Reply::Plan(_) | Reply::Accepted { .. } => {
+            String::new()
+        }
+    };
+    Ok(Json(CarriedOut { consequence }))
+}
+
+fn admit(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<(), Refusal> {
+    let refuse = |status, code, reason: &str| {
+        app.metrics.rpc.rejected.inc(RpcReject::Unauthorized);
+        Err(Refusal::new(status, code, reason))
+    };
+    if !peer.0.ip().to_canonical().is_loopback() {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "not_local",
+            "commands are taken from this machine only; log in there",
+        );
+    }
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    match (&app.cookie, given) {
+        (Some(cookie), Some(given)) if cookie.is_in(given) => Ok(()),
+        _ => refuse(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "send the text of .cookie in the node's data directory as `Authorization: Bearer <text>`; it is new at each start",
+        ),
+    }
+}
+
+/// `?target=`.
+#[derive(Debug, Deserialize)]
+pub(super) struct PlanParameters {
+    target: BanTarget,
+}
+
+/// What a ban would do, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanPlan {
+    /// In words.
+    pub consequence: String,
+    /// Whether finality stops that goes on now.
+    pub halts: bool,
+}
+
+/// `GET /bans/plan?target=`.
+pub(super) async fn plan(
+    State(app): State<App>,
+    Parameters(parameters): Parameters<PlanParameters>,
+) -> Json<BanPlan> {
+    let consequence = ban_consequence(&app.node.status(), &parameters.target);
+    Json(BanPlan {
+        consequence: consequence.sentence(),
+        halts: consequence.halts(),
+    })
+}
+
+/// `GET /bans`.
+pub(super) async fn bans(
+    State(app): State<App>,
+    Parameters(page): Parameters<PageParameters>,
+) -> Result<Json<Vec<Ban>>, Refusal> {
+    look_up(&app, move |query| query.bans(page.page()))
+        .await
+        .map(Json)
+}
