@@ -43,6 +43,9 @@ pub(super) enum Command {
     /// Make and show keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// What this masternode has signed, and the way back after its consensus log was lost.
+    #[command(subcommand)]
+    Signer(SignerCommand),
     /// Address and balance of a wallet file.
     #[command(subcommand)]
     Wallet(WalletCommand),
@@ -299,6 +302,43 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SignerCommand {
+    /// The memory of our signatures.
+    #[command(subcommand)]
+    State(StateCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StateCommand {
+    /// Show what the consensus log knows of our signatures. Changes nothing.
+    Show {
+        #[command(flatten)]
+        place: Place,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a stopped node whose consensus log was lost sign again above a height. Dangerous: read
+    /// docs/OPERATIONS.md, "Observer mode", first.
+    Init(StateInitArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StateInitArguments {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Genesis file; a devnet needs one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) genesis: Option<PathBuf>,
+    /// The highest height that is final on any node; nothing at or below it is signed again.
+    #[arg(long, value_name = "HEIGHT")]
+    pub(super) above: u64,
+    /// You made sure that no other process holds this key.
+    #[arg(long)]
+    pub(super) i_have_stopped_every_other_node: bool,
 }
 
 #[derive(Debug, Subcommand)]

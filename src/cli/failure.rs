@@ -7,7 +7,7 @@ use crate::{
     config::ConfigError,
     devnet::DevnetError,
     network::NetworkError,
-    node::NodeError,
+    node::{NodeError, signer_state::LiftError},
     rpc::{RpcError, client::ClientError},
     signer::SignerError,
     storage::{StoreError, lock::LockError, wal::WalError},
@@ -91,6 +91,8 @@ codes! {
     KeyPermissions = "6702" => 67,
     /// A key cannot be read.
     KeyUnreadable = "6703" => 67,
+    /// The sign guard refuses.
+    SignGuard = "6801" => 68,
     /// Data was written by a newer version.
     Newer = "6901" => 69,
     /// A port is taken.
@@ -182,6 +184,17 @@ impl From<NodeError> for Failure {
                 text,
             ),
             NodeError::Thread { .. } => Self::new(Code::Unexpected, text),
+        }
+    }
+}
+
+impl From<LiftError> for Failure {
+    fn from(error: LiftError) -> Self {
+        match error {
+            LiftError::Node(error) => error.into(),
+            LiftError::Whole { .. } | LiftError::TooLow { .. } => {
+                Self::new(Code::SignGuard, error.to_string())
+            }
         }
     }
 }

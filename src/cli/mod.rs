@@ -22,6 +22,7 @@ mod resync;
 mod run;
 mod service;
 mod signals;
+mod signer;
 mod status;
 mod tx;
 mod version;
@@ -64,6 +65,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Status(arguments)) => status::status(arguments),
         Some(Command::Peers(command)) => peers::peers(command),
         Some(Command::Keys(command)) => keys::keys(command),
+        Some(Command::Signer(command)) => signer::signer(command),
         Some(Command::Wallet(command)) => wallet::wallet(command),
         Some(Command::Tx(command)) => tx::tx(command),
         Some(Command::Config(command)) => config::config(command),

@@ -43,6 +43,8 @@ pub enum Origin {
 pub struct Guard {
     last: Option<Position>,
     raised_to: Option<Height>,
+    /// What was signed is not known: nothing new is, until the mark is raised.
+    is_blank: bool,
     entered: Option<(Height, Round)>,
     own: BTreeMap<Position, ConsensusMessage>,
 }
@@ -60,8 +62,21 @@ impl Guard {
         self.own.insert(position, message);
     }
 
-    /// Nothing at or below `height` is signed from now on.
+    /// What we signed is not known any more: nothing new is signed until [`Guard::raise_to`].
+    pub fn forget(&mut self) {
+        self.is_blank = true;
+        self.raised_to = None;
+    }
+
+    /// True from [`Guard::forget`] to [`Guard::raise_to`].
+    pub fn is_blank(&self) -> bool {
+        self.is_blank
+    }
+
+    /// Nothing at or below `height` is signed from now on, and above it we know that we signed
+    /// nothing.
     pub fn raise_to(&mut self, height: Height) {
+        self.is_blank = false;
         self.raised_to = self.raised_to.max(Some(height));
     }
 
@@ -88,7 +103,8 @@ impl Guard {
     /// True if something new may be signed at `position`.
     pub fn is_free(&self, position: Position) -> bool {
         let above_mark = self.raised_to.is_none_or(|height| position.height > height);
-        above_mark && self.last.is_none_or(|last| position > last) && !self.is_left(position)
+        let is_new = self.last.is_none_or(|last| position > last);
+        !self.is_blank && above_mark && is_new && !self.is_left(position)
     }
 
     /// May `message` be signed? Its signature is not looked at.
@@ -162,7 +178,7 @@ impl Guard {
         match self.own.get(&position) {
             Some(own) if same_signed(own, message) => Origin::Ours,
             Some(_) => Origin::Foreign,
-            None if position.height < current => Origin::Forgotten,
+            None if self.is_blank || position.height < current => Origin::Forgotten,
             None if self.raised_to.is_some_and(|height| position.height <= height) => Origin::Forgotten,
             None => {
                 let oldest = self.own_of(position.height).next().map(|own| own.round());

@@ -22,6 +22,9 @@ pub enum Record {
     Decided(CommitCertificate),
     /// An operator or the observer rule raised the mark: nothing at or below this height is signed.
     RaisedTo(Height),
+    /// Here the memory of our signatures ends: the log was lost, or is an old copy. Nothing new is
+    /// signed until a [`Record::RaisedTo`] follows.
+    Lost,
 }
 
 impl Record {
@@ -33,13 +36,15 @@ impl Record {
             Self::Lock(certificate) => certificate.height,
             Self::Decided(certificate) => certificate.height,
             Self::RaisedTo(height) => *height,
+            // It belongs to none, and outlives every pruning as the mark.
+            Self::Lost => Height::GENESIS,
         }
     }
 
     /// The block a record is about, if any.
     pub fn digest(&self) -> Option<BlockHash> {
         match self {
-            Self::Signed(_) | Self::RaisedTo(_) => None,
+            Self::Signed(_) | Self::RaisedTo(_) | Self::Lost => None,
             Self::Body(block) => Some(block.header.hash()),
             Self::Lock(certificate) => Some(certificate.digest),
             Self::Decided(certificate) => Some(certificate.block_hash),

@@ -46,7 +46,7 @@ impl Links {
         }
         for from in 0..nodes {
             for to in (0..nodes).filter(|to| *to != from) {
-                let seed = u64::from(from) << 16 | u64::from(to) + 1;
+                let seed = (u64::from(from) << 16) | (u64::from(to) + 1);
                 let link =
                     Link::open(runtime, layout.p2p(to), seed).map_err(io_error(layout.dir().to_owned()))?;
                 links.relays.insert((from, to), link);

@@ -262,8 +262,6 @@ impl Engine {
                     self.ledger.note_evidence(&evidence);
                     self.out.push(Effect::Evidence(evidence));
                 }
-                // Without our log we cannot tell our own earlier messages from somebody else's.
-                consensus::Effect::Doppelganger(_) if self.may_have_signed_anything() => {}
                 consensus::Effect::Doppelganger(_) => self.set_hold(now, SigningHold::Doppelganger, true),
                 consensus::Effect::SafetyViolation { ours, theirs } => {
                     let height = ours.height;

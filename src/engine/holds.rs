@@ -43,9 +43,10 @@ impl Engine {
         let raised = raised.filter(|raised| *raised > self.ledger.tip());
         if raised.is_some() {
             self.holds.insert(SigningHold::LogMissing);
-        }
-        if self.holds.contains(&SigningHold::LogMissing) {
             self.observer = Some(Observer::new(raised));
+        } else if self.machine.guard().is_blank() || self.holds.contains(&SigningHold::LogMissing) {
+            self.holds.insert(SigningHold::LogMissing);
+            self.begin_observing();
         }
         self.out.extend(self.holds.iter().map(|hold| Effect::Held(*hold)));
         if !self.holds.is_empty() {
@@ -67,9 +68,9 @@ impl Engine {
         }
         if hold == SigningHold::LogMissing {
             match holds {
-                true => self.observer.get_or_insert_with(|| Observer::new(None)),
+                true => self.begin_observing(),
                 false => return self.end_observing(now, was_free),
-            };
+            }
         }
         self.tell_machine(now, was_free);
     }

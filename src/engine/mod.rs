@@ -27,4 +27,4 @@ pub use effect::{CommittedBlock, Effect, Happening};
 pub use engine::{Engine, EngineConfig, Start};
 pub use event::{Arrival, Event, SigningHold, Source};
 pub use ledger::{DRIFT_MS, Ledger, SharedView};
-pub use view::{EngineView, SyncView};
+pub use view::{EngineView, ObserverView, SyncView};

@@ -14,7 +14,7 @@ use crate::{
     crypto::{NodeId, PublicKey},
 };
 
-use super::{Effect, Engine, Happening, SigningHold};
+use super::{Effect, Engine, Happening, ObserverView, SigningHold};
 
 /// The mark stands this far above the highest tip that was proved.
 const ABOVE: u64 = 2;
@@ -32,7 +32,7 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// An observer whose log was raised before, or was not.
+    /// An observer whose mark was raised before, or was not.
     pub(super) fn new(raised_to: Option<Height>) -> Self {
         Self {
             answers: BTreeMap::new(),
@@ -43,6 +43,36 @@ impl Observer {
 }
 
 impl Engine {
+    /// From here on what was signed is not known; a restart has to know that too.
+    pub(super) fn begin_observing(&mut self) {
+        if self.observer.is_some() {
+            return;
+        }
+        if !self.machine.guard().is_blank() {
+            let record = self.machine.forget();
+            self.out.push(Effect::Persist(record));
+        }
+        self.observer = Some(Observer::new(None));
+    }
+
+    /// How far the observation is, for people.
+    pub(super) fn observation(&self) -> Option<ObserverView> {
+        let observer = self.observer.as_ref()?;
+        Some(ObserverView {
+            answers: observer.answers.len(),
+            answers_needed: self.answers_needed(),
+            signs_above: observer.raised_to,
+            ends_by_itself: self.others_suffice(),
+        })
+    }
+
+    /// At least one of so many others decided, or can still decide, the height that we may have
+    /// signed at.
+    fn answers_needed(&self) -> usize {
+        let set = self.ledger.validators();
+        set.quorum().votes().min(set.len().saturating_sub(1))
+    }
+
     /// Asks, raises the mark, and ends the observation: whichever is due.
     pub(super) fn observe(&mut self, now: Now) {
         let Some(observer) = &self.observer else { return };
@@ -101,8 +131,7 @@ impl Engine {
     }
 
     fn raise_mark(&mut self) {
-        let set = self.ledger.validators();
-        let enough = set.quorum().votes().min(set.len().saturating_sub(1));
+        let enough = self.answers_needed();
         let tip = self.ledger.tip();
         if !self.others_suffice() {
             return;
@@ -128,12 +157,6 @@ impl Engine {
         self.tell_machine(now, was_free);
     }
 
-    /// True while messages of our own key may be our own forgotten ones.
-    pub(super) fn may_have_signed_anything(&self) -> bool {
-        let observer = self.observer.as_ref();
-        observer.is_some_and(|observer| observer.raised_to.is_none())
-    }
-
     /// A certificate that holds our signature above what our log knows: the log is an old copy, and
     /// there may be more that it does not know of.
     pub(super) fn look_for_own_signature(&mut self, now: Now, certificate: &CommitCertificate) {
@@ -148,3 +171,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,8 +34,23 @@ pub struct EngineView {
     pub sync: SyncView,
     /// Why nothing is signed; empty while signing is allowed.
     pub holds: BTreeSet<SigningHold>,
+    /// How far an observation is that began because the log was lost or old.
+    pub observation: Option<ObserverView>,
     /// Whether "Consensus activated" was said.
     pub activated: bool,
+}
+
+/// The way of a node whose log was lost back to signing (docs/CONSENSUS.md §8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObserverView {
+    /// Other validators that have shown their tips.
+    pub answers: usize,
+    /// How many have to.
+    pub answers_needed: usize,
+    /// Nothing at or below is signed; known once enough have answered.
+    pub signs_above: Option<Height>,
+    /// False where the others cannot finalize without us: then only an operator can end it.
+    pub ends_by_itself: bool,
 }
 
 /// Catching up, as seen.
@@ -72,6 +87,7 @@ impl Engine {
                 stalls: self.sync.stalls(),
             },
             holds: self.holds.clone(),
+            observation: self.observation(),
             activated: self.is_activated(),
         }
     }

@@ -330,7 +330,7 @@ impl Book {
             let free = !busy.contains(address) && !groups.contains(&address_group(address.ip()));
             (free && entry.may_dial(now_s)).then(|| entry.clone())
         };
-        let tried_first = !only_new && random() % 2 == 0;
+        let tried_first = !only_new && random().is_multiple_of(2);
         for tried in [tried_first, !tried_first] {
             if only_new && tried {
                 continue;

@@ -46,7 +46,7 @@ pub(super) struct Durable {
 #[derive(Debug)]
 pub(super) struct Barrier {
     log: Option<Wal>,
-    /// The record of the highest position signed; survives pruning.
+    /// The record of the highest position signed, or of what stands in for it; survives pruning.
     mark: Option<wal::Record>,
     has_failed: bool,
 }
@@ -100,7 +100,7 @@ impl Barrier {
         let mut waiting = 0;
         for effect in effects {
             let Effect::Persist(record) = effect else { continue };
-            let is_mark = matches!(record, Record::Signed(_) | Record::RaisedTo(_));
+            let is_mark = matches!(record, Record::Signed(_) | Record::RaisedTo(_) | Record::Lost);
             let Some(log) = &mut self.log else {
                 if is_mark {
                     return Err(BarrierError::NoLog);
@@ -109,7 +109,7 @@ impl Barrier {
             };
             let entry = codec::to_log(record)?;
             if is_mark {
-                durable.signed = Some(entry.height);
+                durable.signed = durable.signed.max(Some(entry.height));
                 self.mark = Some(entry.clone());
             }
             waiting += entry.payload.len();

@@ -24,6 +24,7 @@ const BODY: u8 = 2;
 const LOCK: u8 = 3;
 const DECIDED: u8 = 4;
 const RAISED: u8 = 5;
+const LOST: u8 = 6;
 
 /// Decoding a record never takes more memory than this: a body at its limit and its lists.
 const RECORD_DECODED_MAX: usize = 64 << 20;
@@ -45,6 +46,7 @@ pub(super) fn to_log(record: &Record) -> Result<wal::Record, RecordError> {
         Record::Lock(_) => LOCK,
         Record::Decided(_) => DECIDED,
         Record::RaisedTo(_) => RAISED,
+        Record::Lost => LOST,
     };
     let payload = bincode::encode_to_vec(record, layout()).map_err(RecordError::new)?;
     Ok(wal::Record {

@@ -12,19 +12,24 @@ use crossbeam_channel::Sender;
 
 use crate::{
     chain::{Block, BlockContext, BlockHash, Genesis, Height, Rules, connect},
-    consensus::{self, Record, Recovered, Step, ValidatorSet, judge_evidence},
+    consensus::{self, Record, Recovered, ValidatorSet, judge_evidence},
     crypto::{PublicKey, Verified},
     engine::SigningHold,
     storage::{
         CommitBatch, Store, StoreEvent, StoreOptions, StoreReader,
         disk::RealDisk,
+        failpoint,
         lock::DataDirLock,
         rebuild::{self, Intent},
-        wal::{self, Wal, WalError},
+        wal::{self, Wal},
     },
 };
 
-use super::{NodeError, codec, conflict, performer::Work};
+use super::{
+    NodeError, conflict,
+    memory::{self, Mark, Memory},
+    performer::Work,
+};
 
 /// Blocks looked back for our own signatures, to see whether the log is an old copy.
 const LOOK_BACK_BLOCKS: u64 = 100;
@@ -33,7 +38,7 @@ const LOOK_BACK_BLOCKS: u64 = 100;
 pub(super) struct Opened {
     pub(super) lock: DataDirLock,
     pub(super) wal: Option<Wal>,
-    /// The record of the highest position signed.
+    /// The record of the highest position signed, or of what stands in for it.
     pub(super) mark: Option<wal::Record>,
     pub(super) store: Store,
     pub(super) recovered: Recovered,
@@ -57,6 +62,7 @@ pub(super) fn open(
     work: Sender<Work>,
 ) -> Result<Opened, NodeError> {
     let lock = DataDirLock::acquire(data_dir)?;
+    failpoint::arm(data_dir);
     let mut holds = BTreeSet::new();
     let log_dir = data_dir.join("consensus");
     if conflict::is_kept(&log_dir) {
@@ -76,40 +82,17 @@ pub(super) fn open(
             }
             (Some(wal), recovered.records)
         }
-        Err(error @ (WalError::DirectoryMissing { .. } | WalError::Empty { .. })) => {
-            if me.is_some() {
-                tracing::warn!(%error, "observer mode");
-                // Not `LogMissing`: that hold ends with a record, and there is no log to write it to.
-                holds.insert(SigningHold::Observer);
+        Err(error) if error.is_missing() => match me {
+            Some(_) => {
+                tracing::warn!(%error, "the consensus log is missing: observer mode");
+                let (wal, lost) = memory::create(&log_dir, &Record::Lost)?;
+                (Some(wal), vec![lost])
             }
-            (None, Vec::new())
-        }
+            None => (None, Vec::new()),
+        },
         Err(error) => return Err(error.into()),
     };
-    let mut records = Vec::with_capacity(entries.len());
-    let mut mark: Option<(consensus::Position, wal::Record)> = None;
-    for entry in entries {
-        let record = codec::from_log(&entry).map_err(|reason| NodeError::Record {
-            dir: log_dir.clone(),
-            height: entry.height,
-            reason: reason.to_string(),
-        })?;
-        let position = match &record {
-            Record::Signed(message) => Some(message.position()),
-            Record::RaisedTo(height) => Some(consensus::Position {
-                height: *height,
-                round: consensus::Round::MAX,
-                step: Step::Commit,
-            }),
-            Record::Body(_) | Record::Lock(_) | Record::Decided(_) => None,
-        };
-        if let Some(position) = position
-            && mark.as_ref().is_none_or(|(highest, _)| *highest <= position)
-        {
-            mark = Some((position, entry));
-        }
-        records.push(record);
-    }
+    let Memory { records, mark } = Memory::read(&log_dir, entries)?;
     let blocks_dir = data_dir.join("blocks");
     let rebuild = rebuild::settle(&RealDisk, &blocks_dir)?;
     let report = move |event| match event {
@@ -141,8 +124,9 @@ pub(super) fn open(
         .header(state.tip.height)?
         .and_then(|header| header.certificate);
     let signed_on_chain = me.map_or(Ok(None), |me| last_signed_on_chain(&reader, &me))?;
-    let highest = mark.as_ref().map(|(position, _)| position.height);
-    if wal.is_some() && signed_on_chain.is_some() && signed_on_chain > highest {
+    let highest = mark.as_ref().map(Mark::height);
+    let is_lost = mark.as_ref().is_some_and(|mark| mark.is_lost());
+    if wal.is_some() && !is_lost && signed_on_chain.is_some() && signed_on_chain > highest {
         tracing::warn!(
             on_chain = signed_on_chain.map(Height::get),
             in_log = highest.map(Height::get),
@@ -162,7 +146,7 @@ pub(super) fn open(
         lock,
         wal,
         has_signed: mark.is_some(),
-        mark: mark.map(|(_, entry)| entry),
+        mark: mark.map(Mark::into_entry),
         store,
         rebuild,
         recovered,
@@ -196,7 +180,7 @@ fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> R
             Record::Decided(certificate) => {
                 decided.insert(certificate.height, certificate);
             }
-            Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) => {}
+            Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) | Record::Lost => {}
         }
     }
     let rules = Rules::of(genesis, judge_evidence);

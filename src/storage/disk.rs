@@ -12,6 +12,8 @@ use std::{
     path::Path,
 };
 
+use super::failpoint;
+
 /// A file system, as far as durable files need one.
 pub trait Disk: Send + Sync + 'static {
     /// Creates `dir` and its missing parents; an existing directory is fine.
@@ -65,6 +67,7 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        failpoint::pass()?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -80,14 +83,17 @@ impl Disk for RealDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        failpoint::pass()?;
         fs::rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        failpoint::pass()?;
         fs::remove_file(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        failpoint::pass()?;
         File::open(dir)?.sync_all()
     }
 }
@@ -102,10 +108,14 @@ impl DiskFile for RealFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        failpoint::pass_write(|| {
+            let _ = self.0.write_all_at(&bytes[..bytes.len() / 2], offset);
+        })?;
         self.0.write_all_at(bytes, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        failpoint::pass()?;
         self.0.sync_data()
     }
 }

@@ -12,6 +12,7 @@ pub mod atomic_file;
 pub mod backend;
 pub mod disk;
 mod error;
+pub mod failpoint;
 mod flush;
 pub mod generation;
 pub mod lock;

@@ -17,7 +17,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use super::backend::{Backend, BackendError, Cursor, Entry, Op, PAGE_ENTRIES_MAX, Table, check_batch};
+use super::{
+    backend::{Backend, BackendError, Cursor, Entry, Op, PAGE_ENTRIES_MAX, Table, check_batch},
+    failpoint,
+};
 
 /// Page cache of one database, unless asked for otherwise. Larger buys faster flushes at the price of
 /// memory, of which sled takes three to four times this.
@@ -110,6 +113,7 @@ impl Backend for SledBackend {
     fn apply(&self, ops: &[Op]) -> Result<(), BackendError> {
         check_batch(ops)?;
         self.call(|| {
+            failpoint::pass()?;
             for op in ops {
                 let tree = self.tree(op.table);
                 match &op.value {
@@ -148,7 +152,10 @@ impl Backend for SledBackend {
     }
 
     fn flush(&self) -> Result<(), BackendError> {
-        self.call(|| self.db.flush().map(|_| ()))
+        self.call(|| {
+            failpoint::pass()?;
+            self.db.flush().map(|_| ())
+        })
     }
 
     fn size_bytes(&self) -> Result<u64, BackendError> {

@@ -6,10 +6,16 @@
 //! other. The long ones are ignored in the ordinary run:
 //! `cargo test --release --test it -- --ignored processes`.
 
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+mod crash_points;
 mod crashes;
 mod devnet;
+mod evidence;
+mod invalid_blocks;
 mod longest;
+mod lost_logs;
 mod net;
+mod puppet;
 mod refusals;
 mod resync;
 mod scenarios;

@@ -48,6 +48,7 @@ impl Recovered {
             match record {
                 Record::Signed(message) => recovered.guard.restore(message),
                 Record::RaisedTo(height) => recovered.guard.raise_to(height),
+                Record::Lost => recovered.guard.forget(),
                 Record::Body(_) | Record::Lock(_) | Record::Decided(_) if height <= tip => {}
                 Record::Body(block) => {
                     if let Some(block) = verify(block) {

@@ -42,6 +42,13 @@ impl Machine {
         self.current.me.is_some() && self.may_sign && !is_stopped
     }
 
+    /// What we signed is not known (§8): nothing is signed until [`Machine::raise_to`]. Gives the
+    /// record that makes a restart know it too.
+    pub fn forget(&mut self) -> Record {
+        self.guard.forget();
+        Record::Lost
+    }
+
     /// Nothing at or below `height` is signed from now on: what we signed there, we no longer know
     /// (§8). Gives the record that has to be durable before anything above is signed.
     pub fn raise_to(&mut self, height: Height) -> Record {

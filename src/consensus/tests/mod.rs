@@ -10,6 +10,7 @@ mod flood;
 mod fuzz;
 mod guard;
 mod happy;
+mod latency;
 mod laws;
 mod pp_ok;
 mod recovery;

@@ -99,7 +99,11 @@ fn a17_recovery_from_every_prefix_of_the_log() {
                 .iter()
                 .filter_map(|record| match record {
                     Record::Signed(message) => Some(message),
-                    Record::Body(_) | Record::Lock(_) | Record::Decided(_) | Record::RaisedTo(_) => None,
+                    Record::Body(_)
+                    | Record::Lock(_)
+                    | Record::Decided(_)
+                    | Record::RaisedTo(_)
+                    | Record::Lost => None,
                 })
                 .collect();
             for sent in &world.nodes[node].sent {
@@ -161,7 +165,9 @@ fn own_proposal_is_delivered_to_ourselves_again() {
     let kinds = |world: &World| -> Vec<Step> {
         let signed = world.nodes[me].disk.iter().filter_map(|record| match record {
             Record::Signed(message) => Some(message.step()),
-            Record::Body(_) | Record::Lock(_) | Record::Decided(_) | Record::RaisedTo(_) => None,
+            Record::Body(_) | Record::Lock(_) | Record::Decided(_) | Record::RaisedTo(_) | Record::Lost => {
+                None
+            }
         });
         signed.collect()
     };

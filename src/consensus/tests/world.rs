@@ -283,7 +283,7 @@ impl World {
                         one.chain.push((block, certificate.clone()));
                     }
                 }
-                Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) => {}
+                Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) | Record::Lost => {}
             }
         }
         let (height, hash, timestamp) = one.ledger.tip();

@@ -450,8 +450,9 @@ fn was_asked_for(
     match command {
         Command::AckAlarms => key == Key::Char('a') || (enter && in_palette),
         Command::Stop { .. } => {
-            (enter && asked == Some((&Act::Stop, "testnet")))
-                || (enter && matches!(before, Some(Overlay::StopWaits { .. })))
+            enter
+                && (asked == Some((&Act::Stop, "testnet"))
+                    || matches!(before, Some(Overlay::StopWaits { .. })))
                 || (key == Key::Ctrl('c') && interrupted)
         }
         Command::DisconnectPeer { .. } => matches!(asked, Some((Act::Disconnect { .. }, _))),

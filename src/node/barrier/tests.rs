@@ -22,7 +22,7 @@ fn barrier() -> (TestDisk, Barrier) {
 
 fn with_options(options: WalOptions) -> (TestDisk, Barrier) {
     let disk = TestDisk::with_dir(Path::new("/data"));
-    let log = Wal::create_on(Arc::new(disk.clone()), Path::new(DIR), options).unwrap();
+    let log = Wal::create_on(Arc::new(disk.clone()), Path::new(DIR), options, &[]).unwrap();
     (disk, Barrier::new(Some(log), None))
 }
 

@@ -4,7 +4,7 @@ use crate::{
     consensus::Quorum,
     control::{Mode, SigningStatus, words::counted},
     crypto::PublicKey,
-    engine::{EngineView, SigningHold},
+    engine::{EngineView, ObserverView, SigningHold},
 };
 
 /// What part the node takes in the set of the height being decided.
@@ -28,7 +28,12 @@ pub(super) fn signing(view: &EngineView, me: Option<&PublicKey>, prevented: u64)
         .find(|hold| hold.is_safety_stop())
         .or_else(|| view.holds.first());
     let is_member = me.is_some_and(|me| view.validators.signer_of(me).is_some());
+    let observing = gravest
+        .filter(|hold| **hold == SigningHold::LogMissing)
+        .and(view.observation)
+        .map(|observation| observing(&observation, view));
     let reason = match gravest {
+        Some(_) if observing.is_some() => observing.as_deref().unwrap_or_default(),
         Some(hold) => hold.reason(),
         None if view.machine.is_halted => SigningHold::SafetyViolation.reason(),
         None if me.is_none() => "this node has no consensus key",
@@ -42,6 +47,25 @@ pub(super) fn signing(view: &EngineView, me: Option<&PublicKey>, prevented: u64)
         reason: reason.to_owned(),
         safety_stop: view.machine.is_halted || view.holds.iter().any(|hold| hold.is_safety_stop()),
         double_sign_prevented_total: prevented,
+    }
+}
+
+/// What a node without the memory of its signatures waits for.
+fn observing(observation: &ObserverView, view: &EngineView) -> String {
+    let lost = "the consensus log was lost or is an old copy";
+    match observation.signs_above {
+        Some(height) => format!(
+            "{lost}: signs again above height {}, once it is final (now {})",
+            height.get(),
+            view.tip.get()
+        ),
+        None if !observation.ends_by_itself => format!(
+            "{lost}: the other validators cannot finalize without this one, so only you can end this: `timed signer state init`"
+        ),
+        None => format!(
+            "{lost}: asking the other validators for their tips, {} of {} have answered",
+            observation.answers, observation.answers_needed
+        ),
     }
 }
 

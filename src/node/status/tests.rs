@@ -126,6 +126,7 @@ impl Fixture {
                 stalls: 0,
             },
             holds: BTreeSet::new(),
+            observation: None,
             activated: true,
         }
     }

@@ -40,6 +40,7 @@ fn view(at_ms: u64) -> EngineView {
             stalls: 0,
         },
         holds: BTreeSet::new(),
+        observation: None,
         activated: true,
     }
 }

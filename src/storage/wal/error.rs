@@ -31,8 +31,8 @@ pub enum WalError {
     },
     /// Something in the middle does not read back. Exit code 65.
     #[error(
-        "consensus log is corrupt: {file}, offset {offset}: {what}; restore the file, or stop this validator everywhere, move the directory aside and run `{repair}`",
-        file = .file.display()
+        "consensus log is corrupt: {file}, offset {offset}: {what}; restore the file from this disk, or move {dir} aside and start: the node observes until the chain has moved on (where the others cannot move on without it, `{repair}`)",
+        file = .file.display(), dir = .file.parent().unwrap_or(.file).display()
     )]
     Corrupt {
         /// The segment.

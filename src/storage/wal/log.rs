@@ -9,13 +9,14 @@ use std::{
 
 use super::{
     WalError,
-    format::{
-        self, KIND_MAX, KIND_PRUNED, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES,
-    },
+    format::{KIND_MAX, KIND_PRUNED, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES},
     scan::TornTail,
     segment::{self, Current, Sealed, Segment, io_error},
 };
-use crate::storage::disk::{Disk, RealDisk};
+use crate::storage::{
+    disk::{Disk, RealDisk},
+    failpoint,
+};
 
 /// Most bytes that may wait for one sync: a few bodies with their justifications. Above it the
 /// caller has lost track of its barrier.
@@ -99,24 +100,31 @@ impl std::fmt::Debug for Wal {
 
 impl Wal {
     /// Makes an empty log in `dir`, durably. The log is born with the key: `init`,
-    /// `keys generate` and `devnet files` call this, a starting node never does.
+    /// `keys generate` and `devnet files` call this, a starting node never does: the log that it makes
+    /// in place of a lost one begins with the record that says so.
     ///
     /// # Errors
     /// [`WalError::AlreadyExists`] if `dir` holds a log, [`WalError::Io`].
     pub fn create(dir: &Path) -> Result<Self, WalError> {
-        Self::create_on(Arc::new(RealDisk), dir, WalOptions::default())
+        Self::create_on(Arc::new(RealDisk), dir, WalOptions::default(), &[])
     }
 
-    /// [`Wal::create`] on any disk, with any sizes.
+    /// [`Wal::create`] on any disk, with any sizes, of a log that begins with `records`: it appears
+    /// with them, or not at all.
     ///
     /// # Errors
     /// As [`Wal::create`].
-    pub fn create_on(disk: Arc<dyn Disk>, dir: &Path, options: WalOptions) -> Result<Self, WalError> {
+    pub fn create_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: WalOptions,
+        records: &[Record],
+    ) -> Result<Self, WalError> {
         disk.create_dir(dir).map_err(io_error(dir, "create directory"))?;
         if !segment::sequences(disk.as_ref(), dir)?.is_empty() {
             return Err(WalError::AlreadyExists { dir: dir.to_owned() });
         }
-        let current = segment::create_segment(disk.as_ref(), dir, options, 0, 0)?;
+        let (current, last_crc) = segment::create_segment(disk.as_ref(), dir, options, 0, 0, records)?;
         if let Some(parent) = dir.parent().filter(|parent| disk.is_dir(parent)) {
             disk.sync_dir(parent)
                 .map_err(io_error(parent, "fsync directory"))?;
@@ -127,7 +135,7 @@ impl Wal {
             options,
             sealed: VecDeque::new(),
             current,
-            last_crc: 0,
+            last_crc,
             pending: Vec::new(),
             pending_bytes: 0,
             poisoned: false,
@@ -143,6 +151,20 @@ impl Wal {
         Self::open_on(Arc::new(RealDisk), dir, WalOptions::default())
     }
 
+    /// Reads the log in `dir` and changes nothing, not even a torn tail: for people who look at a
+    /// node's files, perhaps while it runs.
+    ///
+    /// # Errors
+    /// As [`Wal::open`].
+    pub fn inspect(dir: &Path) -> Result<Recovered, WalError> {
+        let chain = segment::read_chain(&RealDisk, dir)?;
+        let records = chain.read.into_iter().flat_map(|segment| segment.scan.records);
+        Ok(Recovered {
+            records: records.filter(|record| record.kind <= KIND_MAX).collect(),
+            torn_tail: chain.torn_tail,
+        })
+    }
+
     /// [`Wal::open`] on any disk, with any sizes.
     ///
     /// # Errors
@@ -152,37 +174,12 @@ impl Wal {
         dir: &Path,
         options: WalOptions,
     ) -> Result<(Self, Recovered), WalError> {
-        if !disk.is_dir(dir) {
-            return Err(WalError::DirectoryMissing { dir: dir.to_owned() });
-        }
-        let present = segment::sequences(disk.as_ref(), dir)?;
-        let Some(newest) = present.last().copied() else {
-            return Err(WalError::Empty { dir: dir.to_owned() });
-        };
-
-        // From the newest down, to the lowest segment still needed: what a crash left of pruned ones
-        // is not read. A pruning record lies at or above the segment it names, so none is missed.
-        let mut floor = 0;
-        let mut read = VecDeque::new();
-        let mut torn_tail = None;
-        for sequence in (0..=newest).rev() {
-            let segment = segment::read_segment(disk.as_ref(), dir, sequence, sequence == newest)?;
-            floor = floor.max(segment.needed_from());
-            torn_tail = torn_tail.or(segment.scan.torn);
-            read.push_front(segment);
-            if sequence == floor {
-                break;
-            }
-        }
-        for (earlier, later) in read.iter().zip(read.iter().skip(1)) {
-            if later.header.prev_crc != earlier.scan.last_crc {
-                return Err(segment::corrupt(
-                    later.path(),
-                    0,
-                    "it does not continue the segment before it",
-                ));
-            }
-        }
+        let segment::Chain {
+            mut read,
+            torn_tail,
+            present,
+            floor,
+        } = segment::read_chain(disk.as_ref(), dir)?;
         segment::remove_leftovers(disk.as_ref(), dir, &present, floor)?;
 
         let Some(last) = read.pop_back() else {
@@ -307,6 +304,7 @@ impl Wal {
 
     fn push(&mut self, record: Record) -> Result<(), WalError> {
         self.check_poison()?;
+        failpoint::begins(record.height);
         let bytes = record.payload.len();
         if bytes > RECORD_BYTES_MAX {
             return Err(WalError::TooLarge {
@@ -336,20 +334,9 @@ impl Wal {
         }
 
         let mut out = Vec::with_capacity(bytes);
-        let mut crc = self.last_crc;
-        let mut height_max = self.current.height_max;
-        for (index, record) in self.pending.iter().enumerate() {
-            crc = format::encode_record(
-                &mut out,
-                self.current.header.mark,
-                crc,
-                index == 0,
-                record.kind,
-                record.height,
-                &record.payload,
-            );
-            height_max = height_max.max(record.height);
-        }
+        let crc = segment::encode_sync(&mut out, self.current.header.mark, self.last_crc, &self.pending);
+        let heights = self.pending.iter().map(|record| record.height);
+        let height_max = heights.fold(self.current.height_max, u64::max);
         let end = self.current.end + bytes as u64;
         if end > self.current.allocated {
             let allocated = segment::preallocated(end, self.options);
@@ -377,12 +364,13 @@ impl Wal {
     /// Seals the current segment, all of which is synced, and starts the next.
     fn roll(&mut self) -> Result<(), WalError> {
         let sequence = self.current.header.sequence + 1;
-        let next = segment::create_segment(
+        let (next, _) = segment::create_segment(
             self.disk.as_ref(),
             &self.dir,
             self.options,
             sequence,
             self.last_crc,
+            &[],
         )?;
         let full = std::mem::replace(&mut self.current, next);
         self.sealed.push_back(Sealed {

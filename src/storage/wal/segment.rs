@@ -1,22 +1,24 @@
 //! Files of the log: names, creation, reading one back.
 
 use std::{
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
 };
 
 use super::{
     WalError, WalOptions,
-    format::{self, HeaderFault, KIND_PRUNED, Record, SEGMENT_HEADER_BYTES, SegmentHeader},
-    scan,
+    format::{self, HeaderFault, KIND_PRUNED, Record, SegmentHeader},
+    scan::{self, TornTail},
 };
 use crate::storage::{
     atomic_file::TEMPORARY_SUFFIX,
     disk::{Disk, DiskFile},
 };
 
-/// What an operator runs once the damaged log has been moved aside.
-const REPAIR: &str = "timed signer state init --above H";
+/// What an operator runs once the damaged log has been moved aside, where the node cannot find its
+/// way back by itself.
+const REPAIR: &str = "timed signer state init --above HEIGHT";
 
 /// A segment that is never written again.
 pub(super) struct Sealed {
@@ -135,14 +137,67 @@ pub(super) fn read_segment(
     })
 }
 
-/// Writes a segment under a temporary name and renames it into place; it appears whole or not.
+/// The segments that a log consists of, read.
+pub(super) struct Chain {
+    /// Ascending by sequence, no gaps; at least one.
+    pub(super) read: VecDeque<Segment>,
+    pub(super) torn_tail: Option<TornTail>,
+    /// Every sequence there is a file of, ascending.
+    pub(super) present: Vec<u64>,
+    /// The lowest sequence still needed.
+    pub(super) floor: u64,
+}
+
+/// Reads all segments still needed and changes nothing.
+pub(super) fn read_chain(disk: &dyn Disk, dir: &Path) -> Result<Chain, WalError> {
+    if !disk.is_dir(dir) {
+        return Err(WalError::DirectoryMissing { dir: dir.to_owned() });
+    }
+    let present = sequences(disk, dir)?;
+    let Some(newest) = present.last().copied() else {
+        return Err(WalError::Empty { dir: dir.to_owned() });
+    };
+    // From the newest down, to the lowest segment still needed: what a crash left of pruned ones is
+    // not read. A pruning record lies at or above the segment it names, so none is missed.
+    let mut floor = 0;
+    let mut read: VecDeque<Segment> = VecDeque::new();
+    let mut torn_tail = None;
+    for sequence in (0..=newest).rev() {
+        let segment = read_segment(disk, dir, sequence, sequence == newest)?;
+        floor = floor.max(segment.needed_from());
+        torn_tail = torn_tail.or(segment.scan.torn);
+        read.push_front(segment);
+        if sequence == floor {
+            break;
+        }
+    }
+    for (earlier, later) in read.iter().zip(read.iter().skip(1)) {
+        if later.header.prev_crc != earlier.scan.last_crc {
+            return Err(corrupt(
+                later.path(),
+                0,
+                "it does not continue the segment before it",
+            ));
+        }
+    }
+    Ok(Chain {
+        read,
+        torn_tail,
+        present,
+        floor,
+    })
+}
+
+/// Writes a segment that begins with `records` under a temporary name and renames it into place; it
+/// appears whole or not. Gives the checksum of its last record too.
 pub(super) fn create_segment(
     disk: &dyn Disk,
     dir: &Path,
     options: WalOptions,
     sequence: u64,
     prev_crc: u32,
-) -> Result<Current, WalError> {
+    records: &[Record],
+) -> Result<(Current, u32), WalError> {
     let path = dir.join(segment_name(sequence));
     let temporary = dir.join(format!("{}{TEMPORARY_SUFFIX}", segment_name(sequence)));
     let random = getrandom::u32()
@@ -152,9 +207,10 @@ pub(super) fn create_segment(
         sequence,
         prev_crc,
     };
-    let end = SEGMENT_HEADER_BYTES as u64;
-    let allocated = preallocated(end, options);
     let mut content = header.encode().to_vec();
+    let last_crc = encode_sync(&mut content, header.mark, prev_crc, records);
+    let end = content.len() as u64;
+    let allocated = preallocated(end, options);
     content.resize(allocated as usize, 0);
 
     let file = disk.create(&temporary).map_err(io_error(&temporary, "create"))?;
@@ -164,14 +220,32 @@ pub(super) fn create_segment(
     disk.rename(&temporary, &path)
         .map_err(io_error(&path, "rename"))?;
     disk.sync_dir(dir).map_err(io_error(dir, "fsync directory"))?;
-    Ok(Current {
+    let current = Current {
         file,
         path,
         header,
-        height_max: 0,
+        height_max: records.iter().map(|record| record.height).max().unwrap_or(0),
         end,
         allocated,
-    })
+    };
+    Ok((current, last_crc))
+}
+
+/// Appends the records of one sync to `out`; gives the checksum of the last, `prev_crc` without any.
+pub(super) fn encode_sync(out: &mut Vec<u8>, mark: u32, prev_crc: u32, records: &[Record]) -> u32 {
+    let mut crc = prev_crc;
+    for (index, record) in records.iter().enumerate() {
+        crc = format::encode_record(
+            out,
+            mark,
+            crc,
+            index == 0,
+            record.kind,
+            record.height,
+            &record.payload,
+        );
+    }
+    crc
 }
 
 /// Removes unfinished segments and those that an interrupted pruning left.

@@ -33,7 +33,7 @@ fn disk() -> TestDisk {
 }
 
 fn create(disk: &TestDisk) -> Wal {
-    Wal::create_on(Arc::new(disk.clone()), &dir(), small()).unwrap()
+    Wal::create_on(Arc::new(disk.clone()), &dir(), small(), &[]).unwrap()
 }
 
 fn open(disk: &TestDisk) -> Result<(Wal, Recovered), WalError> {
@@ -106,7 +106,7 @@ fn missing_and_empty_are_told_apart() {
 #[test]
 fn create_never_overwrites() {
     let disk = with_records(&[record(1, 10)]);
-    let again = Wal::create_on(Arc::new(disk.clone()), &dir(), small());
+    let again = Wal::create_on(Arc::new(disk.clone()), &dir(), small(), &[]);
     assert!(matches!(again, Err(WalError::AlreadyExists { .. })));
     assert_eq!(open(&disk).unwrap().1.records.len(), 1);
 }
@@ -294,7 +294,7 @@ fn new_segments_are_renamed_and_their_directory_synced() {
 /// Create, syncs of one to three records over several segments, two prunings. Returns what was
 /// promised: records synced, in order, and the height through which pruning was allowed.
 fn script(disk: &TestDisk, promised: &mut Vec<Record>, allowed: &mut u64) -> Result<(), WalError> {
-    let mut wal = Wal::create_on(Arc::new(disk.clone()), &dir(), small())?;
+    let mut wal = Wal::create_on(Arc::new(disk.clone()), &dir(), small(), &[])?;
     let mut height = 0;
     for round in 0..12 {
         let mut batch = Vec::new();
@@ -356,7 +356,7 @@ fn the_real_disk_behaves_alike() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path().join("consensus");
     assert!(matches!(Wal::open(&dir), Err(WalError::DirectoryMissing { .. })));
-    let mut wal = Wal::create_on(Arc::new(RealDisk), &dir, small()).unwrap();
+    let mut wal = Wal::create_on(Arc::new(RealDisk), &dir, small(), &[]).unwrap();
     let records: Vec<_> = (1..=20).map(|h| record(h, 700)).collect();
     for record in &records {
         put(&mut wal, record).unwrap();

@@ -10,7 +10,7 @@ use timecoin::devnet::link::Weather;
 
 use super::{
     net::{Net, limit},
-    scenarios::halves_apart_for,
+    scenarios::{halves_apart_for, joins_at},
 };
 
 #[test]
@@ -69,6 +69,12 @@ fn a26_a_node_frozen_for_thirty_seconds_rejoins_without_a_restart() {
 #[ignore = "takes 90 s: cargo test --release --test it -- --ignored a27"]
 fn a27_two_halves_apart_for_a_minute() {
     halves_apart_for(Duration::from_secs(60));
+}
+
+#[test]
+#[ignore = "takes 5 minutes: cargo test --release --test it -- --ignored a31 --nocapture"]
+fn a31_a_node_that_joins_at_height_a_thousand_catches_up_and_votes() {
+    joins_at(1_000);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fs,
-    path::{Path, PathBuf},
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -127,7 +129,12 @@ impl Net {
 
     /// The same, with every node dialing its peers through links that can be cut.
     pub(super) fn with_links(nodes: u16) -> Self {
-        let mut net = Self::new(nodes);
+        Self::with_links_and(nodes, |_| {})
+    }
+
+    /// The same with other parameters.
+    pub(super) fn with_links_and(nodes: u16, change: impl FnOnce(&mut Params)) -> Self {
+        let mut net = Self::with(nodes, change);
         for from in 0..nodes {
             let mut peers = Vec::new();
             for to in (0..nodes).filter(|to| *to != from) {
@@ -271,6 +278,35 @@ impl Net {
             height += 1;
         }
         height
+    }
+
+    /// The HTTP status of `/health`; `None` if nobody answers.
+    pub(super) fn health_status(&self, node: u16) -> Option<u16> {
+        health_status(self.layout.http(node))
+    }
+
+    /// Whether the log of a node that does not run holds a message of `height`; a proposal, if it was
+    /// to be its leader.
+    pub(super) fn was_at(&self, node: u16, height: u64, as_leader: bool) -> bool {
+        let messages = signed_messages(&self.layout.node_dir(node));
+        messages.iter().any(|message| {
+            let position = message.position();
+            let fits = !as_leader || matches!(message, ConsensusMessage::PrePrepare(_));
+            position.height.get() == height && fits
+        })
+    }
+
+    /// What the log of a node that does not run holds.
+    pub(super) fn signed(&self, node: u16) -> Vec<ConsensusMessage> {
+        signed_messages(&self.layout.node_dir(node))
+    }
+
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(super) fn genesis(&self) -> &Genesis {
+        &self.genesis
     }
 
     /// The value of a metric without labels.
@@ -534,6 +570,17 @@ pub(super) fn run_timed(arguments: &[&str]) -> (i32, String, String) {
     )
 }
 
+/// The HTTP status of `/health` at an address; `None` if nobody answers.
+pub(super) fn health_status(http: SocketAddr) -> Option<u16> {
+    let mut stream = TcpStream::connect_timeout(&http, ASK).ok()?;
+    stream.set_read_timeout(Some(ASK)).ok()?;
+    let request = format!("GET /health HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.split(' ').nth(1)?.parse().ok()
+}
+
 /// Process ids of all live processes whose command line names `dir`.
 pub(super) fn processes_of(dir: &Path) -> HashSet<u32> {
     let name = dir.to_string_lossy().into_owned();
@@ -556,7 +603,7 @@ pub(super) fn processes_of(dir: &Path) -> HashSet<u32> {
 
 /// The messages in the consensus log of a node that does not run. A copy is read: opening cuts off a
 /// torn tail, which is the node's own business.
-fn signed_messages(data_dir: &Path) -> Vec<ConsensusMessage> {
+pub(super) fn signed_messages(data_dir: &Path) -> Vec<ConsensusMessage> {
     /// Number of a signed message among the kinds of log records.
     const SIGNED: u8 = 1;
     let copy = tempfile::tempdir().unwrap();
@@ -578,7 +625,7 @@ fn signed_messages(data_dir: &Path) -> Vec<ConsensusMessage> {
 }
 
 /// Copies a directory with everything in it.
-fn copy_dir(from: &Path, to: &PathBuf) {
+pub(super) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());

@@ -110,3 +110,13 @@ fn bad_transactions_get_typed_refusals_and_change_nothing() {
     let txid = *good.txid().as_hash();
     net.wait("the good one is final", limit(10), |net| net.is_final(0, txid));
 }
+
+/// What a test can break a node with must not be in the binary that people run.
+#[test]
+fn a_release_build_has_no_points_of_failure() {
+    let binary = fs::read(super::net::TIMED).unwrap();
+    let name: Vec<u8> = b"FAIL".iter().chain(b"POINT").copied().collect();
+    let is_there = binary.windows(name.len()).any(|window| window == name);
+    let may_be_there = cfg!(any(debug_assertions, feature = "failpoints"));
+    assert_eq!(is_there, may_be_there);
+}

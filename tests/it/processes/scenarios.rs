@@ -1,6 +1,9 @@
 //! Scenarios of docs/CONSENSUS.md §11 on processes, by their numbers.
 
-use std::{thread::sleep, time::Duration};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use timecoin::devnet::link::Weather;
 
@@ -33,6 +36,36 @@ fn a24_three_nodes_lose_one_go_on_and_get_it_back() {
 #[test]
 fn a27_two_halves_stand_still_and_decide_within_five_seconds_of_healing() {
     halves_apart_for(Duration::from_secs(8));
+}
+
+#[test]
+fn a31_a_node_that_joins_late_catches_up_and_votes() {
+    joins_at(150);
+}
+
+/// One of four starts for the first time when the others are at `height`.
+pub(super) fn joins_at(height: u64) {
+    let mut net = Net::with(4, |params| params.block_interval_ms = 30);
+    for node in [0, 1, 2] {
+        net.start(node);
+    }
+    net.wait_height(&[0, 1, 2], height, limit(60 + height / 4));
+    let goal = net.height(0);
+    let started = Instant::now();
+    net.start(3);
+    net.wait_height(&[3], goal, limit(60));
+    let synced = started.elapsed();
+    let mut at = goal;
+    net.wait("node3 votes", limit(30), |net| {
+        at += u64::from(net.block(0, at + 1).is_some());
+        net.block(0, at).is_some_and(|block| net.has_signed(&block, 3))
+    });
+    println!(
+        "{goal} blocks in {synced:?}, its first vote at {at} after {:?}",
+        started.elapsed()
+    );
+    net.check(&[0, 1, 2, 3]);
+    net.check_no_evidence(&[0, 1, 2, 3]);
 }
 
 /// Cuts four nodes into two halves for `time`.

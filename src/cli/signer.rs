@@ -1,0 +1,120 @@
+//! `timed signer state`: what this masternode has signed, and how an operator lets it sign again after
+//! its consensus log was lost.
+
+use std::process::ExitCode;
+
+use super::{
+    args::{SignerCommand, StateCommand, StateInitArguments},
+    client::load_place,
+    failure::{Code, Failure},
+    init::genesis_of,
+    output,
+};
+use crate::{
+    chain::Height,
+    config::{DataDir, Environment, Sources, load},
+    node::signer_state::{self, SignerMemory, SignerState},
+    signer::{VALIDATOR_KEY_FILE, read_key_file},
+};
+
+/// Longest line that is read as the confirmation.
+const TYPED_BYTES_MAX: u64 = 64;
+
+pub(super) fn signer(command: &SignerCommand) -> Result<ExitCode, Failure> {
+    let SignerCommand::State(command) = command;
+    match command {
+        StateCommand::Show { place, json } => {
+            let dir = load_place(place)?.data_dir()?;
+            show(&dir, *json)?;
+        }
+        StateCommand::Init(arguments) => init(arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(dir: &DataDir, as_json: bool) -> Result<(), Failure> {
+    let state = signer_state::read(dir.root())?;
+    if as_json {
+        return output::json(&state);
+    }
+    let SignerState {
+        memory,
+        last_signed,
+        signs_above,
+    } = state;
+    output::line(&format!("log           {}", dir.consensus().display()))?;
+    output::line(&format!(
+        "memory        {}",
+        match memory {
+            SignerMemory::Missing => "missing: the node will observe before it signs",
+            SignerMemory::Lost => "lost: the node observes until the chain has moved on",
+            SignerMemory::New => "new: nothing was signed with this key",
+            SignerMemory::Whole => "whole",
+        }
+    ))?;
+    if let Some(last) = last_signed {
+        output::line(&format!(
+            "last signed   {} at height {}, round {}",
+            last.step, last.height, last.round
+        ))?;
+    }
+    if let Some(height) = signs_above {
+        output::line(&format!("signs above   {height}"))?;
+    }
+    Ok(())
+}
+
+fn init(arguments: &StateInitArguments) -> Result<(), Failure> {
+    let above = arguments.above;
+    if !arguments.i_have_stopped_every_other_node {
+        return Err(Failure::new(
+            Code::SignGuard,
+            "if any other process holds this key, two nodes sign with it and it is punished; stop them all, then say so with --i-have-stopped-every-other-node",
+        ));
+    }
+    let mut flags = arguments.place.flags();
+    if let Some(path) = &arguments.genesis {
+        flags.push(("network.genesis", path.to_string_lossy().as_ref().into()));
+    }
+    let loaded = load(&Sources {
+        file: arguments.place.config.clone(),
+        environment: Environment::read().settings,
+        flags,
+    })?;
+    let genesis = genesis_of(&loaded.config)?;
+    let dir = loaded.data_dir()?;
+    let key = read_key_file(&dir.keys().join(VALIDATOR_KEY_FILE))?.public_key();
+    output::raw(&format!(
+        "This lets {key} sign above height {above} although nobody remembers what it signed.\n\
+         If more than f validators do this at one height that is not decided, the chain can fork and\n\
+         final transactions can be lost. Where enough others run, a node finds its way back by itself:\n\
+         start it and wait. Go on only if it says that it cannot, no other process holds this key, and\n\
+         {above} is the highest height that is final on ANY node.\n\
+         Type the height to go on: "
+    ))?;
+    if typed()?.trim() != above.to_string() {
+        return Err(Failure::new(
+            Code::SignGuard,
+            format!("{above} was not typed; nothing was changed"),
+        ));
+    }
+    signer_state::lift(
+        dir.root(),
+        &genesis,
+        loaded.config.store_options(),
+        Height::new(above),
+    )?;
+    output::line(&format!(
+        "the node signs nothing at or below {above}; it signs above once {above} is final here"
+    ))
+}
+
+fn typed() -> Result<String, Failure> {
+    use std::io::{BufRead, Read};
+    let mut line = String::new();
+    let mut input = std::io::stdin().lock().take(TYPED_BYTES_MAX);
+    input
+        .read_line(&mut line)
+        .map_err(|error| Failure::io(std::path::Path::new("standard input"), &error))?;
+    Ok(line)
+}

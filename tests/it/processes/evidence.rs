@@ -1,0 +1,69 @@
+//! A masternode that contradicts itself towards one node only: every node comes to hold the proof, shows
+//! it, counts it, and still has it after a restart.
+
+use timecoin::{chain::BlockHash, consensus::Step, crypto::Hash256};
+
+use super::{
+    net::{Net, limit},
+    puppet::Puppet,
+};
+
+fn digest(n: u8) -> BlockHash {
+    BlockHash::from_hash(Hash256::from_bytes([n; 32]))
+}
+
+fn kinds(net: &Net, node: u16) -> Vec<String> {
+    let evidence = net.ask(net.client(node).evidence()).unwrap_or_default();
+    let mut kinds: Vec<String> = evidence.into_iter().map(|found| found.kind).collect();
+    kinds.sort_unstable();
+    kinds
+}
+
+#[test]
+fn contradictions_seen_by_one_are_proven_to_all_and_outlive_a_restart() {
+    // Nothing is due for a while, so height 1 lasts.
+    let mut net = Net::with(4, |params| {
+        params.block_interval_ms = 60_000;
+        params.proposal_timeout_ms = 20_000;
+        params.view_change_timeout_ms = 40_000;
+    });
+    let culprit = (0..4)
+        .find(|node| net.leader(1) != *node && net.leader(2) != *node)
+        .unwrap();
+    let others: Vec<u16> = net.all().filter(|node| *node != culprit).collect();
+    for node in &others {
+        net.start(*node);
+    }
+    let puppet = Puppet::join(&net, culprit);
+    net.wait("all are connected", limit(20), |net| {
+        others.iter().all(|node| net.status(*node).peers == 3)
+    });
+    // Two PREPAREs, two COMMITs, and a VIEW-CHANGE that forgets what was committed to: E1, E2, E5. All
+    // of it is said to one node, who passes on only what is first.
+    for n in [1, 2] {
+        assert_eq!(puppet.vote(Step::Prepare, 1, 0, digest(n), 1), 1);
+        assert_eq!(puppet.vote(Step::Commit, 1, 0, digest(n), 1), 1);
+    }
+    assert_eq!(puppet.view_change(1, 3, 1), 1);
+    for node in &others {
+        net.wait("the proofs are everywhere", limit(20), |net| {
+            kinds(net, *node) == ["E1", "E2", "E5"]
+        });
+        let evidence = net.ask(net.client(*node).evidence()).unwrap();
+        for found in &evidence {
+            assert_eq!(found.validator, puppet.key(), "{found:?}");
+            assert_eq!(found.name, net.layout.name(culprit));
+            assert_eq!((found.height, found.messages.len()), (1, 2));
+        }
+        net.wait("it is counted", limit(5), |net| {
+            net.metric(*node, "timed_equivocation_evidence_total") >= 3.0
+        });
+    }
+    // Whoever only heard of it remembers it too; and the chain goes on without the culprit.
+    net.stop(others[1]);
+    net.start(others[1]);
+    assert_eq!(kinds(&net, others[1]), ["E1", "E2", "E5"]);
+    net.pay(others[0], limit(20));
+    puppet.leave(&net);
+    net.check(&others);
+}

@@ -1,0 +1,305 @@
+//! Nodes that lost the memory of their signatures, or have too much of it: a log that is gone, damaged
+//! or old, and two nodes with one key. None of them may ever contradict what it signed before.
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use timecoin::{
+    control::Mode,
+    devnet::{Layout, PortRange, process::NodeProcess},
+};
+
+use super::net::{Net, TIMED, copy_dir, health_status, limit, signed_messages};
+
+const ALL: [u16; 4] = [0, 1, 2, 3];
+
+fn quick(nodes: u16) -> Net {
+    let mut net = Net::with(nodes, |params| params.block_interval_ms = 300);
+    net.start_all();
+    let all: Vec<u16> = net.all().collect();
+    net.wait_height(&all, 3, limit(10));
+    net
+}
+
+fn log_dir(net: &Net, node: u16) -> PathBuf {
+    net.layout.node_dir(node).join("consensus")
+}
+
+/// Runs `timed` on a node's configuration with something typed; exit code and all that it said.
+fn typed(net: &Net, arguments: &[&str], input: &str) -> (i32, String) {
+    let config = net.layout.config(0);
+    let mut child = Command::new(TIMED)
+        .args(arguments)
+        .arg("--config")
+        .arg(config)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may end before it reads.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    (output.status.code().unwrap_or(-1), text.concat())
+}
+
+/// Waits for the first block from `from` on whose certificate holds the node's signature.
+fn signs_again(net: &Net, node: u16, from: u64) -> u64 {
+    let mut at = from;
+    net.wait(&format!("node{node} signs again"), limit(40), |net| {
+        at += u64::from(net.block(0, at + 1).is_some());
+        net.block(0, at).is_some_and(|block| net.has_signed(&block, node))
+    });
+    at
+}
+
+#[test]
+fn a_node_whose_log_is_gone_observes_and_signs_three_heights_later() {
+    let mut net = quick(4);
+    net.stop(3);
+    net.check_logs();
+    fs::remove_dir_all(log_dir(&net, 3)).unwrap();
+    // Nobody moves on while it comes back, so that its state can be seen.
+    net.node(1).pause();
+    std::thread::sleep(Duration::from_millis(500));
+    let frozen = net.height(0);
+    net.start(3);
+    net.wait("it says what it waits for", limit(10), |net| {
+        let status = net.status(3);
+        status.mode == Mode::Observer && status.signing_reason.contains("of 3 have answered")
+    });
+    net.node(1).resume();
+    let first = signs_again(&net, 3, frozen + 1);
+    assert!(
+        first >= frozen + 3,
+        "signed {first}, and {frozen} was final before"
+    );
+    let log = net.log(3);
+    assert!(
+        log.contains("the consensus log is missing: observer mode"),
+        "{log}"
+    );
+    assert!(log.contains("this node does not know what it signed"), "{log}");
+    let status = net.status(3);
+    assert_eq!(status.mode, Mode::Validator);
+    net.check(&ALL);
+    net.check_no_evidence(&ALL);
+    // What it signed then it remembers.
+    net.stop(3);
+    net.check_logs();
+    let before = net.height(0);
+    net.start(3);
+    assert!(signs_again(&net, 3, before) > before);
+    net.check_again(&ALL);
+    net.check_no_evidence(&ALL);
+}
+
+#[test]
+fn a_directory_restored_from_an_old_copy_signs_nothing_twice() {
+    let mut net = quick(4);
+    net.stop(3);
+    net.check_logs();
+    let (dir, copy) = (net.layout.node_dir(3), net.layout.dir().join("copy"));
+    copy_dir(&dir, &copy);
+    net.start(3);
+    let signed = signs_again(&net, 3, net.height(0));
+    net.wait_height(&ALL, signed + 4, limit(20));
+    net.kill(3);
+    net.check_logs();
+    for part in ["consensus", "blocks"] {
+        fs::remove_dir_all(dir.join(part)).unwrap();
+        copy_dir(&copy.join(part), &dir.join(part));
+    }
+    let before = net.height(0);
+    net.start(3);
+    let again = signs_again(&net, 3, before);
+    assert!(again > before);
+    let log = net.log(3);
+    assert!(log.contains("this node does not know what it signed"), "{log}");
+    net.stop(3);
+    // Two lives of one key: no position twice among all that either log held.
+    net.check_logs();
+    net.start(3);
+    net.wait_height(&ALL, net.height(0) + 2, limit(20));
+    net.check_again(&ALL);
+    net.check_no_evidence(&ALL);
+}
+
+#[test]
+fn a_copied_key_signs_nothing_while_its_owner_lives() {
+    let mut net = quick(4);
+    net.stop(3);
+    net.check_logs();
+    // The thief has everything: keys, log, chain; and a port and network identity of its own.
+    let ports = PortRange::find(26_800, 1).unwrap();
+    let thief = Layout::new(net.layout.dir().join("thief"), 1, ports.base());
+    let dir = thief.node_dir(0);
+    copy_dir(&net.layout.node_dir(3), &dir);
+    let node_key = fs::read(net.layout.node_dir(3).join("keys/node.key")).unwrap();
+    fs::remove_file(dir.join("keys/node.key")).unwrap();
+    let (code, text) = typed_at(
+        &dir,
+        &["keys", "generate", "node", "--network", "devnet", "--data-dir"],
+    );
+    assert_eq!(code, 0, "{text}");
+    assert_ne!(fs::read(dir.join("keys/node.key")).unwrap(), node_key);
+    let config = thief.config(0);
+    let mut table: toml::Table = fs::read_to_string(&config).unwrap().parse().unwrap();
+    table["network"]["listen"] = thief.p2p(0).to_string().into();
+    table["rpc"]["listen"] = thief.http(0).to_string().into();
+    let genesis = net.layout.genesis().to_string_lossy().into_owned();
+    table["network"]["genesis"] = genesis.into();
+    fs::write(&config, table.to_string()).unwrap();
+    let held: HashSet<_> = net.signed(3).iter().map(|message| message.position()).collect();
+    net.start(3);
+    signs_again(&net, 3, net.height(0));
+
+    let http = thief.http(0);
+    let mut thief = NodeProcess::new(Path::new(TIMED), &thief, 0);
+    thief.start().unwrap();
+    net.runtime()
+        .block_on(thief.wait_ready(Duration::from_secs(60)))
+        .unwrap();
+    let client = timecoin::rpc::client::Client::new(thief.url()).unwrap();
+    net.wait("the thief notices", limit(30), |net| {
+        net.ask(client.status())
+            .is_some_and(|status| !status.signing && status.signing_reason.contains("another node"))
+    });
+    assert_eq!(health_status(http), Some(503));
+    // The owner signs on, and the thief never signed.
+    signs_again(&net, 3, net.height(0) + 1);
+    thief.kill();
+    let stolen = signed_messages(&dir);
+    let new: Vec<_> = stolen
+        .iter()
+        .filter(|message| !held.contains(&message.position()))
+        .collect();
+    assert!(new.is_empty(), "{new:?}");
+    net.check(&ALL);
+    net.check_no_evidence(&ALL);
+}
+
+fn typed_at(dir: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(TIMED)
+        .args(arguments)
+        .arg(dir)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    (output.status.code().unwrap_or(-1), text.concat())
+}
+
+#[test]
+fn a_single_validator_without_its_log_is_lifted_by_its_operator_only() {
+    let mut net = quick(1);
+    let init = |net: &Net, more: &[&str], input: &str| {
+        let mut arguments = vec!["signer", "state", "init"];
+        arguments.extend(more);
+        typed(net, &arguments, input)
+    };
+    const STOPPED: &str = "--i-have-stopped-every-other-node";
+    let (code, text) = init(&net, &["--above", "9", STOPPED], "9\n");
+    assert_eq!(code, 66, "while it runs: {text}");
+    net.stop(0);
+    let (code, text) = init(&net, &["--above", "1000", STOPPED], "1000\n");
+    assert_eq!(code, 68, "a whole log: {text}");
+    let (code, text) = typed(&net, &["signer", "state", "show"], "");
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("whole") && text.contains("COMMIT at height"),
+        "{text}"
+    );
+
+    fs::remove_dir_all(log_dir(&net, 0)).unwrap();
+    let (_, text) = typed(&net, &["signer", "state", "show"], "");
+    assert!(text.contains("missing"), "{text}");
+    net.start(0);
+    let height = net.height(0);
+    net.wait("it says who can help", limit(10), |net| {
+        let status = net.status(0);
+        status.mode == Mode::Observer && status.signing_reason.contains("timed signer state init")
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(net.height(0), height, "it signed without its log");
+    net.stop(0);
+    let (_, text) = typed(&net, &["signer", "state", "show", "--json"], "");
+    assert!(text.contains("\"lost\""), "{text}");
+
+    let above = height.to_string();
+    let (code, text) = init(&net, &["--above", &above], &above);
+    assert_eq!(code, 68, "without the promise: {text}");
+    let (code, text) = init(&net, &["--above", &above, STOPPED], "yes\n");
+    assert_eq!(code, 68, "another word: {text}");
+    assert!(text.contains("can fork"), "{text}");
+    let (code, text) = init(&net, &["--above", "1", STOPPED], "1\n");
+    assert_eq!(code, 68, "below what is final: {text}");
+    assert!(text.contains("too low"), "{text}");
+    let (code, text) = init(&net, &["--above", &above, STOPPED], &format!("{above}\n"));
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = init(&net, &["--above", &above, STOPPED], &format!("{above}\n"));
+    assert_eq!(code, 68, "twice: {text}");
+    net.start(0);
+    net.wait_height(&[0], height + 2, limit(20));
+    net.check_again(&[0]);
+}
+
+#[test]
+fn a_damaged_log_names_file_place_and_what_to_do_and_moved_aside_it_is_a_lost_one() {
+    let mut net = quick(4);
+    net.stop(3);
+    let segment = fs::read_dir(log_dir(&net, 3))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .min()
+        .unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[200] ^= 0x10;
+    fs::write(&segment, bytes).unwrap();
+    let config = net.layout.config(3);
+    for arguments in [
+        &["run", "--headless"][..],
+        &["signer", "state", "show"],
+        &[
+            "signer",
+            "state",
+            "init",
+            "--above",
+            "5000",
+            "--i-have-stopped-every-other-node",
+        ],
+    ] {
+        let mut child = Command::new(TIMED)
+            .args(arguments)
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(b"5000\n");
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(65), "{text}");
+        assert!(text.contains(&*segment.to_string_lossy()), "{text}");
+        assert!(
+            text.contains("offset") && text.contains("timed signer state init"),
+            "{text}"
+        );
+    }
+    fs::rename(log_dir(&net, 3), net.layout.node_dir(3).join("consensus.damaged")).unwrap();
+    let before = net.height(0);
+    net.start(3);
+    assert!(signs_again(&net, 3, before + 1) >= before + 3);
+    net.check(&ALL);
+    net.check_no_evidence(&ALL);
+}
