@@ -12,7 +12,7 @@
 //! | hands: they touch the world | [`metrics`] [`storage`] [`network`] [`signer`] |
 //! | counter: plain data between the machine and its people | [`control`], and [`telemetry`], which feeds its log ring |
 //! | joinery: starts the rooms and joins them | [`node`] |
-//! | faces: they look through the counter | [`rpc`] [`console`] |
+//! | faces: they look through the counter | [`rpc`] [`attach`] [`recorder`] [`console`] |
 //! | roof: what an operator starts | [`config`] [`devnet`] [`cli`] |
 
 // Who said it.
@@ -55,6 +55,10 @@ pub mod node;
 
 // Faces.
 pub mod rpc;
+
+pub mod attach;
+
+pub mod recorder;
 
 pub mod console;
 

@@ -40,6 +40,15 @@ pub(super) enum Command {
     /// See, dial, disconnect and ban peers of a running node.
     #[command(subcommand)]
     Peers(PeersCommand),
+    /// Open the console on a node that runs already; q leaves it running.
+    Attach(AttachArguments),
+    /// Look again at what a node showed of itself in the last day.
+    Replay(ReplayArguments),
+    /// Stop a running node in order, when that costs the network least.
+    Stop(StopArguments),
+    /// Look at and change what a running node logs.
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Make and show keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -270,6 +279,84 @@ pub(super) fn ban_length(text: &str) -> Result<u64, String> {
     length
         .filter(|seconds| (1..=BAN_SECONDS_MAX).contains(seconds))
         .ok_or_else(|| "a ban lasts from 1s to 3650d, or `ever`".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AttachArguments {
+    /// Sockets, or data directories of nodes; several are shown side by side. Without any, the
+    /// configured node.
+    #[arg(value_name = "SOCKET")]
+    pub(super) sockets: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Look only: through timed-ro.sock, which the node's group may open.
+    #[arg(long)]
+    pub(super) read_only: bool,
+    /// Print one frame and exit; for pipes and bug reports.
+    #[arg(long)]
+    pub(super) once: bool,
+    /// With --once: the whole snapshot and the last events as JSON.
+    #[arg(long, requires = "once")]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArguments {
+    /// A recording: an exported file, or a data directory. Without it, the configured node's.
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Where to begin: -30m (before the end), 03:12 (UTC) or unix seconds; without it, at the end.
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    pub(super) at: Option<String>,
+    /// Print one frame of that moment and exit.
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Print what the recording spans, and its alarms.
+    #[arg(long, conflicts_with = "once")]
+    pub(super) info: bool,
+    /// Write a span into one new file, which `timed replay` opens anywhere.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "info"])]
+    pub(super) export: Option<PathBuf>,
+    /// The beginning of the span; without it, that of the recording.
+    #[arg(long, value_name = "MOMENT", requires = "export", allow_hyphen_values = true)]
+    pub(super) from: Option<String>,
+    /// The end of the span.
+    #[arg(long, value_name = "MOMENT", requires = "export", allow_hyphen_values = true)]
+    pub(super) to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StopArguments {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// The node's admin socket; without it, the configured node's.
+    #[arg(long, value_name = "SOCKET")]
+    pub(super) socket: Option<PathBuf>,
+    /// Return only once the node is gone.
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// Wait for a moment at which it does not lead a round.
+    #[arg(long, conflicts_with = "force")]
+    pub(super) when_idle: bool,
+    /// Stop even if the network then has no quorum.
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LogCommand {
+    /// Show the log filter, or change it; a change ends by itself after 10 minutes.
+    Level {
+        #[command(flatten)]
+        place: Place,
+        /// The node's admin socket; without it, the configured node's.
+        #[arg(long, value_name = "SOCKET")]
+        socket: Option<PathBuf>,
+        /// A level (debug) or targets (info,timecoin::network=debug).
+        filter: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

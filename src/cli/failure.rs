@@ -3,11 +3,13 @@
 use std::{fmt, io, path::Path};
 
 use crate::{
+    attach::AttachError,
     chain::GenesisError,
     config::ConfigError,
     devnet::DevnetError,
     network::NetworkError,
     node::{NodeError, signer_state::LiftError},
+    recorder::RecorderError,
     rpc::{RpcError, client::ClientError},
     signer::SignerError,
     storage::{StoreError, lock::LockError, wal::WalError},
@@ -61,6 +63,8 @@ codes! {
     Argument = "0201" => 2,
     /// No node answers.
     Unreachable = "0301" => 3,
+    /// The node speaks another protocol.
+    Protocol = "0302" => 3,
     /// The node takes commands only with its cookie.
     Unauthorized = "0401" => 4,
     /// What was asked for is not there.
@@ -83,6 +87,8 @@ codes! {
     Database = "6503" => 65,
     /// The chain database belongs to another network.
     OtherChain = "6504" => 65,
+    /// A recording cannot be read.
+    Recording = "6505" => 65,
     /// Another process uses the data directory.
     Locked = "6601" => 66,
     /// A key is missing.
@@ -154,6 +160,39 @@ impl From<ConfigError> for Failure {
             | ConfigError::Value { .. }
             | ConfigError::Invalid(_)
             | ConfigError::NoHome => Code::Config,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<AttachError> for Failure {
+    fn from(error: AttachError) -> Self {
+        let code = match &error {
+            AttachError::Protocol { .. } | AttachError::Malformed { .. } | AttachError::TooLong { .. } => {
+                Code::Protocol
+            }
+            AttachError::Unreachable { .. }
+            | AttachError::NotTimed { .. }
+            | AttachError::Closed { .. }
+            | AttachError::Silent { .. }
+            | AttachError::Io(_) => Code::Unreachable,
+            AttachError::InUse { .. } => Code::Locked,
+            AttachError::Listen { .. } | AttachError::PathTooLong { .. } => Code::Config,
+            AttachError::Thread(_) => Code::Unexpected,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<RecorderError> for Failure {
+    fn from(error: RecorderError) -> Self {
+        let code = match &error {
+            RecorderError::Missing { .. } | RecorderError::Empty { .. } | RecorderError::NothingThere => {
+                Code::NotFound
+            }
+            RecorderError::NotOurs { .. } | RecorderError::OtherVersion { .. } => Code::Recording,
+            RecorderError::Io { .. } => Code::Io,
+            RecorderError::Thread(_) => Code::Unexpected,
         };
         Self::new(code, error.to_string())
     }

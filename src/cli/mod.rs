@@ -6,6 +6,7 @@
 //! docs/troubleshooting.md.
 
 mod args;
+mod attach;
 mod client;
 mod completions;
 mod config;
@@ -15,15 +16,18 @@ mod identity;
 mod init;
 mod keys;
 mod load;
+mod log;
 mod output;
 mod payment;
 mod peers;
+mod replay;
 mod resync;
 mod run;
 mod service;
 mod signals;
 mod signer;
 mod status;
+mod stop;
 mod tx;
 mod version;
 mod wallet;
@@ -64,6 +68,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Init(arguments)) => init::init(arguments),
         Some(Command::Status(arguments)) => status::status(arguments),
         Some(Command::Peers(command)) => peers::peers(command),
+        Some(Command::Attach(arguments)) => attach::attach(arguments),
+        Some(Command::Replay(arguments)) => replay::replay(arguments),
+        Some(Command::Stop(arguments)) => stop::stop(arguments),
+        Some(Command::Log(command)) => log::log(command),
         Some(Command::Keys(command)) => keys::keys(command),
         Some(Command::Signer(command)) => signer::signer(command),
         Some(Command::Wallet(command)) => wallet::wallet(command),

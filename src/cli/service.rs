@@ -13,14 +13,17 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attach::places,
     failure::{Code, Failure},
     run::Prepared,
 };
 use crate::{
-    config::Environment,
+    attach,
+    config::{Config, DataDir, Environment},
     console::{self, ConsoleHandle, Outcome},
     control::{FleetHandle, LogRing, NodeHandle},
     node::{self, Node, NodeOptions},
+    recorder::Recorder,
     rpc,
     telemetry::{self, Telemetry},
 };
@@ -36,6 +39,10 @@ const EXIT_FORCED: u8 = 143;
 pub(super) struct Service {
     node: Node,
     rpc: Option<rpc::Server>,
+    /// The socket for other consoles; it outlasts the stop, so that they see it through.
+    attach: Option<attach::Server>,
+    /// Records until the node has stopped.
+    recorder: Option<Recorder>,
     runtime: Runtime,
     telemetry: Telemetry,
     with_console: bool,
@@ -125,9 +132,13 @@ impl Service {
                 return Err(error.into());
             }
         };
+        let attach = open_socket(&prepared.loaded.config, &prepared.dir, node.handle());
+        let recorder = start_recorder(&prepared.loaded.config, &prepared.dir, node.handle());
         Ok(Self {
             node,
             rpc: Some(rpc),
+            attach,
+            recorder,
             runtime,
             with_console: prepared.with_console,
             console: config.console.clone(),
@@ -174,6 +185,8 @@ impl Service {
         }
         let Self {
             node,
+            attach,
+            recorder,
             runtime,
             telemetry,
             stop_budget,
@@ -196,6 +209,12 @@ impl Service {
                 forced = force_asked(&mut console, &mut signals) => Some(forced),
             }
         });
+        if let Some(recorder) = recorder {
+            recorder.stop();
+        }
+        if let Some(attach) = attach {
+            attach.stop();
+        }
         restore(console);
         runtime.shutdown_timeout(Duration::from_millis(200));
         drop(telemetry);
@@ -285,6 +304,43 @@ fn restart() -> Failure {
             .args(std::env::args_os().skip(1))
             .exec(),
     )
+}
+
+/// Opens the console socket. A validator does not need it: what fails here is told and left.
+fn open_socket(config: &Config, dir: &DataDir, node: &NodeHandle) -> Option<attach::Server> {
+    if !config.attach.enabled {
+        return None;
+    }
+    let opened = places(config, dir)
+        .map_err(|failure| failure.to_string())
+        .and_then(|places| {
+            let paths = places.sockets().ok_or_else(|| {
+                let path = places.data_dir.clone();
+                attach::AttachError::PathTooLong { path }.to_string()
+            })?;
+            attach::Server::start(paths, node.clone()).map_err(|error| error.to_string())
+        });
+    match opened {
+        Ok(server) => Some(server),
+        Err(reason) => {
+            tracing::warn!(reason, "no console socket: `timed attach` cannot reach this node");
+            None
+        }
+    }
+}
+
+/// Starts the flight recorder, if it is wanted. The node runs without it as well.
+fn start_recorder(config: &Config, dir: &DataDir, node: &NodeHandle) -> Option<Recorder> {
+    if !config.recorder.enabled {
+        return None;
+    }
+    match Recorder::start(&config.recorder, dir.recorder(), node.clone()) {
+        Ok(recorder) => Some(recorder),
+        Err(error) => {
+            tracing::warn!(%error, "no flight recorder");
+            None
+        }
+    }
 }
 
 /// A second signal, or an operator who would not wait.

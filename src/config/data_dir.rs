@@ -82,6 +82,11 @@ impl DataDir {
         self.root.join("logs")
     }
 
+    /// `recorder/`: what the node showed of itself in the last day.
+    pub fn recorder(&self) -> PathBuf {
+        self.root.join(crate::recorder::DIRECTORY)
+    }
+
     /// `exports/`: what the console writes for people.
     pub fn exports(&self) -> PathBuf {
         self.root.join("exports")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::rooms::{HOUR_MS, MEGABYTE};
-use crate::{console, mempool::PoolLimits, storage::StoreOptions, telemetry};
+use crate::{attach, console, mempool::PoolLimits, recorder, storage::StoreOptions, telemetry};
 
 /// Everything an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,10 @@ pub struct Config {
     pub storage: StorageSection,
     /// What may wait.
     pub mempool: MempoolSection,
+    /// The socket for consoles of other processes.
+    pub attach: attach::Config,
+    /// The flight recorder.
+    pub recorder: recorder::Config,
     /// The screen.
     pub console: console::Config,
     /// The logs.

@@ -1,7 +1,7 @@
 //! Every key of the console. This one table feeds dispatch, footer and help; a key that does not
 //! stand here does nothing.
 
-use super::key::Key;
+use super::{key::Key, replay::ReplayAct};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +101,7 @@ pub(super) enum Action {
     Copy,
     Theme,
     Redraw,
+    Replay,
     Leave,
     Interrupt,
     Suspend,
@@ -291,6 +292,7 @@ pub(super) const KEYMAP: &[Binding] = &[
     view(Scope::All, &[Key::Char('x')], "x", Action::Export, "write screen and snapshot to <data>/exports", ""),
     view(Scope::All, &[Key::Char('m')], "m", Action::Mouse, "mouse on or off; off keeps the terminal's selection", ""),
     view(Scope::All, &[Key::Char('t')], "t", Action::Theme, "next theme", ""),
+    view(Scope::All, &[Key::Char('r')], "r", Action::Replay, "look back: replay what this node recorded", ""),
     view(Scope::All, &[Key::Ctrl('l')], "^L", Action::Redraw, "draw everything again", ""),
     view(Scope::All, &[Key::Esc], "Esc", Action::Back, "back one level; never leaves", ""),
     view(Scope::All, &[Key::Char('?')], "?", Action::Help, "this help", "help"),
@@ -298,6 +300,58 @@ pub(super) const KEYMAP: &[Binding] = &[
     act(Scope::All, &[Key::Ctrl('c')], "^C", Action::Interrupt, "stop dialog; twice within 3 s stops the node", ""),
     view(Scope::All, &[Key::Ctrl('z')], "^Z", Action::Suspend, "does nothing here: it would stop the validator", ""),
 ];
+
+/// One line of the keys that only hold in a recording, where they come before all others.
+pub(super) struct ReplayBinding {
+    pub(super) keys: &'static [Key],
+    /// How the keys are written in footer and help.
+    pub(super) label: &'static str,
+    pub(super) act: ReplayAct,
+    /// What it does, for help.
+    pub(super) help: &'static str,
+    /// The word in the footer; empty keeps it out of there.
+    pub(super) footer: &'static str,
+}
+
+const fn replay(
+    keys: &'static [Key],
+    label: &'static str,
+    act: ReplayAct,
+    help: &'static str,
+    footer: &'static str,
+) -> ReplayBinding {
+    ReplayBinding {
+        keys,
+        label,
+        act,
+        help,
+        footer,
+    }
+}
+
+/// The keys of a recording.
+#[rustfmt::skip]
+pub(super) const REPLAY: &[ReplayBinding] = &[
+    replay(&[Key::Char(' ')], "Space", ReplayAct::PlayPause, "play, and stand still", "play"),
+    replay(&[Key::Char('.')], ".", ReplayAct::StepOn, "the next snapshot", ""),
+    replay(&[Key::Char(',')], ",", ReplayAct::StepBack, "the snapshot before", "step"),
+    replay(&[Key::Char('>')], ">", ReplayAct::MinuteOn, "a minute on", ""),
+    replay(&[Key::Char('<')], "<", ReplayAct::MinuteBack, "a minute back", "minute"),
+    replay(&[Key::Char('+'), Key::Char('=')], "+", ReplayAct::Faster, "faster, up to 60 times", ""),
+    replay(&[Key::Char('-')], "-", ReplayAct::Slower, "slower", "speed"),
+    replay(&[Key::Char('a')], "a", ReplayAct::NextAlarm, "to the next alarm", "alarm"),
+    replay(&[Key::Char('A')], "A", ReplayAct::PreviousAlarm, "to the alarm before", ""),
+    replay(&[Key::Char('(')], "(", ReplayAct::Start, "to the beginning", ""),
+    replay(&[Key::Char(')')], ")", ReplayAct::End, "to the end", "ends"),
+];
+
+/// What a key does in a recording.
+pub(super) fn lookup_replay(key: Key) -> Option<ReplayAct> {
+    REPLAY
+        .iter()
+        .find(|binding| binding.keys.contains(&key))
+        .map(|binding| binding.act)
+}
 
 /// What a key does on a screen.
 pub(super) fn lookup(screen: Screen, key: Key) -> Option<Action> {

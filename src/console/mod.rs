@@ -8,6 +8,7 @@
 //! The screen is left as it was found however the console ends: detach, stop, panic, a signal, or a
 //! terminal that went away.
 
+mod desk;
 mod export;
 mod fleet;
 mod format;
@@ -15,7 +16,10 @@ mod glyphs;
 mod key;
 mod keymap;
 mod model;
+mod nodes;
+mod once;
 mod options;
+mod replay;
 mod runner;
 mod session;
 mod source;
@@ -46,6 +50,7 @@ use std::{
 use tokio::sync::watch;
 
 pub use glyphs::GlyphName;
+pub use once::frame_text;
 pub use options::{Config, Environment, NoScreen, OnTerminal, Options, can_draw};
 pub use source::Source;
 pub use terminal::restore;
@@ -132,6 +137,17 @@ impl ConsoleHandle {
 /// # Errors
 /// If the terminal cannot be used; nothing was changed then, and the node can run headless.
 pub fn spawn(source: Source, options: Options) -> Result<ConsoleHandle, NoScreen> {
+    spawn_all(vec![source], options)
+}
+
+/// Takes the terminal and starts one console on several sources: a list of them comes first.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_all(sources: Vec<Source>, options: Options) -> Result<ConsoleHandle, NoScreen> {
+    if sources.is_empty() {
+        return Err(NoScreen::Nothing);
+    }
     let closing = Arc::new(AtomicBool::new(false));
     let (ended, outcome) = watch::channel(None);
     let (started, first) = mpsc::channel();
@@ -149,12 +165,12 @@ pub fn spawn(source: Source, options: Options) -> Result<ConsoleHandle, NoScreen
             options.tell(true);
             let _ = started.send(Ok(()));
             let result = panic::catch_unwind(AssertUnwindSafe(|| {
-                runner::run(&mut screen, &source, &options, &flag)
+                runner::run(&mut screen, &sources, &options, &flag)
             }));
             let outcome = result.unwrap_or(Outcome::Panicked);
             drop(screen);
             options.tell(false);
-            farewell(&source, outcome);
+            farewell(&sources, outcome);
             let _ = ended.send(Some(outcome));
         })
         .map_err(|error| NoScreen::Terminal(error.to_string()))?;
@@ -172,16 +188,25 @@ pub fn spawn(source: Source, options: Options) -> Result<ConsoleHandle, NoScreen
 }
 
 /// What is said and logged once the screen is the shell's again.
-fn farewell(source: &Source, outcome: Outcome) {
+fn farewell(sources: &[Source], outcome: Outcome) {
+    let is_elsewhere = sources.iter().all(Source::is_elsewhere);
     let pid = std::process::id();
     match outcome {
+        Outcome::Detached | Outcome::TerminalLost if is_elsewhere => {}
+        Outcome::Panicked if is_elsewhere => {
+            terminal::say("console crashed; the node is not touched by that");
+        }
         Outcome::Detached => {
             tracing::info!(pid, "console closed, node running");
-            terminal::say(&format!("console closed, node running, pid {pid}"));
+            terminal::say(&format!(
+                "console closed, node running, pid {pid}; open it again with timed attach"
+            ));
         }
         Outcome::TerminalLost => tracing::warn!(pid, "terminal lost, node running"),
         Outcome::Panicked => {
-            source.note_crash();
+            for source in sources {
+                source.note_crash();
+            }
             tracing::error!(pid, "console crashed, node running headless");
             terminal::say(&format!(
                 "console crashed, node running headless, pid {pid}; the log says why"

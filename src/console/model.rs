@@ -88,6 +88,8 @@ pub(super) struct Model {
     pub(super) next_command: u64,
     /// Log lines that were gone before they could be read.
     pub(super) logs_missed: u64,
+    /// Milliseconds since the console was opened.
+    pub(super) own_ms: u64,
     /// Clears the screen before the next frame.
     pub(super) redraw: bool,
 }
@@ -122,6 +124,14 @@ impl Model {
             .map_or(0, |last| self.live.now.mono_ms.saturating_sub(*last))
     }
 
+    /// The clock that toasts live by: the node's where it goes on, our own where a recording stands still.
+    pub(super) fn clock_ms(&self) -> u64 {
+        match self.session.replay {
+            Some(_) => self.own_ms,
+            None => self.live.now.mono_ms,
+        }
+    }
+
     pub(super) fn toast(&mut self, kind: ToastKind, text: impl Into<String>) {
         let text = text.into();
         self.toasts.retain(|toast| toast.text != text);
@@ -131,7 +141,7 @@ impl Model {
         self.toasts.push(Toast {
             kind,
             text,
-            until_ms: self.live.now.mono_ms + TOAST_MS,
+            until_ms: self.clock_ms() + TOAST_MS,
         });
     }
 }

@@ -99,6 +99,9 @@ pub enum NoScreen {
     /// The terminal cannot place text.
     #[error("the terminal is dumb (TERM)")]
     Dumb,
+    /// There is no source.
+    #[error("there is no node to look at")]
+    Nothing,
     /// The terminal refused.
     #[error("the terminal cannot be used: {0}")]
     Terminal(String),

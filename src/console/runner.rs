@@ -9,16 +9,13 @@ use std::{
 };
 
 use super::{
-    Outcome, Source, export,
-    fleet::FleetFeed,
+    Outcome, Source,
+    desk::Desk,
     key::{Input, Key, Parser},
-    model::Model,
     options::Options,
-    source::Feed,
-    terminal::{Ready, Screen, size, suspend},
+    terminal::{Ready, Screen, size},
     theme::{Theme, ThemeName},
-    update::{Effect, Msg, update},
-    view::{self, Look},
+    view::Look,
 };
 
 /// The least time between frames after input.
@@ -39,16 +36,26 @@ struct Dirty {
     clock: bool,
 }
 
-pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closing: &AtomicBool) -> Outcome {
-    let mut feed = source.open();
-    let mut model = Model {
-        session: source.session(),
-        theme: options.config.theme,
-        depth: options.environment.depth,
-        size: size(),
-        ..Model::default()
-    };
-    let mut fleet = options.fleet.clone().map(FleetFeed::open);
+pub(super) fn run(
+    screen: &mut Screen,
+    sources: &[Source],
+    options: &Options,
+    closing: &AtomicBool,
+) -> Outcome {
+    let mut desk = Desk::open(sources, options);
+    match turn(screen, &mut desk, options, closing) {
+        Ok(never) => match never {},
+        Err(outcome) => outcome,
+    }
+}
+
+/// Goes round until something ends the console.
+fn turn(
+    screen: &mut Screen,
+    desk: &mut Desk,
+    options: &Options,
+    closing: &AtomicBool,
+) -> Result<std::convert::Infallible, Outcome> {
     let mut parser = Parser::default();
     let mut painted: Option<(ThemeName, Theme)> = None;
     let mut drawn: Option<Instant> = None;
@@ -59,13 +66,10 @@ pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closi
     };
     loop {
         if closing.load(Ordering::Relaxed) {
-            return Outcome::Closed;
+            return Err(Outcome::Closed);
         }
-        if feed.is_over() {
-            return match model.live.status.stop {
-                Some(_) => Outcome::StopRequested,
-                None => Outcome::Closed,
-            };
+        if let Some(outcome) = desk.over() {
+            return Err(outcome);
         }
         let since = drawn.map_or(Duration::MAX, |at| at.elapsed());
         let wait = match (dirty.input, parser.is_waiting()) {
@@ -73,34 +77,19 @@ pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closi
             (false, true) => ESCAPE,
             (false, false) => LOOK,
         };
-        let mut messages = Vec::new();
         let input = match screen.wait(wait) {
             Ready::Nothing => parser.settle(),
             Ready::Bytes(bytes) => drain(screen, &mut parser, bytes),
-            Ready::Lost => return Outcome::TerminalLost,
+            Ready::Lost => return Err(Outcome::TerminalLost),
         };
-        let now = feed.now();
-        if now.unix_ms / 1_000 != model.live.now.unix_ms / 1_000 {
-            dirty.clock = true;
-        }
-        messages.push(Msg::Clock(now));
+        let toasts = desk.model().toasts.len();
+        dirty.clock |= desk.tick(screen)?;
         // Taken only as often as it is drawn, so that the rate on screen is the rate of the screen.
-        if looked.is_none_or(|at| at.elapsed() >= DATA_FRAME) {
-            let news = feed.news();
-            if !news.is_empty() {
-                looked = Some(Instant::now());
-                dirty.data = true;
-                messages.extend(news);
-            }
+        if looked.is_none_or(|at| at.elapsed() >= DATA_FRAME) && desk.news(screen)? {
+            looked = Some(Instant::now());
+            dirty.data = true;
         }
-        if let Some(fleet) = &mut fleet {
-            let news = fleet.news();
-            dirty.data |= !news.is_empty();
-            messages.extend(news);
-        }
-        let answers = feed.answers();
-        dirty.input |= !answers.is_empty();
-        messages.extend(answers);
+        dirty.input |= desk.answers(screen)?;
         dirty.input |= !input.is_empty();
         if let Some(fatal) = options.panic_on_key {
             assert!(
@@ -108,17 +97,15 @@ pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closi
                 "the key that was set to cause a panic was pressed"
             );
         }
-        messages.extend(input.into_iter().map(Msg::Input));
+        for input in input {
+            desk.input(screen, input)?;
+        }
         let area = size();
-        if area != model.size {
-            messages.push(Msg::Resize(area.0, area.1));
+        if area != desk.model().size {
+            desk.resize(screen, area)?;
             dirty.input = true;
         }
-        let toasts = model.toasts.len();
-        if let Some(outcome) = take_in(&mut model, feed.as_mut(), fleet.as_mut(), screen, messages) {
-            return outcome;
-        }
-        dirty.input |= toasts != model.toasts.len();
+        dirty.input |= toasts != desk.model().toasts.len();
 
         let since = drawn.map_or(Duration::MAX, |at| at.elapsed());
         let due =
@@ -126,25 +113,18 @@ pub(super) fn run(screen: &mut Screen, source: &Source, options: &Options, closi
         if !due {
             continue;
         }
-        let name = Theme::resolve(model.theme, model.depth);
+        let name = Theme::resolve(desk.model().theme, desk.model().depth);
         let theme = match &mut painted {
             Some((of, theme)) if *of == name => theme,
-            _ => &mut painted.insert((name, Theme::new(name, model.depth))).1,
+            _ => &mut painted.insert((name, Theme::new(name, desk.model().depth))).1,
         };
         let look = Look {
             theme,
             ascii: options.is_ascii(),
         };
-        let clear = std::mem::take(&mut model.redraw);
-        let mut drawing = view::Drawn::default();
-        let frame = screen.draw(model.size, clear, |buffer| {
-            drawing = view::draw(&model, &look, buffer)
-        });
-        if frame.is_err() {
-            return Outcome::TerminalLost;
+        if desk.draw(screen, &look).is_err() {
+            return Err(Outcome::TerminalLost);
         }
-        model.page = drawing.page;
-        model.spots = drawing.spots;
         drawn = Some(Instant::now());
         dirty = Dirty::default();
     }
@@ -162,48 +142,4 @@ fn drain(screen: &Screen, parser: &mut Parser, bytes: Vec<u8>) -> Vec<Input> {
         }
     }
     input
-}
-
-/// Updates the model and carries out what it asks for.
-fn take_in(
-    model: &mut Model,
-    feed: &mut dyn Feed,
-    mut fleet: Option<&mut FleetFeed>,
-    screen: &mut Screen,
-    messages: Vec<Msg>,
-) -> Option<Outcome> {
-    let mut queue = std::collections::VecDeque::from(messages);
-    while let Some(message) = queue.pop_front() {
-        for effect in update(model, message) {
-            match effect {
-                Effect::Command(id, command) => queue.extend(feed.send(id, command)),
-                Effect::Fleet(id, command) => {
-                    if let Some(fleet) = fleet.as_deref_mut() {
-                        queue.extend(fleet.send(id, command));
-                    }
-                }
-                Effect::Copy(text) => {
-                    if screen.copy(&text).is_err() {
-                        return Some(Outcome::TerminalLost);
-                    }
-                }
-                Effect::Mouse(on) => {
-                    if screen.mouse(on).is_err() {
-                        return Some(Outcome::TerminalLost);
-                    }
-                }
-                Effect::Export => {
-                    queue.push_back(Msg::Exported(export::write(model, &screen.text())));
-                }
-                Effect::Suspend => {
-                    suspend(screen);
-                    model.redraw = true;
-                    // Giving the terminal back switched it off.
-                    model.mouse = false;
-                }
-                Effect::Exit(outcome) => return Some(outcome),
-            }
-        }
-    }
-    None
 }

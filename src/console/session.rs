@@ -1,22 +1,16 @@
 //! What a console looks through, and what that allows: the node in this process, a running node at
 //! the other end of a socket, or what a node recorded.
 
+use super::replay::Replay;
+
 /// What lies between the console and the node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Through {
     /// Nothing: the node runs in this process, and the end of it would be the node's end.
     #[default]
     Process,
-    #[allow(
-        dead_code,
-        reason = "made by the feeds of the socket and of the recording, which come next"
-    )]
     /// A socket: whatever happens here, the node goes on.
     Socket,
-    #[allow(
-        dead_code,
-        reason = "made by the feeds of the socket and of the recording, which come next"
-    )]
     /// A recording: what it shows is over, and nothing can be changed.
     Recording,
 }
@@ -29,6 +23,12 @@ pub(super) struct Session {
     pub(super) read_only: bool,
     /// How the node names commands of this console in its events; empty until it has said so.
     pub(super) me: String,
+    /// True if leaving leads back to something else, such as the list of nodes.
+    pub(super) nested: bool,
+    /// Set when the operator went back from where nothing was left to go back from.
+    pub(super) back: bool,
+    /// Where a recording is; `None` where there is none.
+    pub(super) replay: Option<Replay>,
     /// Present while the link to the node is down.
     pub(super) lost: Option<Lost>,
 }
@@ -60,10 +60,6 @@ pub(super) struct Lost {
 }
 
 /// News of the link to the node.
-#[allow(
-    dead_code,
-    reason = "made by the feeds of the socket and of the recording, which come next"
-)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Link {
     /// It stands.

@@ -4,18 +4,41 @@
 //! beyond this file nothing knows which one it is but by what [`super::session::Session`] allows.
 
 mod local;
+mod replay;
+mod socket;
+
+use std::sync::Arc;
 
 use super::{
+    replay::ReplayAct,
     session::{Session, Through},
     update::Msg,
 };
-use crate::control::{Caller, Command, Moment, NodeHandle};
+use crate::{
+    attach,
+    control::{Caller, Command, Moment, NodeHandle},
+    recorder::Recording,
+};
 
 /// What a console looks at.
 #[derive(Clone)]
 pub enum Source {
     /// The node in this process.
     Node(NodeHandle),
+    /// A running node at the other end of a socket.
+    Socket {
+        /// The link to it.
+        link: Arc<attach::Link>,
+        /// Refuse commands here already.
+        read_only: bool,
+    },
+    /// What a node recorded.
+    Recording {
+        /// The recording.
+        recording: Recording,
+        /// Where to begin; `None` is its end.
+        at_ms: Option<u64>,
+    },
 }
 
 impl Source {
@@ -23,7 +46,26 @@ impl Source {
     pub(super) fn open(&self) -> Box<dyn Feed> {
         match self {
             Source::Node(node) => Box::new(local::LocalFeed::open(node.clone())),
+            Source::Socket { link, read_only } => {
+                Box::new(socket::SocketFeed::open(Arc::clone(link), *read_only))
+            }
+            Source::Recording { recording, at_ms } => {
+                Box::new(replay::ReplayFeed::open(recording.clone(), *at_ms))
+            }
         }
+    }
+
+    /// What it is called before it has said its name.
+    pub(super) fn label(&self) -> String {
+        match self {
+            Source::Socket { link, .. } => link.path().display().to_string(),
+            Source::Node(_) | Source::Recording { .. } => String::new(),
+        }
+    }
+
+    /// Whether the node runs in another process.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        !matches!(self, Source::Node(_))
     }
 
     /// What the console starts with.
@@ -34,6 +76,15 @@ impl Source {
                 me: Caller::Console.word(),
                 ..Session::default()
             },
+            Source::Recording { .. } => Session {
+                through: Through::Recording,
+                ..Session::default()
+            },
+            Source::Socket { read_only, .. } => Session {
+                through: Through::Socket,
+                read_only: *read_only,
+                ..Session::default()
+            },
         }
     }
 
@@ -41,6 +92,7 @@ impl Source {
     pub(super) fn note_crash(&self) {
         match self {
             Source::Node(node) => node.watchers.note_crash(),
+            Source::Socket { .. } | Source::Recording { .. } => {}
         }
     }
 }
@@ -66,4 +118,7 @@ pub(super) trait Feed {
 
     /// Sends a command; the answer comes with a later [`Feed::answers`], a refusal at once.
     fn send(&mut self, id: u64, command: Command) -> Option<Msg>;
+
+    /// Moves in a recording; nothing to do where there is none.
+    fn replay(&mut self, _: ReplayAct) {}
 }

@@ -8,6 +8,7 @@ mod keys;
 mod palette;
 mod parts;
 mod screens;
+mod sources;
 
 use std::sync::Arc;
 

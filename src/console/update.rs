@@ -22,6 +22,7 @@ use super::{
         ARRIVALS_MAX, Act, Dialog, EVENTS_MAX, LOG_LINES_MAX, LeaveButton, Model, Needle, Overlay,
         PromptKind, ToastKind, keep,
     },
+    replay::{Replay, ReplayAct},
     session::{Link, Through},
     theme::{Depth, Theme},
     vm,
@@ -50,18 +51,12 @@ pub(super) enum Msg {
     Fleet(Arc<FleetStatus>),
     Events(Batch<Event>),
     Logs(Batch<Arc<LogLine>>),
-    #[allow(
-        dead_code,
-        reason = "made by the feeds of the socket and of the recording, which come next"
-    )]
     /// The link to the node stands, or does not.
     Link(Link),
-    #[allow(
-        dead_code,
-        reason = "made by the feeds of the socket and of the recording, which come next"
-    )]
     /// What follows belongs to another run of the node.
     Fresh,
+    /// Where the recording is.
+    Replay(Replay),
     /// Time went on.
     Clock(Moment),
     /// A command was answered.
@@ -83,6 +78,13 @@ pub(super) enum Effect {
     Export,
     /// Have the terminal tell of the mouse, or not.
     Mouse(bool),
+    /// Move in the recording.
+    Replay(ReplayAct),
+    /// Look at what this node recorded, from so long before now on.
+    OpenReplay {
+        /// How far back.
+        back_ms: u64,
+    },
     /// Give the terminal to the shell until it brings us back.
     Suspend,
     /// End the console.
@@ -117,6 +119,10 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             session::on_link(model, link);
             Vec::new()
         }
+        Msg::Replay(replay) => {
+            model.session.replay = Some(replay);
+            Vec::new()
+        }
         Msg::Fresh => {
             session::on_fresh(model);
             Vec::new()
@@ -133,7 +139,8 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Clock(now) => {
             model.live.now = now;
-            model.toasts.retain(|toast| toast.until_ms > now.mono_ms);
+            let clock = model.clock_ms();
+            model.toasts.retain(|toast| toast.until_ms > clock);
             act::stop_when_safe(model)
         }
         Msg::Answer(id, answer) => {
@@ -190,6 +197,9 @@ fn on_key(model: &mut Model, key: Key) -> Vec<Effect> {
     }
     if model.prompt.is_some() {
         return prompt::on_prompt_key(model, key);
+    }
+    if let Some(act) = session::replay_key(model, key) {
+        return vec![Effect::Replay(act)];
     }
     match keymap::lookup(model.screen, key) {
         Some(action) => on_action(model, action),
@@ -336,6 +346,7 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
             return vec![Effect::Mouse(model.mouse)];
         }
         Action::Redraw => model.redraw = true,
+        Action::Replay => return session::look_back(model, session::LOOK_BACK_MS),
         Action::Leave => {
             if let Some(effects) = session::leave(model) {
                 return effects;
@@ -468,11 +479,10 @@ fn back(model: &mut Model) {
         Screen::Consensus if !model.votes.filter.is_empty() => model.votes.filter = Needle::default(),
         Screen::Peers if model.peers.in_bans => model.peers.in_bans = false,
         Screen::Peers if !model.peers.filter.is_empty() => model.peers.filter = Needle::default(),
-        _ => {
-            if let Some(screen) = model.came_from.take() {
-                model.screen = screen;
-            }
-        }
+        _ => match model.came_from.take() {
+            Some(screen) => model.screen = screen,
+            None => model.session.back = model.session.nested,
+        },
     }
 }
 

@@ -10,6 +10,10 @@ use crate::{
 
 use super::{ResyncMode, ResyncPlan};
 
+/// A changed log filter goes back to the configured one after this long: a forgotten `trace` must not
+/// fill a disk.
+pub const LOG_FILTER_REVERTS_MS: u64 = 600_000;
+
 /// An act that changes the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -20,7 +24,7 @@ pub enum Command {
     },
     /// Mark all alarms that are up as seen.
     AckAlarms,
-    /// Change what is logged.
+    /// Change what is logged, for [`LOG_FILTER_REVERTS_MS`].
     SetLogFilter {
         /// A filter such as `info` or `info,timecoin::consensus=debug`.
         filter: String,

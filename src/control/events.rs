@@ -21,7 +21,7 @@ pub struct Event {
 
 /// Everything worth a line in the Events panel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A block became final.
     Final {

@@ -12,6 +12,7 @@ mod alarms;
 mod clock;
 mod command;
 mod consequence;
+mod delta;
 mod events;
 mod explain;
 mod fleet;
@@ -23,6 +24,7 @@ mod resync;
 mod ring;
 mod status;
 pub mod status_json;
+mod stop_advice;
 pub mod words;
 
 #[cfg(test)]
@@ -31,8 +33,9 @@ mod tests;
 pub use crate::wire::{Ban, BanSource, BanTarget, ParseBanTargetError};
 pub use alarms::{Alarm, AlarmBook, AlarmChange, AlarmKind, Severity};
 pub use clock::{Clock, Moment};
-pub use command::{Caller, Command, CommandError, CommandRequest, Reply};
+pub use command::{Caller, Command, CommandError, CommandRequest, LOG_FILTER_REVERTS_MS, Reply};
 pub use consequence::{BanConsequence, ban_consequence};
+pub use delta::StatusDelta;
 pub use events::{Event, EventKind, EventRing};
 pub use explain::{Explanation, explain};
 pub use fleet::{
@@ -48,3 +51,4 @@ pub use query::{
 pub use resync::{ResyncMode, ResyncPlan, ResyncStatus, ResyncStep};
 pub use ring::{Batch, Ring};
 pub use status::*;
+pub use stop_advice::{StopAdvice, stop_advice};

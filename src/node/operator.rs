@@ -9,14 +9,14 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use crossbeam_channel::{Sender, TrySendError};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{
     chain::{SharedTransaction, TRANSACTION_BYTES_MAX, Transaction, check_alone},
     control::{
-        Caller, Clock, Command, CommandError, CommandRequest, EventKind, EventRing, LogFilter, Reply, Status,
-        StopStatus,
+        Caller, Clock, Command, CommandError, CommandRequest, EventKind, EventRing, LOG_FILTER_REVERTS_MS,
+        LogFilter, Reply, Status, StopStatus,
     },
     crypto::{Hash256, Verified},
     engine::{Arrival, Event, Source},
@@ -68,6 +68,12 @@ pub(super) struct Submissions {
     pub(super) engine: Sender<Event>,
 }
 
+/// What the log's filter was set to at the start, and when a change of it ends.
+struct LogLevelChange {
+    configured: String,
+    ends: Option<Instant>,
+}
+
 /// One transaction that somebody waits for.
 struct Submission {
     bytes: Vec<u8>,
@@ -80,14 +86,22 @@ impl Operator {
         let slots = Arc::new(Semaphore::new(BATCHES_MAX));
         let mut arrived = Vec::with_capacity(TAKE_MAX);
         let mut waiting: VecDeque<Submission> = VecDeque::new();
+        let mut level = LogLevelChange {
+            configured: self.log_filter.current(),
+            ends: None,
+        };
         loop {
+            let ends = level.ends;
             tokio::select! {
+                () = async { sleep_until(ends.unwrap_or_else(Instant::now)).await }, if ends.is_some() => {
+                    self.end_level_change(&mut level);
+                }
                 taken = commands.recv_many(&mut arrived, TAKE_MAX) => {
                     if taken == 0 {
                         return;
                     }
                     for request in arrived.drain(..) {
-                        self.take(request, &mut waiting);
+                        self.take(request, &mut waiting, &mut level);
                     }
                 }
                 Ok(slot) = Arc::clone(&slots).acquire_owned(), if !waiting.is_empty() => {
@@ -111,7 +125,7 @@ impl Operator {
         });
     }
 
-    fn take(&self, request: CommandRequest, waiting: &mut VecDeque<Submission>) {
+    fn take(&self, request: CommandRequest, waiting: &mut VecDeque<Submission>, level: &mut LogLevelChange) {
         let CommandRequest {
             command,
             caller,
@@ -126,7 +140,7 @@ impl Operator {
                 self.alarms.acknowledge();
                 Ok(Reply::Done)
             }
-            Command::SetLogFilter { filter } => self.set_log_filter(&filter),
+            Command::SetLogFilter { filter } => self.set_log_filter(&filter, level),
             Command::DisconnectPeer { peer } => match self.peers.disconnect(&peer) {
                 true => Ok(Reply::Done),
                 false => Err(CommandError::NotFound {
@@ -204,13 +218,29 @@ impl Operator {
         });
     }
 
-    fn set_log_filter(&self, filter: &str) -> Result<Reply, CommandError> {
+    fn set_log_filter(&self, filter: &str, level: &mut LogLevelChange) -> Result<Reply, CommandError> {
         match self.log_filter.set(filter) {
-            Ok(()) => Ok(Reply::Done),
+            Ok(()) => {
+                level.ends = (filter != level.configured)
+                    .then(|| Instant::now() + Duration::from_millis(LOG_FILTER_REVERTS_MS));
+                Ok(Reply::Done)
+            }
             Err(error) => Err(CommandError::Invalid {
                 reason: error.to_string(),
             }),
         }
+    }
+
+    /// Puts the configured filter in force again.
+    fn end_level_change(&self, level: &mut LogLevelChange) {
+        let filter = level.configured.clone();
+        let name = Command::SetLogFilter {
+            filter: filter.clone(),
+        }
+        .name();
+        let outcome = self.set_log_filter(&filter, level);
+        level.ends = None;
+        audit(&self.clock, &self.events, &Caller::Process, name, &outcome);
     }
 
     /// In order of arrival, beside this loop: the disk may be slow.

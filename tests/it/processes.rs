@@ -6,6 +6,7 @@
 //! other. The long ones are ignored in the ordinary run:
 //! `cargo test --release --test it -- --ignored processes`.
 
+mod attach;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 mod crash_points;
 mod crashes;

@@ -33,6 +33,8 @@ fn commands(effects: &[Effect]) -> Vec<&Command> {
             | Effect::Export
             | Effect::Mouse(_)
             | Effect::Suspend
+            | Effect::Replay(_)
+            | Effect::OpenReplay { .. }
             | Effect::Exit(_) => None,
         })
         .collect()

@@ -47,6 +47,7 @@ enum Does {
     Find,
     Link(LinkWeather),
     Traffic,
+    Replay,
     Stop,
     Detach,
 }
@@ -82,6 +83,7 @@ const WORDS: &[Word] = &[
     word("copy", "", "copy what is selected (OSC 52)", Does::Do(Action::Copy)),
     word("export", "", "write screen and snapshot to files", Does::Do(Action::Export)),
     word("redraw", "", "draw everything again", Does::Do(Action::Redraw)),
+    word("replay", "BACK", "look back by 90s, 30m or 3h at what this node recorded", Does::Replay),
     word("help", "", "the keys of this screen", Does::Do(Action::Help)),
     word("ack", "", "acknowledge alarms", Does::Do(Action::Acknowledge)),
     word("level", "LEVEL", "change what the node logs…", Does::Level),
@@ -256,6 +258,7 @@ fn arguments(model: &Model, does: Does) -> Vec<(String, String)> {
         | Does::Filter
         | Does::Find
         | Does::Traffic
+        | Does::Replay
         | Does::Stop
         | Does::Detach => Vec::new(),
     }
@@ -363,6 +366,10 @@ fn run(model: &mut Model, line: &str) -> Vec<Effect> {
                 return super::fleet::send(model, command, format!("traffic {per_s} tx/s"));
             }
             _ => refuse(model, "traffic", argument, "a number, under timed devnet"),
+        },
+        Does::Replay => match super::session::back_ms(argument) {
+            Some(back_ms) => return super::session::look_back(model, back_ms),
+            None => refuse(model, "time", argument, "90s, 30m or 3h"),
         },
         Does::Stop => ask(model, Act::Stop),
         Does::Detach => return vec![Effect::Exit(Outcome::Detached)],

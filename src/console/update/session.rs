@@ -4,7 +4,10 @@
 use super::{
     super::{
         Outcome,
+        key::Key,
+        keymap,
         model::{Model, ToastKind},
+        replay::ReplayAct,
         session::{Link, Through},
     },
     Effect,
@@ -64,10 +67,49 @@ pub(super) fn tell_of_others(model: &mut Model, batch: &Batch<Event>) {
     }
 }
 
+/// What a key does in a recording; `None` for the keys that do the same everywhere.
+pub(super) fn replay_key(model: &Model, key: Key) -> Option<ReplayAct> {
+    match model.session.through {
+        Through::Recording => keymap::lookup_replay(key),
+        Through::Process | Through::Socket => None,
+    }
+}
+
+/// How far back a look at the recording begins: the last minutes are what one wants to see again.
+pub(super) const LOOK_BACK_MS: u64 = 5 * 60_000;
+
+/// `90s`, `30m`, `-3h`: how far back, in ms.
+pub(super) fn back_ms(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit_ms = match unit {
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_ms)
+}
+
+/// Opens the recording of the node on show.
+pub(super) fn look_back(model: &mut Model, back_ms: u64) -> Vec<Effect> {
+    match model.session.through {
+        Through::Process | Through::Socket => vec![Effect::OpenReplay { back_ms }],
+        Through::Recording => {
+            model.toast(ToastKind::Info, "this is the recording; q leaves it");
+            Vec::new()
+        }
+    }
+}
+
 /// `q` where leaving is harmless; `None` where it leads to the dialog.
-pub(super) fn leave(model: &Model) -> Option<Vec<Effect>> {
+pub(super) fn leave(model: &mut Model) -> Option<Vec<Effect>> {
     match model.session.through {
         Through::Process => None,
+        Through::Recording if model.session.nested => {
+            model.session.back = true;
+            Some(Vec::new())
+        }
         Through::Socket | Through::Recording => Some(vec![Effect::Exit(Outcome::Detached)]),
     }
 }

@@ -1,6 +1,7 @@
 //! Drawing. Places what the view-models say and decides nothing.
 
 mod canvas;
+pub(super) mod nodes;
 mod screens;
 
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -88,7 +89,8 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
     let row = next_row();
     canvas.spread(row, &left, &right);
     tab_spots(canvas, row, &left);
-    if let Some((role, left, right)) = vm::frame::banner(model.shown(), width) {
+    let banner = vm::link::banner(&model.session, width).or_else(|| vm::frame::banner(model.shown(), width));
+    if let Some((role, left, right)) = banner {
         let row = next_row();
         if role == Role::Crit {
             canvas.fill(row, Role::Crit);
@@ -99,9 +101,18 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
     let (left, right) = vm::frame::footer(model, width);
     canvas.spread(foot, &left, &right);
 
-    let body = Rect::new(area.x, area.y + top, area.width, area.height - top - 1);
+    let mut below = 1;
+    if let Some(replay) = &model.session.replay {
+        below = 2;
+        let row = Rect::new(area.x, area.bottom() - 2, area.width, 1);
+        canvas.put(row, &vm::timebar::row(replay, width));
+    }
+    let body = Rect::new(area.x, area.y + top, area.width, area.height - top - below);
     let full = area.width >= FULL.0 && area.height >= FULL.1;
     let page = screens::draw(model, canvas, body, full);
+    if model.session.lost.is_some() {
+        canvas.fill(body, Role::Dim);
+    }
     overlay(model, canvas, body);
     completions(model, canvas, body);
     toasts(model, canvas, body);
@@ -151,7 +162,9 @@ fn card(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
 }
 
 fn overlay(model: &Model, canvas: &mut Canvas<'_>, body: Rect) {
-    if let Some(stop) = &model.live.status.stop {
+    if let Some(stop) = &model.live.status.stop
+        && model.session.lost.is_none()
+    {
         let width = body.width.saturating_sub(4).min(64);
         let panel = vm::dialog::stopping(model, stop, usize::from(width));
         float(canvas, body, width, &panel);

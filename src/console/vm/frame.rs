@@ -3,12 +3,12 @@
 use super::{
     super::{
         format::{UNKNOWN, clock, duration, ends, fit, grouped, uptime},
-        keymap::{KEYMAP, Screen},
+        keymap::{KEYMAP, REPLAY, Screen},
         model::{Model, Overlay, PromptKind, Shown, ToastKind},
         text::Row,
         theme::Role,
     },
-    Level,
+    Level, link,
 };
 use crate::control::{Alarm, AlarmKind, Mode, Severity, Status};
 
@@ -147,12 +147,19 @@ pub(in super::super) fn tabs(model: &Model, width: usize) -> (Row, Row) {
 }
 
 fn badge(model: &Model) -> Row {
+    link::badge(&model.session).append(rate(model))
+}
+
+fn rate(model: &Model) -> Row {
     if let Some(held) = &model.held {
         let newer = match model.screen {
             Screen::Logs => newest_seq(&model.live).saturating_sub(newest_seq(held)),
             _ => newest_event(&model.live).saturating_sub(newest_event(held)),
         };
         return Row::of(Role::Warn, format!("‖ PAUSED +{} ", grouped(newer)));
+    }
+    if model.session.replay.is_some() {
+        return Row::new();
     }
     let stale = model.stale_ms();
     if stale > STALE_MS {
@@ -222,6 +229,18 @@ pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
         return (overlay_footer(overlay), Row::new());
     }
     let mut hints: Vec<(&str, &str)> = Vec::new();
+    if let Some(replay) = &model.session.replay {
+        for binding in REPLAY.iter().filter(|binding| !binding.footer.is_empty()) {
+            hints.push(match binding.label {
+                "Space" if replay.playing => ("Space", "stop"),
+                "," => (", .", binding.footer),
+                "<" => ("< >", binding.footer),
+                "-" => ("- +", binding.footer),
+                ")" => ("( )", binding.footer),
+                label => (label, binding.footer),
+            });
+        }
+    }
     let paused = model.held.is_some();
     let has_alarm = model.shown().status.alarms.iter().any(|alarm| !alarm.acked);
     for binding in KEYMAP {
@@ -230,6 +249,7 @@ pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
         }
         let word = match binding.footer {
             "leave" => continue,
+            "pause" | "ack" if model.session.replay.is_some() => continue,
             "pause" if paused => "resume",
             "ack" if !has_alarm => continue,
             word => word,

@@ -3,8 +3,9 @@
 use super::{
     super::{
         format::{fit, pad},
-        keymap::{KEYMAP, Scope},
+        keymap::{KEYMAP, REPLAY, Scope},
         model::Model,
+        session::Through,
         text::Row,
         theme::Role,
     },
@@ -39,6 +40,17 @@ pub(in super::super) fn panel(
     let column = width / 2;
     let mut here: Vec<Row> = Vec::new();
     let mut everywhere: Vec<Row> = Vec::new();
+    if model.session.through == Through::Recording {
+        for binding in REPLAY {
+            if passes(&format!("{} {}", binding.label, binding.help)) {
+                here.push(
+                    Row::new()
+                        .with(Role::Accent, pad(binding.label, LABEL))
+                        .text(fit(binding.help, column.saturating_sub(LABEL + 2))),
+                );
+            }
+        }
+    }
     for binding in KEYMAP {
         if !binding.scope.holds(model.screen) || !passes(&format!("{} {}", binding.label, binding.help)) {
             continue;

@@ -8,6 +8,7 @@ pub(super) mod devnet;
 pub(super) mod dialog;
 pub(super) mod frame;
 pub(super) mod help;
+pub(super) mod link;
 pub(super) mod logs;
 pub(super) mod mempool;
 pub(super) mod overview;
@@ -15,6 +16,7 @@ pub(super) mod palette;
 pub(super) mod peers;
 pub(super) mod round;
 pub(super) mod sync;
+pub(super) mod timebar;
 
 use super::{model::Pick, text::Row, theme::Role};
 use crate::control::{Severity, Status};

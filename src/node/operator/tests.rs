@@ -209,6 +209,33 @@ fn code(outcome: Result<Reply, CommandError>) -> String {
     }
 }
 
+/// A forgotten `trace` must not fill a disk.
+#[tokio::test(start_paused = true)]
+async fn a_changed_log_filter_ends_by_itself() {
+    let fixture = Fixture::start(1, 1);
+    let set = |filter: &str| Command::SetLogFilter {
+        filter: filter.to_owned(),
+    };
+    let configured = fixture.filter.current();
+    let limit = Duration::from_millis(LOG_FILTER_REVERTS_MS);
+    assert_eq!(fixture.ask(set("trace")).await, Ok(Reply::Done));
+    tokio::time::sleep(limit / 2).await;
+    // A second change begins the time anew.
+    assert_eq!(fixture.ask(set("debug")).await, Ok(Reply::Done));
+    tokio::time::sleep(limit - Duration::from_millis(10)).await;
+    assert_eq!(fixture.filter.current(), "debug");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(fixture.filter.current(), configured);
+    let last = fixture.outcomes().pop().unwrap();
+    assert_eq!(last, format!("process: set log filter to {configured}: done"));
+    // Put back by hand, nothing is left to end.
+    assert_eq!(fixture.ask(set("trace")).await, Ok(Reply::Done));
+    assert_eq!(fixture.ask(set(&configured)).await, Ok(Reply::Done));
+    let count = fixture.outcomes().len();
+    tokio::time::sleep(limit * 2).await;
+    assert_eq!(fixture.outcomes().len(), count);
+}
+
 #[tokio::test]
 async fn what_an_operator_does_is_written_down() {
     let fixture = Fixture::start(1, 8);

@@ -1,0 +1,213 @@
+//! `timed replay`: the console on what a node recorded of itself, a span of it as a file, or its facts.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    args::{self, ReplayArguments},
+    attach::watch,
+    client::load_place,
+    failure::{Code, Failure},
+    output,
+};
+use crate::{
+    config::Environment,
+    console,
+    control::words::{counted, duration, grouped},
+    recorder::{Recording, export},
+};
+
+/// Events that a frame of `--once` can show.
+const EVENTS_MAX: usize = 256;
+/// What `--once` draws on.
+const FRAME: (u16, u16) = (120, 36);
+
+pub(super) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
+    let loaded = load_place(&arguments.place)?;
+    let path: PathBuf = match &arguments.file {
+        Some(file) => file.clone(),
+        None => loaded.data_dir()?.recorder(),
+    };
+    let mut recording = Recording::open(&path)?;
+    let at = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| moment(text, recording.moments().to_ms))
+            .transpose()
+    };
+    let (from, to, start) = (at(&arguments.from)?, at(&arguments.to)?, at(&arguments.at)?);
+    if let Some(out) = &arguments.export {
+        let from = from.unwrap_or(recording.moments().from_ms);
+        let to = to.unwrap_or(recording.moments().to_ms);
+        let snapshots = export(&recording, from, to, out)?;
+        output::line(&format!(
+            "{} from {} to {} in {}; open it with `timed replay {}`",
+            counted(snapshots as u64, "snapshot"),
+            utc(from),
+            utc(to),
+            out.display(),
+            out.display()
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.info {
+        return info(&recording, &path);
+    }
+    if arguments.once {
+        let at_ms = start.unwrap_or(recording.moments().to_ms);
+        let index = recording.index_at(at_ms);
+        let status = recording.status(index)?;
+        let events = recording.events(0, at_ms.max(recording.time_of(index)), EVENTS_MAX)?;
+        let environment = console::Environment::read(Environment::variable);
+        output::raw(&console::frame_text(
+            Arc::new(status),
+            events,
+            FRAME,
+            !environment.utf8,
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !output::has_terminal() {
+        return Err(Failure::new(
+            Code::Argument,
+            "stdin or stdout is no terminal; use --once, --info or --export",
+        ));
+    }
+    let source = console::Source::Recording {
+        recording,
+        at_ms: start,
+    };
+    watch(vec![source], loaded.config.console)
+}
+
+fn info(recording: &Recording, path: &std::path::Path) -> Result<ExitCode, Failure> {
+    let moments = recording.moments();
+    output::line(&path.display().to_string())?;
+    output::line(&format!(
+        "  from {} to {}: {}",
+        utc(moments.from_ms),
+        utc(moments.to_ms),
+        duration(moments.to_ms - moments.from_ms)
+    ))?;
+    output::line(&format!(
+        "  {}, {} bytes, {}",
+        counted(moments.snapshots as u64, "snapshot"),
+        grouped(moments.bytes),
+        counted(moments.marks.len() as u64, "alarm")
+    ))?;
+    for mark in &moments.marks {
+        output::line(&format!(
+            "  {}  {}  {}",
+            utc(mark.unix_ms),
+            mark.severity.word(),
+            crate::control::words::printable(&mark.text)
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A moment: `-30m` before the end of the recording, `03:12` or `03:12:45` in UTC on its last day, or
+/// seconds since 1970.
+fn moment(text: &str, end_ms: u64) -> Result<u64, Failure> {
+    let wrong = |why: &str| {
+        Failure::new(
+            Code::Argument,
+            format!("`{text}` is no moment{why}; write -30m (before the end), 03:12 (UTC) or unix seconds"),
+        )
+    };
+    if let Some(back) = text.strip_prefix('-') {
+        let back = args::duration(back).map_err(|why| wrong(&format!(": {why}")))?;
+        return Ok(end_ms.saturating_sub(back.as_millis() as u64));
+    }
+    if text.contains(':') {
+        let parts: Vec<u64> = text
+            .split(':')
+            .map(|part| part.parse().map_err(|_| wrong("")))
+            .collect::<Result<_, _>>()?;
+        let of_day = match parts.as_slice() {
+            [hour, minute] if *hour < 24 && *minute < 60 => (hour * 60 + minute) * 60,
+            [hour, minute, second] if *hour < 24 && *minute < 60 && *second < 60 => {
+                (hour * 60 + minute) * 60 + second
+            }
+            _ => return Err(wrong("")),
+        };
+        const DAY_S: u64 = 86_400;
+        let today = end_ms / 1_000 / DAY_S * DAY_S + of_day;
+        // Before the end: 23:50 asked at 00:10 is yesterday's.
+        let chosen = match today * 1_000 > end_ms {
+            true => today.saturating_sub(DAY_S),
+            false => today,
+        };
+        return Ok(chosen * 1_000);
+    }
+    text.parse::<u64>().map(|s| s * 1_000).map_err(|_| wrong(""))
+}
+
+/// A time in UTC, for people: date and time of day.
+fn utc(unix_ms: u64) -> String {
+    let at = UNIX_EPOCH + std::time::Duration::from_millis(unix_ms);
+    let days = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+        / 86_400;
+    let (year, month, day) = civil(days);
+    let s = unix_ms / 1_000 % 86_400;
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z",
+        s / 3_600,
+        s / 60 % 60,
+        s % 60
+    )
+}
+
+/// Days since 1970 as a date of the Gregorian calendar, counted in 400-year eras that begin in March.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let of_era = z % 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_as_people_write_them() {
+        // 2026-11-25 00:10:00Z.
+        let end = 1_795_565_400_000;
+        assert_eq!(utc(end), "2026-11-25 00:10:00Z");
+        let at = |text: &str| moment(text, end).map(utc).unwrap();
+        assert_eq!(at("-30m"), "2026-11-24 23:40:00Z");
+        assert_eq!(at("00:05"), "2026-11-25 00:05:00Z");
+        assert_eq!(at("23:50:30"), "2026-11-24 23:50:30Z");
+        assert_eq!(at("0"), "1970-01-01 00:00:00Z");
+        for wrong in ["-", "-5x", "25:00", "1:2:3:4", "noon", ""] {
+            assert!(moment(wrong, end).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let day = |days: u64| utc(days * 86_400_000)[..10].to_owned();
+        assert_eq!(day(0), "1970-01-01");
+        assert_eq!(day(59), "1970-03-01");
+        assert_eq!(day(11_016), "2000-02-29");
+        assert_eq!(day(11_017), "2000-03-01");
+        assert_eq!(day(20_453), "2025-12-31");
+    }
+}
