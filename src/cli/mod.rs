@@ -17,6 +17,7 @@ mod init;
 mod keys;
 mod load;
 mod log;
+mod manager;
 mod output;
 mod payment;
 mod peers;

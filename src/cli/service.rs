@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     attach::places,
     failure::{Code, Failure},
+    manager::Manager,
     run::Prepared,
 };
 use crate::{
@@ -174,12 +175,27 @@ impl Service {
             Signals::listen()?
         };
         let mut console = self.open_console();
-        let end = self.runtime.block_on(self.until_end(&mut console, &mut signals));
+        let manager = Manager::find();
+        let end = self.runtime.block_on(async {
+            let report = async {
+                match &manager {
+                    Some(manager) => manager.report(self.handle()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                end = self.until_end(&mut console, &mut signals) => end,
+                never = report => match never {},
+            }
+        });
         let End::Stop(reason) = end else {
             restore(console);
             return Ok(ExitCode::from(EXIT_FORCED));
         };
         tracing::info!(reason, "Shutdown signal received");
+        if let Some(manager) = &manager {
+            manager.stopping(self.stop_budget);
+        }
         if let Some(rpc) = self.rpc.take() {
             rpc.stop();
         }

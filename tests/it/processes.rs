@@ -15,6 +15,7 @@ mod evidence;
 mod invalid_blocks;
 mod longest;
 mod lost_logs;
+mod manager;
 mod net;
 mod puppet;
 mod refusals;
