@@ -10,7 +10,7 @@ use crate::{
 
 use super::{ConsensusMessage, Evidence, Mono, Position, Record, Round, Timer};
 
-/// One thing to do.
+/// One thing to do. Blocks and records are boxed: effects are moved often, and most are small.
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// Sign these bytes; answered by [`Event::Signed`](super::Event::Signed). The guard was asked.
@@ -23,13 +23,13 @@ pub enum Effect {
         bytes: Vec<u8>,
     },
     /// Append to the write-ahead log, durable before anything that follows.
-    Persist(Record),
+    Persist(Box<Record>),
     /// Send to every validator we have a session with. Already delivered to ourselves.
     Broadcast {
         /// The message.
         message: ConsensusMessage,
         /// The block, with a PRE-PREPARE only.
-        block: Option<Block>,
+        block: Option<Box<Block>>,
     },
     /// Pass a first-seen valid message on to validators other than `from`.
     Forward {
@@ -38,7 +38,7 @@ pub enum Effect {
         /// The message.
         message: ConsensusMessage,
         /// The block, with a PRE-PREPARE only.
-        block: Option<Block>,
+        block: Option<Box<Block>>,
     },
     /// Fire [`Event::Timer`](super::Event::Timer) at this instant; replaces an equal timer.
     SetTimer {
@@ -58,7 +58,7 @@ pub enum Effect {
     /// connects the block and calls [`Machine::advance`](super::Machine::advance).
     Decide {
         /// The block.
-        block: Verified<Block>,
+        block: Box<Verified<Block>>,
         /// Its certificate.
         certificate: CommitCertificate,
     },

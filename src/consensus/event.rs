@@ -61,9 +61,9 @@ pub enum Event {
 #[derive(Debug, Clone)]
 pub enum Body {
     /// Every transaction signature holds.
-    Valid(Verified<Block>),
+    Valid(Box<Verified<Block>>),
     /// The block matches the digest, but its content is provably bad: the leader's fault (E6).
-    Invalid(Block),
+    Invalid(Box<Block>),
     /// The block does not hash to the digest or to its own roots: the sending peer's fault.
     Mismatch,
 }

@@ -3,6 +3,12 @@
 //! Without the test-only feature `sim` nothing of this is in the binary: [`is_on`] is constantly
 //! false. With it, one fault can be switched on per thread.
 
+use std::cell::{Cell, RefCell};
+
+use crate::crypto::Hash256;
+
+use super::ValidatorSet;
+
 /// A fault that agreement must not survive unnoticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
@@ -38,11 +44,13 @@ pub enum Mutant {
     NoLog,
     /// A restart finds the guard but not the lock.
     LockLost,
+    /// A certificate is checked under the set that the block it certifies names.
+    SetFromHeader,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NaiveViewChange,
         Self::LowestLock,
         Self::SecondPrepare,
@@ -59,11 +67,13 @@ impl Mutant {
         Self::AcceptedForgotten,
         Self::NoLog,
         Self::LockLost,
+        Self::SetFromHeader,
     ];
 }
 
 thread_local! {
-    static ON: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
+    static ON: Cell<Option<Mutant>> = const { Cell::new(None) };
+    static CLAIMED: RefCell<Vec<ValidatorSet>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Switches one fault on in this thread, or all off.
@@ -74,4 +84,18 @@ pub fn switch_to(mutant: Option<Mutant>) {
 /// True while `mutant` is switched on in this thread.
 pub fn is_on(mutant: Mutant) -> bool {
     ON.with(|on| on.get() == Some(mutant))
+}
+
+/// What an adversary passes off as validator sets in this thread, instead of those before.
+pub fn claim(sets: Vec<ValidatorSet>) {
+    CLAIMED.with(|claimed| *claimed.borrow_mut() = sets);
+}
+
+/// [`Mutant::SetFromHeader`]: the set that a header names, if somebody claims one of that hash.
+pub fn claimed_set(hash: &Hash256) -> Option<ValidatorSet> {
+    let find = |claimed: &RefCell<Vec<ValidatorSet>>| {
+        let sets = claimed.borrow();
+        sets.iter().find(|set| set.hash() == *hash).cloned()
+    };
+    CLAIMED.with(find).filter(|_| is_on(Mutant::SetFromHeader))
 }

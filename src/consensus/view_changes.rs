@@ -43,6 +43,8 @@ pub(super) enum Noted {
 #[derive(Debug, Clone)]
 pub(super) struct ViewChanges {
     by_signer: Vec<Option<Entry>>,
+    /// The rounds of all entries, highest first: rules ask after every event.
+    rounds: Vec<Round>,
 }
 
 impl ViewChanges {
@@ -50,6 +52,7 @@ impl ViewChanges {
     pub(super) fn new(n: usize) -> Self {
         Self {
             by_signer: vec![None; n],
+            rounds: Vec::new(),
         }
     }
 
@@ -74,11 +77,17 @@ impl ViewChanges {
                 return Noted::Duplicate;
             }
         }
-        *slot = Some(Entry {
+        let before = slot.replace(Entry {
             header,
             certificate,
             at,
         });
+        if let Some(before) = before {
+            let place = self.rounds.partition_point(|round| *round > before.header.round);
+            self.rounds.remove(place);
+        }
+        let place = self.rounds.partition_point(|round| *round > header.round);
+        self.rounds.insert(place, header.round);
         Noted::New
     }
 
@@ -89,14 +98,7 @@ impl ViewChanges {
 
     /// The `k`-th highest round of the table, counted from 0: k + 1 validators are there or beyond.
     pub(super) fn kth_highest(&self, k: usize) -> Option<Round> {
-        let mut rounds: Vec<Round> = self
-            .by_signer
-            .iter()
-            .flatten()
-            .map(|entry| entry.header.round)
-            .collect();
-        rounds.sort_unstable_by(|a, b| b.cmp(a));
-        rounds.get(k).copied()
+        self.rounds.get(k).copied()
     }
 
     /// Entries of exactly `round`, ascending by signer.

@@ -34,6 +34,20 @@ impl Engine {
         )
     }
 
+    /// Whose certificate the block above the tip needs: a function of the state below it, and never
+    /// of what the block says of itself.
+    #[cfg_attr(
+        not(feature = "sim"),
+        allow(unused_variables, reason = "read by a planted fault")
+    )]
+    pub(super) fn certifiers(&self, block: Option<&Block>) -> ValidatorSet {
+        #[cfg(feature = "sim")]
+        if let Some(set) = block.and_then(|block| consensus::mutant::claimed_set(&block.header.vset_hash)) {
+            return set;
+        }
+        self.ledger.validators().clone()
+    }
+
     /// The machine decided the height above the tip; its record is on its way to the log.
     pub(super) fn decide(&mut self, now: Now, block: Verified<Block>, certificate: CommitCertificate) {
         match self.ledger.connect(&block) {
@@ -130,7 +144,8 @@ impl Engine {
             self.compare_with_ours(now, certificate);
             return;
         }
-        match self.checked(certificate, &self.ledger.validators().clone()) {
+        let validators = self.certifiers(block.as_deref());
+        match self.checked(certificate, &validators) {
             Ok(certificate) if height == tip.next() => {
                 let block = block.filter(|block| self.is_whole(block));
                 self.sync.on_certified(height);

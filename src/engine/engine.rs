@@ -244,18 +244,20 @@ impl Engine {
                         bytes,
                     });
                 }
-                consensus::Effect::Persist(record) => self.out.push(Effect::Persist(record)),
+                consensus::Effect::Persist(record) => self.out.push(Effect::Persist(*record)),
                 consensus::Effect::Broadcast { message, block } => {
+                    let block = block.map(|block| *block);
                     self.out.push(Effect::Broadcast { message, block });
                 }
                 consensus::Effect::Forward { from, message, block } => {
+                    let block = block.map(|block| *block);
                     self.out.push(Effect::Forward { from, message, block });
                 }
                 consensus::Effect::SetTimer { timer, at } => self.out.push(Effect::SetTimer { timer, at }),
                 consensus::Effect::FetchBody { height, digest } => {
                     self.out.push(Effect::FetchBody { height, digest });
                 }
-                consensus::Effect::Decide { block, certificate } => self.decide(now, block, certificate),
+                consensus::Effect::Decide { block, certificate } => self.decide(now, *block, certificate),
                 consensus::Effect::PeerBehind { peer, height } => self.help(now, peer, height),
                 consensus::Effect::Behind { height } => self.on_behind(now, height),
                 consensus::Effect::Evidence(evidence) => {

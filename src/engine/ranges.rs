@@ -142,7 +142,7 @@ impl Engine {
 
     /// Connects the next block under its certificate, if it holds. False if the sender is to blame.
     fn take_certified(&mut self, now: Now, block: Verified<Block>, certificate: CommitCertificate) -> bool {
-        let validators = self.ledger.validators().clone();
+        let validators = self.certifiers(Some(&block));
         let Ok(certificate) = self.checked(certificate, &validators) else {
             return false;
         };

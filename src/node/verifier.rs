@@ -141,11 +141,11 @@ impl Verifier {
             return Body::Mismatch;
         }
         if check_block_limits(&block, &self.params).is_err() {
-            return Body::Invalid(block);
+            return Body::Invalid(Box::new(block));
         }
         match self.verified_block(block) {
-            Ok(block) => Body::Valid(block),
-            Err(block) => Body::Invalid(block),
+            Ok(block) => Body::Valid(Box::new(block)),
+            Err(block) => Body::Invalid(Box::new(block)),
         }
     }
 

@@ -2,8 +2,10 @@
 
 use timecoin::consensus::mutant::Mutant;
 
+use crate::byzantine::Crime;
+
 /// The command line of the simulator.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Options {
     /// How many schedules; of a mutant, at most.
     pub(crate) schedules: u64,
@@ -13,12 +15,60 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) all_mutants: bool,
+    /// The one thing done, instead of what is drawn.
+    pub(crate) crime: Option<Crime>,
+    /// How many validators are Byzantine in every schedule; drawn, up to f, if not said.
+    pub(crate) byzantine: Option<Few>,
+    /// How many validators die in every schedule, and stay dead.
+    pub(crate) dead: Option<Few>,
+    /// More than f Byzantine ones: what happens then must name its culprits.
+    pub(crate) is_beyond_f: bool,
+    pub(crate) worlds: Worlds,
+    /// The scenario of that number.
+    pub(crate) is_a20: bool,
+    /// Measure a flooded machine instead.
+    pub(crate) is_flood: bool,
     pub(crate) is_json: bool,
     pub(crate) threads: usize,
     /// Do not stop at the first failure.
     pub(crate) goes_on: bool,
     pub(crate) replay: Option<u64>,
 }
+
+/// A number of validators, or as many as may be faulty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Few {
+    Exactly(usize),
+    F,
+}
+
+/// Which kind of world schedules run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worlds {
+    Both,
+    Machines,
+    Engines,
+}
+
+const USAGE: &str = "\
+--schedules N        how many (100000)
+--nodes 4,5,7,10     sizes of validator sets to draw from
+--seed N             the first seed (0)
+--threads N          (as many as there are cores)
+--byzantine N|f      so many Byzantine validators in every schedule (drawn, up to f)
+--crime NAME         what they do: Twin, Equivocator, Voter, Liar, Forger, Withholder,
+                     DoubleSpender, Delayer, Usurper, Silent (drawn)
+--dead N|f           so many validators die in every schedule and stay dead (none)
+--beyond-f           more than f Byzantine ones: every fork must name at least f + 1 of them
+--a20                Twins: 1 of 4 and 2 of 7, as many schedules each
+--mutant NAME        plant one fault; succeeds if it is found
+--mutants, --a21     plant all of them, one after the other; fails if one survives
+--engines            whole validators only (one schedule in 10)
+--machines           bare consensus machines only
+--flood              measure what a flooded machine holds
+--json               the last line is one JSON object
+--go-on              do not stop at the first failure
+TIMED_SIM_SEED=N     replays one schedule, line by line";
 
 impl Options {
     /// Reads the arguments and `TIMED_SIM_SEED`.
@@ -32,6 +82,13 @@ impl Options {
             seed: 0,
             mutant: None,
             all_mutants: false,
+            crime: None,
+            byzantine: None,
+            dead: None,
+            is_beyond_f: false,
+            worlds: Worlds::Both,
+            is_a20: false,
+            is_flood: false,
             is_json: false,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             goes_on: false,
@@ -63,20 +120,51 @@ impl Options {
                     let all = || format!("--mutant: {name} is none of {:?}", Mutant::ALL);
                     options.mutant = Some(named.ok_or_else(all)?);
                 }
-                "--mutants" => options.all_mutants = true,
+                "--crime" => {
+                    let name = value()?;
+                    let none = || format!("--crime: {name} is none of {:?}", Crime::ALL);
+                    options.crime = Some(Crime::named(&name).ok_or_else(none)?);
+                }
+                "--byzantine" => options.byzantine = Some(few("--byzantine", &value()?)?),
+                "--dead" => options.dead = Some(few("--dead", &value()?)?),
+                "--beyond-f" => options.is_beyond_f = true,
+                "--engines" => options.worlds = Worlds::Engines,
+                "--machines" => options.worlds = Worlds::Machines,
+                "--flood" => options.is_flood = true,
+                "--a20" => options.is_a20 = true,
+                "--mutants" | "--a21" => options.all_mutants = true,
                 "--json" => options.is_json = true,
                 "--go-on" => options.goes_on = true,
                 // What `cargo test` passes to every test binary.
                 "--nocapture" | "--quiet" | "-q" => {}
-                _ => {
-                    return Err(format!(
-                        "unknown argument {arg}: --schedules N, --nodes 4,5,7, --seed N, --threads N, \
-                         --mutant NAME, --mutants, --json, --go-on"
-                    ));
-                }
+                _ => return Err(format!("unknown argument {arg}\n{USAGE}")),
             }
         }
         Ok(options)
+    }
+
+    /// How to see one of these schedules again.
+    pub(crate) fn replay_command(&self, seed: u64) -> String {
+        let nodes: Vec<String> = self.nodes.iter().map(u64::to_string).collect();
+        let mut command = format!("TIMED_SIM_SEED={seed} cargo sim -- --nodes {}", nodes.join(","));
+        let few = |few: Few| match few {
+            Few::Exactly(count) => count.to_string(),
+            Few::F => "f".to_owned(),
+        };
+        let more = [
+            self.mutant.map(|mutant| format!(" --mutant {mutant:?}")),
+            self.crime.map(|crime| format!(" --crime {crime:?}")),
+            self.byzantine.map(|count| format!(" --byzantine {}", few(count))),
+            self.dead.map(|count| format!(" --dead {}", few(count))),
+            match self.worlds {
+                Worlds::Both => None,
+                Worlds::Machines => Some(" --machines".to_owned()),
+                Worlds::Engines => Some(" --engines".to_owned()),
+            },
+            self.is_beyond_f.then(|| " --beyond-f".to_owned()),
+        ];
+        command.extend(more.into_iter().flatten());
+        command
     }
 }
 
@@ -84,4 +172,11 @@ fn number(name: &str, text: &str) -> Result<u64, String> {
     text.replace('_', "")
         .parse()
         .map_err(|_| format!("{name}: {text} is not a number"))
+}
+
+fn few(name: &str, text: &str) -> Result<Few, String> {
+    match text {
+        "f" => Ok(Few::F),
+        _ => number(name, text).map(|count| Few::Exactly(count as usize)),
+    }
 }

@@ -110,12 +110,13 @@ impl Machine {
         let certificate = self.widened(certificate);
         self.persist_body(digest);
         self.effects
-            .push(Effect::Persist(Record::Decided(certificate.clone())));
+            .push(Effect::Persist(Box::new(Record::Decided(certificate.clone()))));
         self.current.decided = Some(certificate.clone());
         self.current.decided_at = Some(context.now.mono);
         self.current.deadline = None;
         let round = Round::new(certificate.round);
         self.mark(context.now.mono, Moment::Decided { round, digest });
+        let block = Box::new(block);
         self.effects.push(Effect::Decide { block, certificate });
     }
 

@@ -97,8 +97,8 @@ impl Bodies {
         self.known.get(&digest).map(|known| &known.block)
     }
 
-    pub(super) fn block(&self, digest: BlockHash) -> Option<Block> {
-        self.get(digest).map(|block| Block::clone(block))
+    pub(super) fn block(&self, digest: BlockHash) -> Option<Box<Block>> {
+        self.get(digest).map(|block| Box::new(Block::clone(block)))
     }
 
     /// The ledger found it valid on this tip; it need not be asked again at this height.

@@ -77,7 +77,7 @@ impl Machine {
         };
         let digest = message.digest;
         match body {
-            Some(Body::Valid(block)) if block.hash() == digest => self.current.bodies.insert(digest, block),
+            Some(Body::Valid(block)) if block.hash() == digest => self.current.bodies.insert(digest, *block),
             Some(Body::Invalid(block)) if block.hash() == digest => {
                 self.current.remember(Proposal {
                     message,
@@ -129,7 +129,7 @@ impl Machine {
             self.fetch(context, digest);
             return;
         };
-        match self.judge(context, round, justified, block) {
+        match self.judge(context, round, digest, justified, block) {
             Ok(()) => {
                 self.settle_proposal(round, Fate::Settled);
                 self.current.bodies.set_valid(digest);
@@ -150,6 +150,7 @@ impl Machine {
         &self,
         context: &mut Context<'_>,
         round: Round,
+        digest: BlockHash,
         justified: Justified,
         block: &Verified<Block>,
     ) -> Result<(), Fault> {
@@ -175,7 +176,7 @@ impl Machine {
                 if created != round {
                     return Err(Fault::Leader("its header names another round".to_owned()));
                 }
-                if current.bodies.is_valid(block.hash()) {
+                if current.bodies.is_valid(digest) {
                     return Ok(());
                 }
                 match context.app.validate_fresh(block, context.now.wall) {
@@ -194,7 +195,7 @@ impl Machine {
                         "its header names a later round than its lock".to_owned(),
                     ));
                 }
-                if current.bodies.is_valid(block.hash()) {
+                if current.bodies.is_valid(digest) {
                     return Ok(());
                 }
                 match context.app.validate_reproposal(block) {
@@ -291,7 +292,7 @@ impl Machine {
             return;
         };
         if block.hash() == digest {
-            self.on_fetched(context, block);
+            self.on_fetched(context, *block);
         }
     }
 

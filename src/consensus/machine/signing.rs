@@ -163,7 +163,7 @@ impl Machine {
         }
         self.persist_before(&message);
         self.effects
-            .push(Effect::Persist(Record::Signed(message.clone())));
+            .push(Effect::Persist(Box::new(Record::Signed(message.clone()))));
         self.broadcast(message.clone());
         self.start_resending(context.now.mono);
         self.on_current(context, None, message, None);
@@ -193,7 +193,7 @@ impl Machine {
 
     pub(super) fn persist_body(&mut self, digest: BlockHash) {
         if let Some(block) = self.current.bodies.take_unlogged(digest) {
-            self.effects.push(Effect::Persist(Record::Body(block)));
+            self.effects.push(Effect::Persist(Box::new(Record::Body(block))));
         }
     }
 
@@ -203,7 +203,7 @@ impl Machine {
         };
         self.persist_body(lock.digest);
         self.current.is_lock_logged = true;
-        self.effects.push(Effect::Persist(Record::Lock(lock)));
+        self.effects.push(Effect::Persist(Box::new(Record::Lock(lock))));
     }
 
     pub(super) fn broadcast(&mut self, message: ConsensusMessage) {

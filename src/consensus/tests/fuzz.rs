@@ -23,6 +23,18 @@ fn random_schedules_of_other_sizes() {
     schedules(1_000_000, 600, &[1, 2, 3, 5, 6, 7]);
 }
 
+/// Twins: two nodes run the honest program on one key. Progress after healing, no fork, and nobody but
+/// the twin is ever accused. `cargo sim -- --a20` runs them by the hundred thousand.
+#[test]
+fn a20_twins() {
+    for seed in 2_000_000..2_000_200 {
+        let twin = |world: &mut World, draws: &mut Draws| world.add_twin(draws.below(4) as usize);
+        if let Err(broken) = run(seed, &[4], World::new, twin) {
+            panic!("{broken}");
+        }
+    }
+}
+
 #[test]
 fn a22_one_seed_one_trace() {
     for seed in 0..40 {

@@ -1,14 +1,14 @@
 //! What must hold after every schedule, whatever it did: the oracle O1–O4 of docs/CONSENSUS.md §11.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use timecoin::{
     chain::{BlockHash, CommitCertificate, Height},
     consensus::{
-        CertificateContext, ConsensusMessage, EvidenceKind, Position, Record, SigningDomain, Step,
-        ValidatorSet, ViewChangeHeader, Vote,
+        CertificateContext, ConsensusMessage, EvidenceKind, Position, Record, Round, Signer, SigningDomain,
+        Step, ValidatorSet,
     },
-    crypto::Verified,
+    crypto::{Signature, Verified},
 };
 
 /// Watches one world.
@@ -16,9 +16,11 @@ use timecoin::{
 pub(super) struct Laws {
     decided: BTreeMap<Height, BlockHash>,
     by_node: BTreeMap<(usize, Height), BlockHash>,
-    signed: BTreeMap<(usize, Position), Vec<u8>>,
-    sent: BTreeMap<(usize, Height), Vec<ConsensusMessage>>,
+    signed: BTreeMap<(usize, Position), Signature>,
+    sent: BTreeMap<(usize, Height), Vec<Spoken>>,
     bodies: BTreeSet<(usize, BlockHash)>,
+    /// Certificates that were found to hold.
+    held: BTreeSet<(Height, u32, Vec<(Signer, Signature)>)>,
     pub(super) broken: Vec<String>,
 }
 
@@ -44,8 +46,15 @@ impl Laws {
                 "O2: node {node} at {height} went from {before:?} to {hash:?}"
             ));
         }
-        if let Err(error) = Verified::check(certificate.clone(), CertificateContext { domain, validators }) {
-            self.broken.push(format!("O4: node {node} at {height}: {error}"));
+        let key = (height, certificate.round, certificate.signatures.clone());
+        if first == hash && self.held.contains(&key) {
+            return;
+        }
+        match Verified::check(certificate.clone(), CertificateContext { domain, validators }) {
+            Ok(_) => {
+                self.held.insert(key);
+            }
+            Err(error) => self.broken.push(format!("O4: node {node} at {height}: {error}")),
         }
     }
 
@@ -63,46 +72,54 @@ impl Laws {
         }
     }
 
-    /// O3: an honest node sends `message`.
-    pub(super) fn on_sent(&mut self, node: usize, message: &ConsensusMessage, domain: &SigningDomain) {
+    /// O3: an honest node sends `message`. A signature is a function of key and bytes: another one
+    /// at the same place covers other bytes.
+    pub(super) fn on_sent(&mut self, node: usize, message: &ConsensusMessage) {
         let position = message.position();
-        let bytes = message.signing_bytes(domain);
-        if let Some(first) = self.signed.get(&(node, position)) {
-            if *first != bytes {
-                self.broken
-                    .push(format!("O3: node {node} signed twice at {position:?}"));
+        match self.signed.entry((node, position)) {
+            Entry::Occupied(first) => {
+                if first.get() != message.signature() {
+                    self.broken
+                        .push(format!("O3: node {node} signed twice at {position:?}"));
+                }
+                return;
             }
-            return;
-        }
-        self.signed.insert((node, position), bytes);
+            Entry::Vacant(place) => place.insert(*message.signature()),
+        };
+        let spoken = Spoken::from(message);
         let sent = self.sent.entry((node, position.height)).or_default();
         for other in sent.iter() {
-            if let (ConsensusMessage::Vote(vote), ConsensusMessage::ViewChange(change))
-            | (ConsensusMessage::ViewChange(change), ConsensusMessage::Vote(vote)) = (other, message)
-                && is_amnesia(vote, &change.header)
-            {
+            if is_amnesia(other, &spoken) || is_amnesia(&spoken, other) {
                 self.broken
                     .push(format!("O3: node {node} forgot its COMMIT at {position:?}"));
             }
-            if let (ConsensusMessage::Vote(one), ConsensusMessage::Vote(two)) = (other, message)
-                && one.round == two.round
-                && one.digest != two.digest
-            {
+            let is_vote = spoken.voted.is_some() && other.voted.is_some();
+            if is_vote && other.round == spoken.round && other.voted != spoken.voted {
                 self.broken.push(format!(
                     "O3: node {node} voted for two blocks in the round of {position:?}"
                 ));
             }
-            if position.round < other.round() && !matches!(message, ConsensusMessage::ViewChange(_)) {
+            if spoken.round < other.round && spoken.step != Step::ViewChange {
                 self.broken
                     .push(format!("O3: node {node} went back to {position:?}"));
             }
         }
-        sent.push(message.clone());
+        sent.push(spoken);
     }
 
     /// `node` has the body of `digest` on disk.
     pub(super) fn on_body(&mut self, node: usize, digest: BlockHash) {
         self.bodies.insert((node, digest));
+    }
+
+    /// Whether `node` has it there.
+    pub(super) fn has_body(&self, node: usize, digest: BlockHash) -> bool {
+        self.bodies.contains(&(node, digest))
+    }
+
+    /// `node` crashed: what of its bodies is on disk, the next start says.
+    pub(super) fn on_crash(&mut self, node: usize) {
+        self.bodies.retain(|(one, _)| *one != node);
     }
 
     /// §8: what has to be on `disk` before `message` may leave.
@@ -119,7 +136,7 @@ impl Laws {
                     matches!(record, Record::Lock(lock)
                         if (lock.height, lock.round, lock.digest) == (vote.height, vote.round, vote.digest))
                 };
-                has_body(vote.digest) && disk.iter().any(is_lock)
+                has_body(vote.digest) && disk.iter().rev().any(is_lock)
             }
             ConsensusMessage::Vote(vote) => has_body(vote.digest),
             ConsensusMessage::ViewChange(_) => true,
@@ -145,12 +162,37 @@ impl Laws {
     }
 }
 
-/// E5, judged apart from the code that is judged by it.
-fn is_amnesia(commit: &Vote, view_change: &ViewChangeHeader) -> bool {
-    commit.step == Step::Commit
-        && view_change.round > commit.round
-        && match view_change.prepared {
-            Some((round, _)) => round < commit.round,
-            None => true,
+/// What of a message the laws look at.
+#[derive(Debug, Clone, Copy)]
+struct Spoken {
+    step: Step,
+    round: Round,
+    /// Of a PREPARE or COMMIT.
+    voted: Option<BlockHash>,
+    /// Of a VIEW-CHANGE.
+    locked: Option<Round>,
+}
+
+impl From<&ConsensusMessage> for Spoken {
+    fn from(message: &ConsensusMessage) -> Self {
+        let (voted, locked) = match message {
+            ConsensusMessage::PrePrepare(_) => (None, None),
+            ConsensusMessage::Vote(vote) => (Some(vote.digest), None),
+            ConsensusMessage::ViewChange(change) => (None, change.header.prepared.map(|(round, _)| round)),
+        };
+        Self {
+            step: message.step(),
+            round: message.round(),
+            voted,
+            locked,
         }
+    }
+}
+
+/// E5, judged apart from the code that is judged by it.
+fn is_amnesia(commit: &Spoken, view_change: &Spoken) -> bool {
+    commit.step == Step::Commit
+        && view_change.step == Step::ViewChange
+        && view_change.round > commit.round
+        && view_change.locked.is_none_or(|locked| locked < commit.round)
 }

@@ -349,7 +349,7 @@ fn a_bad_proposal_changes_view_at_once() {
             }
             _ => {
                 let message = world.check(message);
-                let body = Some(Body::Invalid(block));
+                let body = Some(Body::Invalid(Box::new(block)));
                 world.step(
                     me,
                     Event::Message {

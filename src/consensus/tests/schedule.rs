@@ -50,6 +50,12 @@ pub(super) struct Faults {
     pub(super) signs_slowly: bool,
     pub(super) forwards: bool,
     pub(super) clocks_differ: bool,
+    /// A crash loses what was not synced, or part of it.
+    pub(super) loses_unsynced: bool,
+    /// Nodes are busy with a proposed block for a while.
+    pub(super) validates_slowly: bool,
+    /// One more node than validators: they take turns at sitting out, so many heights each.
+    pub(super) set_lasts: Option<u64>,
     /// From here on the network is good, and everybody is up.
     pub(super) heals_at_ms: u64,
 }
@@ -67,6 +73,9 @@ impl Faults {
             signs_slowly: draws.chance(25),
             forwards: draws.chance(30),
             clocks_differ: draws.chance(20),
+            loses_unsynced: draws.chance(50),
+            validates_slowly: draws.chance(20),
+            set_lasts: draws.chance(20).then(|| 1 + draws.below(2)),
             heals_at_ms: 500 + draws.below(4_000),
         }
     }
@@ -89,9 +98,40 @@ pub(super) fn run(
     make: impl FnOnce(usize) -> World,
     prepare: impl FnOnce(&mut World, &mut Draws),
 ) -> Result<World, String> {
+    let (mut world, faults) = play(seed, sizes, make, prepare);
+    let honest = world.nodes.iter().filter(|node| !node.is_byzantine);
+    let highest = honest.map(|node| node.chain.len() as u64).max();
+    let goal = highest.unwrap_or(0) + HEIGHTS_AFTER_HEALING;
+    let is_live = world.run_to_height(goal, HEALED_WITHIN_MS);
+    if !world.laws.broken.is_empty() {
+        return Err(format!("seed {seed} {faults:?}: {:#?}", world.laws.broken));
+    }
+    if !is_live {
+        let heights: Vec<usize> = world.nodes.iter().map(|node| node.chain.len()).collect();
+        return Err(format!(
+            "seed {seed} {faults:?}: hangs at {heights:?}, goal {goal}"
+        ));
+    }
+    Ok(world)
+}
+
+/// Everything that goes wrong in one schedule, up to the moment after healing.
+pub(super) fn play(
+    seed: u64,
+    sizes: &[u64],
+    make: impl FnOnce(usize) -> World,
+    prepare: impl FnOnce(&mut World, &mut Draws),
+) -> (World, Faults) {
     let mut draws = Draws::new(seed);
     let faults = Faults::draw(&mut draws, sizes);
-    let mut world = make(faults.n);
+    let mut world = match faults.set_lasts {
+        Some(every) => {
+            let mut world = make(faults.n + 1);
+            world.rotate(every);
+            world
+        }
+        None => make(faults.n),
+    };
     prepare(&mut world, &mut draws);
     world.work_below = HEIGHTS_WITH_FAULTS;
     world.forwards = faults.forwards;
@@ -99,6 +139,10 @@ pub(super) fn run(
     if faults.signs_slowly {
         world.sign_delay_us = Some(|draw| draw.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 46);
     }
+    if faults.validates_slowly {
+        world.validation_us = Some(|draw| draw.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 45);
+    }
+    world.loses_unsynced = faults.loses_unsynced;
     if faults.clocks_differ {
         for node in &mut world.nodes {
             node.clock_offset_ms = draws.below(12_000);
@@ -112,7 +156,7 @@ pub(super) fn run(
         Box::new(move |envelope| deliver(&network, &mut for_network.borrow_mut(), heals_at, envelope));
     world.start();
     for _ in 0..faults.crashes {
-        let node = draws.below(faults.n as u64) as usize;
+        let node = draws.below(world.nodes.len() as u64) as usize;
         if draws.chance(60) {
             // At a persist or a send: where it hurts.
             let at = millis(draws.below(faults.heals_at_ms));
@@ -127,42 +171,21 @@ pub(super) fn run(
     for node in &mut world.nodes {
         node.crash_after = None;
     }
+    world.validation_us = None;
     world.work_below = u64::MAX;
-    for node in 0..faults.n {
+    for node in 0..world.nodes.len() {
         world.tell_work(node);
     }
     world.run_ms(100);
-    let goal = world
-        .nodes
-        .iter()
-        .map(|node| node.chain.len() as u64)
-        .max()
-        .unwrap_or(0)
-        + HEIGHTS_AFTER_HEALING;
-    let is_live = world.run_to_height(goal, HEALED_WITHIN_MS);
-    if !world.laws.broken.is_empty() {
-        return Err(format!("seed {seed} {faults:?}: {:#?}", world.laws.broken));
-    }
-    if !is_live {
-        let heights: Vec<usize> = world.nodes.iter().map(|node| node.chain.len()).collect();
-        return Err(format!(
-            "seed {seed} {faults:?}: hangs at {heights:?}, goal {goal}"
-        ));
-    }
-    Ok(world)
+    (world, faults)
 }
 
 fn deliver(faults: &Faults, draws: &mut Draws, heals_at: u64, envelope: &Envelope<'_>) -> Vec<u64> {
     if envelope.at >= heals_at {
         return vec![1_000];
     }
-    if let Some(every) = faults.partition_every_ms {
-        let cut = Draws::new(envelope.at / millis(every)).next();
-        let side = |node: usize| (cut >> node) & 1;
-        let is_cut = side(envelope.from) != side(envelope.to);
-        if is_cut && !(faults.one_way && side(envelope.from) == 0) {
-            return Vec::new();
-        }
+    if is_cut(faults, envelope.at, envelope.from, envelope.to) {
+        return Vec::new();
     }
     if draws.chance(faults.loss_percent) {
         return Vec::new();
@@ -172,4 +195,14 @@ fn deliver(faults: &Faults, draws: &mut Draws, heals_at: u64, envelope: &Envelop
         arrivals.push(500 + draws.below(2 * faults.delay_max_us));
     }
     arrivals
+}
+
+/// Whether the partition of this moment cuts the way between two nodes.
+pub(super) fn is_cut(faults: &Faults, at: u64, from: usize, to: usize) -> bool {
+    let Some(every) = faults.partition_every_ms else {
+        return false;
+    };
+    let cut = Draws::new(at / millis(every)).next();
+    let side = |node: usize| (cut >> (node % 64)) & 1;
+    side(from) != side(to) && !(faults.one_way && side(from) == 0)
 }

@@ -2,9 +2,11 @@
 
 use timecoin::{
     chain::{BLOCK_VERSION, Block, BlockHash, BlockHeader, CommitCertificate, Height, TimestampMs},
-    consensus::{Application, Round, ValidatorSet, Verdict},
+    consensus::{Application, Round, Verdict},
     crypto::{Hash256, HashWriter, PublicKey, Verified},
 };
+
+use super::set_plan::SetPlan;
 
 /// How far ahead of the clock a fresh block may be.
 pub(super) const DRIFT_MS: u64 = 10_000;
@@ -22,7 +24,7 @@ pub(super) fn verified(block: Block) -> Verified<Block> {
 #[derive(Debug, Clone)]
 pub(super) struct ToyLedger {
     pub(super) me: PublicKey,
-    pub(super) validators: ValidatorSet,
+    pub(super) plan: SetPlan,
     /// Genesis hash first, then one per height.
     pub(super) blocks: Vec<(BlockHash, TimestampMs)>,
     /// Distinguishes blocks that would otherwise be equal.
@@ -34,11 +36,11 @@ pub(super) struct ToyLedger {
 }
 
 impl ToyLedger {
-    pub(super) fn new(me: PublicKey, validators: ValidatorSet, genesis: Hash256) -> Self {
+    pub(super) fn new(me: PublicKey, plan: SetPlan, genesis: Hash256) -> Self {
         let blocks = vec![(BlockHash::from_hash(genesis), TimestampMs::new(1_000))];
         Self {
             me,
-            validators,
+            plan,
             blocks,
             salt: 0,
             verdict: None,
@@ -81,8 +83,8 @@ impl ToyLedger {
             created_round: round.get(),
             tx_root: Hash256::ZERO,
             utxo_commitment: HashWriter::new("toy").u64(salt).finish(),
-            vset_hash: self.validators.hash(),
-            next_vset_hash: self.validators.hash(),
+            vset_hash: self.plan.at(height.next()).0.hash(),
+            next_vset_hash: self.plan.at(height.next().next()).0.hash(),
             prev_commit_hash: prev_commit
                 .as_ref()
                 .map_or(Hash256::ZERO, CommitCertificate::hash),
@@ -103,6 +105,9 @@ impl ToyLedger {
         }
         if block.header.timestamp_ms <= timestamp {
             return Some("not later than its parent");
+        }
+        if block.header.next_vset_hash != self.plan.at(height.next().next()).0.hash() {
+            return Some("names another next set");
         }
         let commit_hash = block
             .prev_commit

@@ -3,16 +3,13 @@
 
 use timecoin::{
     chain::{CommitCertificate, Height},
-    consensus::{ConsensusMessage, Quorum, Step, Vote},
+    consensus::{ConsensusMessage, Step, Vote},
 };
 
-use crate::world::{Item, World};
+use super::{Mind, Stage};
 
-use super::Mind;
-
-pub(super) fn forge(mind: &mut Mind, world: &mut World) {
-    let n = world.nodes.len();
-    let quorum = Quorum::of(n).votes();
+pub(super) fn forge(mind: &mut Mind, stage: &mut dyn Stage) {
+    let quorum = stage.quorum().votes();
     let Some(((height, round, digest), heard)) =
         mind.prepares.last_key_value().map(|(slot, by)| (*slot, by.len()))
     else {
@@ -28,7 +25,7 @@ pub(super) fn forge(mind: &mut Mind, world: &mut World) {
         .cloned()
         .unwrap_or_default();
     for own in &mind.nodes {
-        let vote = world.vote(*own, Step::Commit, height, round, digest);
+        let vote = stage.vote(*own, Step::Commit, height, round, digest);
         signatures.insert(vote.signer, vote.signature);
     }
     while signatures.len() >= quorum {
@@ -41,25 +38,18 @@ pub(super) fn forge(mind: &mut Mind, world: &mut World) {
             block_hash: digest,
             signatures: signatures.into_iter().collect(),
         };
-        for to in mind.some(world) {
-            world.push(
-                1_000,
-                Item::Decided {
-                    to,
-                    certificate: certificate.clone(),
-                    block: block.clone(),
-                },
-            );
+        for to in mind.some(stage) {
+            stage.show_decision(node, to, certificate.clone(), block.clone());
         }
     }
     for step in [Step::Prepare, Step::Commit] {
-        let vote = world.vote(node, step, height, round, digest);
-        for to in mind.some(world) {
+        let vote = stage.vote(node, step, height, round, digest);
+        for to in mind.some(stage) {
             let stranger = Vote {
-                signer: n as u16,
+                signer: stage.quorum().n() as u16,
                 ..vote
             };
-            world.say(node, to, ConsensusMessage::Vote(stranger), None);
+            stage.say(node, to, ConsensusMessage::Vote(stranger), None);
         }
     }
 }

@@ -1,42 +1,40 @@
 //! Crime: VIEW-CHANGEs that name a lock too low or none, different ones for different ears; and,
 //! as leader, justifications picked by hand.
 
-use timecoin::consensus::{ConsensusMessage, PreparedCert, Quorum, ViewChange};
+use timecoin::consensus::{ConsensusMessage, PreparedCert, ViewChange};
 
-use crate::world::World;
-
-use super::Mind;
+use super::{Mind, Stage};
 
 /// Says a VIEW-CHANGE into `round` in `node`'s name, with any lock that it can prove, or none.
-pub(super) fn change_view(mind: &mut Mind, world: &mut World, node: usize, height: u64, round: u32) {
-    let once = lie(mind, world, node, height, round);
+pub(super) fn change_view(mind: &mut Mind, stage: &mut dyn Stage, node: usize, height: u64, round: u32) {
+    let once = lie(mind, stage, node, height, round);
     let is_two_faced = mind.draws.chance(30);
-    for to in mind.some(world) {
+    for to in mind.some(stage) {
         let change = if is_two_faced {
-            lie(mind, world, node, height, round)
+            lie(mind, stage, node, height, round)
         } else {
             once.clone()
         };
-        world.say(node, to, ConsensusMessage::ViewChange(change), None);
+        stage.say(node, to, ConsensusMessage::ViewChange(change), None);
     }
 }
 
-fn lie(mind: &mut Mind, world: &World, node: usize, height: u64, round: u32) -> ViewChange {
-    let locks = mind.locks(world, height, round);
+fn lie(mind: &mut Mind, stage: &dyn Stage, node: usize, height: u64, round: u32) -> ViewChange {
+    let locks = mind.locks(stage, height, round);
     let drawn = mind.draws.below(locks.len() as u64 + 1) as usize;
-    world.view_change(node, height, round, locks.get(drawn).cloned())
+    stage.view_change(node, height, round, locks.get(drawn).cloned())
 }
 
 /// Leads `round` if it is ours: from any quorum of VIEW-CHANGEs, the block they allow, or another.
-pub(super) fn lead(mind: &mut Mind, world: &mut World, height: u64, round: u32) {
-    let leader = world.leader(height, round);
+pub(super) fn lead(mind: &mut Mind, stage: &mut dyn Stage, height: u64, round: u32) {
+    let leader = stage.leader(height, round);
     if round == 0 || !mind.nodes.contains(&leader) || mind.led.contains(&(height, round)) {
         return;
     }
     let proposals = 1 + mind.draws.below(2);
     let mut has_led = false;
     for _ in 0..proposals {
-        let Some((headers, lock)) = pick(mind, world, leader, height, round) else {
+        let Some((headers, lock)) = pick(mind, stage, leader, height, round) else {
             return;
         };
         let is_lawless = mind.draws.chance(15);
@@ -47,15 +45,15 @@ pub(super) fn lead(mind: &mut Mind, world: &mut World, height: u64, round: u32) 
         let (block, certificate) = match (lock, locked) {
             (Some(lock), Some(block)) if !is_lawless => (block, Some(lock)),
             (Some(_), None) if !is_lawless => return,
-            _ => match mind.fresh(world, height, round) {
+            _ => match mind.fresh(stage, height, round) {
                 Some(block) => (block, None),
                 None => return,
             },
         };
-        let proposal = world.pre_prepare(leader, height, round, block.hash(), headers, certificate);
-        let ears = mind.some(world);
+        let proposal = stage.pre_prepare(leader, (height, round, block.hash()), headers, certificate);
+        let ears = mind.some(stage);
         has_led |= !ears.is_empty();
-        mind.say_proposal(world, leader, &ears, proposal, &block);
+        mind.say_proposal(stage, leader, &ears, proposal, &block);
     }
     if has_led {
         mind.led.insert((height, round));
@@ -65,13 +63,13 @@ pub(super) fn lead(mind: &mut Mind, world: &mut World, height: u64, round: u32) 
 type Justification = (Vec<timecoin::consensus::ViewChangeHeader>, Option<PreparedCert>);
 
 /// A quorum of VIEW-CHANGEs into `round`, our own lies among them, and the highest lock in it.
-fn pick(mind: &mut Mind, world: &World, leader: usize, height: u64, round: u32) -> Option<Justification> {
+fn pick(mind: &mut Mind, stage: &dyn Stage, leader: usize, height: u64, round: u32) -> Option<Justification> {
     let mut known = mind.changes.get(&(height, round))?.clone();
     for node in mind.nodes.clone() {
-        let change = lie(mind, world, node, height, round);
+        let change = lie(mind, stage, node, height, round);
         known.insert(change.header.signer, change);
     }
-    let quorum = Quorum::of(world.nodes.len()).votes();
+    let quorum = stage.quorum().votes();
     let mut chosen: Vec<ViewChange> = known.into_values().collect();
     while chosen.len() > quorum {
         let out = mind.draws.below(chosen.len() as u64) as usize;
@@ -86,7 +84,7 @@ fn pick(mind: &mut Mind, world: &World, leader: usize, height: u64, round: u32) 
         .filter_map(|change| change.header.prepared)
         .map(|(round, _)| round)
         .max();
-    let locks = mind.locks(world, height, round);
+    let locks = mind.locks(stage, height, round);
     let lock = highest.and_then(|highest| {
         let named = chosen
             .iter()

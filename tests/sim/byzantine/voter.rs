@@ -5,13 +5,11 @@ use timecoin::{
     consensus::{ConsensusMessage, Step},
 };
 
-use crate::world::World;
-
-use super::Mind;
+use super::{Mind, Stage};
 
 pub(super) fn vote(
     mind: &mut Mind,
-    world: &mut World,
+    stage: &mut dyn Stage,
     node: usize,
     height: u64,
     round: u32,
@@ -21,9 +19,9 @@ pub(super) fn vote(
         if !mind.draws.chance(percent) {
             continue;
         }
-        let vote = ConsensusMessage::Vote(world.vote(node, step, height, round, digest));
-        for to in mind.some(world) {
-            world.say(node, to, vote.clone(), None);
+        let vote = ConsensusMessage::Vote(stage.vote(node, step, height, round, digest));
+        for to in mind.some(stage) {
+            stage.say(node, to, vote.clone(), None);
         }
     }
 }

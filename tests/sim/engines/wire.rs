@@ -1,0 +1,225 @@
+//! The virtual network: packets, what is checked when they arrive, and answers to questions.
+
+use std::rc::Rc;
+
+use timecoin::{
+    chain::{Block, Height, SharedTransaction, check_block_limits, check_body},
+    consensus::{Body, ConsensusMessage, MessageContext, Step},
+    crypto::Verified,
+    engine::{Arrival, Event, Source},
+    sync::{Failure, Request},
+};
+
+use crate::world::Sight;
+
+use super::{Engines, Item, Packet, verified_block};
+
+impl Engines {
+    pub(super) fn to_all(&mut self, node: usize, except: Option<usize>, packet: &Packet) {
+        for to in 0..self.nodes.len() {
+            if to != node && Some(to) != except {
+                self.post(node, to, packet);
+            }
+        }
+    }
+
+    pub(super) fn post(&mut self, from: usize, to: usize, packet: &Packet) {
+        for after in (self.link)(self.now, from, to) {
+            let packet = packet.clone();
+            self.push(after, Item::Deliver { from, to, packet });
+        }
+    }
+
+    pub(super) fn deliver(&mut self, from: usize, to: usize, packet: Packet) {
+        if self.nodes[to].is_byzantine {
+            if let Packet::Consensus(message, block) = packet {
+                self.with_mind(|mind, world| mind.hear(world, to, &message, block.as_deref()));
+            }
+            return;
+        }
+        if self.nodes[to].engine.is_none() {
+            return;
+        }
+        if let Packet::Consensus(message, _) = &packet {
+            self.show(to, &Sight::Arrives(Some(from), message));
+        }
+        let peer = self.nodes[from].key.public_key();
+        match packet {
+            Packet::Consensus(message, block) => self.deliver_message(from, to, &message, block),
+            Packet::Decided(decision) => {
+                let block = verified_block(decision.1.clone(), &self.chain_id);
+                let certificate = decision.0.clone();
+                let is_his = block
+                    .as_ref()
+                    .is_some_and(|block| block.hash() == certificate.block_hash);
+                let event = Event::Decided {
+                    from: peer,
+                    certificate,
+                    block: block.filter(|_| is_his),
+                };
+                self.step(to, event);
+            }
+            Packet::GetBody(digest) => {
+                let one = &self.nodes[to];
+                let stored = || {
+                    one.disk
+                        .stored_of(digest)
+                        .map(|stored| Rc::new(stored.block.clone()))
+                };
+                if let Some(block) = one.proposals.get(&digest).cloned().or_else(stored) {
+                    self.post(to, from, &Packet::Body(block));
+                }
+            }
+            Packet::Body(block) => {
+                if let Some(block) = verified_block((*block).clone(), &self.chain_id) {
+                    self.step(to, Event::Fetched(block));
+                }
+            }
+            Packet::GetBlocks(request) => self.answer_blocks(to, from, &request),
+            Packet::Blocks(start, blocks, certificate) => {
+                if self.nodes[to].asked.remove(&start).is_none() {
+                    return;
+                }
+                let chain_id = self.chain_id;
+                let blocks = blocks
+                    .iter()
+                    .filter_map(|block| verified_block(block.clone(), &chain_id));
+                let event = Event::Blocks {
+                    peer,
+                    blocks: blocks.collect(),
+                    certificate,
+                };
+                self.step(to, event);
+            }
+            Packet::GetStatus => {
+                let disk = &self.nodes[to].disk;
+                self.post(to, from, &Packet::Status(disk.tip(), disk.certificate()));
+            }
+            Packet::Status(height, certificate) => {
+                let event = Event::Status {
+                    peer,
+                    height,
+                    certificate,
+                };
+                self.step(to, event);
+            }
+            Packet::Transactions(transactions) => {
+                let arrivals = transactions
+                    .iter()
+                    .filter_map(|one| self.arrival(one, Source::Peer(peer)));
+                let event = Event::Transactions(arrivals.collect());
+                self.step(to, event);
+            }
+        }
+    }
+
+    pub(super) fn arrival(&self, transaction: &SharedTransaction, source: Source) -> Option<Arrival> {
+        let transaction = Verified::check(transaction.clone(), &self.chain_id).ok()?;
+        Some(Arrival { transaction, source })
+    }
+
+    /// As the verifier of `timed` does: a window of heights, signatures, the body.
+    fn deliver_message(
+        &mut self,
+        from: usize,
+        to: usize,
+        message: &ConsensusMessage,
+        block: Option<Rc<Block>>,
+    ) {
+        let peer = self.nodes[from].key.public_key();
+        let Some(engine) = &self.nodes[to].engine else {
+            return;
+        };
+        let (tip, height) = (engine.tip(), message.height());
+        let next = tip.next();
+        let set = if height == next || height == next.next() {
+            engine.validators()
+        } else if height == tip && message.step() == Step::Commit {
+            engine.validators_of_tip()
+        } else {
+            return self.step(to, Event::OffHeight { from: peer, height });
+        };
+        let domain = timecoin::consensus::SigningDomain {
+            chain_id: self.chain_id,
+            vset_hash: set.hash(),
+        };
+        let context = MessageContext {
+            domain: &domain,
+            validators: set,
+        };
+        let Ok(message) = Verified::check(message.clone(), context) else {
+            return;
+        };
+        let body = match (&*message, block) {
+            (ConsensusMessage::PrePrepare(proposal), Some(block)) => {
+                Some(self.body(proposal.digest == block.hash(), (*block).clone()))
+            }
+            _ => None,
+        };
+        let event = Event::Consensus {
+            from: peer,
+            message,
+            body,
+        };
+        self.step(to, event);
+    }
+
+    fn body(&self, is_the_digest: bool, block: Block) -> Body {
+        if !is_the_digest || check_body(&block).is_err() {
+            return Body::Mismatch;
+        }
+        if check_block_limits(&block, &self.genesis.params).is_err() {
+            return Body::Invalid(Box::new(block));
+        }
+        match verified_block(block.clone(), &self.chain_id) {
+            Some(block) => Body::Valid(Box::new(block)),
+            None => Body::Invalid(Box::new(block)),
+        }
+    }
+
+    fn answer_blocks(&mut self, node: usize, to: usize, request: &Request) {
+        let disk = &self.nodes[node].disk;
+        let mut blocks = Vec::new();
+        let mut certificate = None;
+        let mut height = request.start;
+        while let Some(stored) = disk
+            .stored(height)
+            .filter(|_| (blocks.len() as u64) < request.count)
+        {
+            blocks.push(stored.block.clone());
+            certificate = Some(stored.certificate.clone());
+            height = height.next();
+        }
+        self.post(
+            node,
+            to,
+            &Packet::Blocks(request.start, Rc::new(blocks), certificate),
+        );
+    }
+
+    pub(super) fn give_up(&mut self, node: usize, life: u32, request: &Request) {
+        let one = &mut self.nodes[node];
+        let is_open = one.life == life && one.asked.get(&request.start) == Some(request);
+        if is_open && one.engine.is_some() {
+            one.asked.remove(&request.start);
+            let event = Event::BlocksFailed {
+                peer: request.peer,
+                start: request.start,
+                failure: Failure::Broken,
+            };
+            self.step(node, event);
+        }
+    }
+
+    pub(super) fn submit(&mut self, node: usize, transaction: SharedTransaction) {
+        if let Some(arrival) = self.arrival(&transaction, Source::Local(0)) {
+            self.step(node, Event::Transactions(vec![arrival]));
+        }
+    }
+
+    /// The heights that honest nodes stand at.
+    pub(super) fn tips(&self) -> Vec<Height> {
+        let honest = self.nodes.iter().filter(|node| !node.is_byzantine);
+        honest.map(|node| node.disk.tip()).collect()
+    }
+}
