@@ -381,7 +381,10 @@ fn a_mismatched_body_blames_nobody() {
     let block = world.block(me, 0, 1);
     let proposal =
         ConsensusMessage::PrePrepare(world.pre_prepare(leader, 1, 0, block.hash(), Vec::new(), None));
-    for body in [Body::Mismatch, Body::Valid(verified(world.block(me, 0, 2)))] {
+    for body in [
+        Body::Mismatch,
+        Body::Valid(Box::new(verified(world.block(me, 0, 2)))),
+    ] {
         let message = world.check(proposal.clone());
         world.step(
             me,

@@ -8,7 +8,7 @@ use std::{
 use timecoin::{
     chain::{
         Block, BlockContext, BlockHash, ChainState, Coin, CommitCertificate, Connected, Genesis, Height,
-        OutPoint, Params, UtxoDelta, UtxoView, ViewError, connect,
+        OutPoint, Rules, UtxoDelta, UtxoView, ViewError, connect,
     },
     consensus::Record,
     crypto::{Hash256, Verified},
@@ -179,7 +179,7 @@ impl Disk {
     }
 
     /// The database takes what the log knows as final above it.
-    pub(super) fn recover(&mut self, params: &Params) {
+    pub(super) fn recover(&mut self, rules: &Rules) {
         self.synced = self.log.len();
         let mut bodies = BTreeMap::new();
         let mut decided = Vec::new();
@@ -202,7 +202,7 @@ impl Disk {
                 .and_then(checked_before)
                 .expect("the body of a decided block is in the log");
             let connected =
-                connect(&block, self.state(), &*self.coins, params).expect("a final block connects");
+                connect(&block, self.state(), &*self.coins, rules).expect("a final block connects");
             self.commit(block.into_inner(), certificate, connected);
         }
     }

@@ -21,9 +21,12 @@ use std::{
 use timecoin::{
     chain::{
         Address, Amount, Block, BlockHash, CommitCertificate, Genesis, GenesisMasternode, GenesisOutput,
-        Height, Network as ChainNetwork, Params, SharedTransaction, Tier, TimestampMs, TxId,
+        Height, Network as ChainNetwork, Params, Rules, SharedTransaction, Tier, TimestampMs, TxId,
     },
-    consensus::{ConsensusMessage, Mono, Now, Recovered, SigningDomain, Timer, Tip, ValidatorSet},
+    consensus::{
+        ConsensusMessage, Evidence, Mono, Now, Recovered, SigningDomain, Timer, Tip, ValidatorSet,
+        judge_evidence,
+    },
     crypto::{Hash256, HashWriter, NodeId, SecretKey, Signature, Verified},
     engine::{Engine, EngineConfig, Event, Ledger, Start},
     mempool::PoolLimits,
@@ -62,6 +65,7 @@ enum Packet {
     GetStatus,
     Status(Height, Option<CommitCertificate>),
     Transactions(Rc<Vec<SharedTransaction>>),
+    Evidence(Rc<Evidence>),
 }
 
 enum Item {
@@ -129,7 +133,7 @@ struct Node {
     /// Transactions of the pool and proposals seen: what it serves besides its chain.
     pooled: BTreeMap<TxId, SharedTransaction>,
     proposals: BTreeMap<BlockHash, Rc<Block>>,
-    asked: BTreeMap<Height, Request>,
+    asked: BTreeMap<(NodeId, Height), Request>,
     is_byzantine: bool,
     crash_after: Option<u64>,
     clock_offset_ms: u64,
@@ -157,14 +161,17 @@ pub(crate) struct Engines {
 
 impl Engines {
     /// `n` masternodes and `coins` coins, coin i spendable by [`owner`] i.
-    fn new(n: usize, coins: u64, make: &dyn Fn(&[u8; 32]) -> SecretKey) -> Self {
+    fn new(n: usize, coins: u64, period_ms: u64, make: &dyn Fn(&[u8; 32]) -> SecretKey) -> Self {
         let mut keys: Vec<SecretKey> = (0..n).map(|index| make(&seed("node", index as u64))).collect();
         keys.sort_by_key(SecretKey::public_key);
         let address = |key: &SecretKey| Address::of(&key.public_key());
         let genesis = Genesis {
             network: ChainNetwork::Devnet,
             timestamp_ms: TimestampMs::new(EPOCH_MS - 1_000),
-            params: Params::default_for(ChainNetwork::Devnet),
+            params: Params {
+                reward_period_ms: period_ms,
+                ..Params::default_for(ChainNetwork::Devnet)
+            },
             masternodes: (0..n)
                 .map(|index| GenesisMasternode {
                     name: format!("node{index}"),
@@ -219,6 +226,10 @@ impl Engines {
         world
     }
 
+    fn rules(&self) -> Rules {
+        Rules::of(&self.genesis, judge_evidence)
+    }
+
     /// Takes down who decides the height above `tip`, from the state of `node`.
     fn note_set(&mut self, tip: Height, node: usize) {
         let set = ValidatorSet::new(self.nodes[node].disk.state_at(tip).validators());
@@ -263,13 +274,13 @@ impl Engines {
 
     /// Starts a node from its disk, as `timed` does: the log's decisions first, then the engine.
     fn boot(&mut self, node: usize) {
-        let (chain_id, params) = (self.chain_id, self.genesis.params);
+        let (chain_id, params, rules) = (self.chain_id, self.genesis.params, self.rules());
         let one = &mut self.nodes[node];
         one.life += 1;
         one.timers.clear();
         one.asked.clear();
         one.crash_after = None;
-        one.disk.recover(&params);
+        one.disk.recover(&rules);
         for body in one.disk.bodies() {
             self.laws.on_body(node, body);
         }
@@ -300,6 +311,7 @@ impl Engines {
             params,
             me: Some(me),
             holds: BTreeSet::new(),
+            certified: tip.height,
             listen_ms: if recovered.last_signed().is_some() {
                 LISTEN_MS
             } else {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use timecoin::{
-    consensus::{self, Record},
+    consensus::{self, EvidenceKind, Record},
     engine::{Effect, Event, Happening},
 };
 
@@ -160,7 +160,9 @@ impl Engines {
             }
             Effect::RequestBlocks(request) => {
                 if let Some(to) = self.index_of(&request.peer) {
-                    self.nodes[node].asked.insert(request.start, request);
+                    self.nodes[node]
+                        .asked
+                        .insert((request.peer, request.start), request);
                     self.post(node, to, &Packet::GetBlocks(request));
                     self.push(ANSWER_US, Item::Unanswered { node, life, request });
                 }
@@ -192,6 +194,10 @@ impl Engines {
                 let offender = self.index_of(&evidence.offender);
                 let is_honest = offender.is_some_and(|offender| !self.nodes[offender].is_byzantine);
                 self.laws.on_evidence(offender, is_honest, evidence.kind);
+                // A bad proposal convinces only those who saw it.
+                if evidence.kind != EvidenceKind::BadProposal {
+                    self.to_all(node, None, &Packet::Evidence(Rc::new(evidence)));
+                }
             }
             Effect::SafetyViolation { height, ours, theirs } => self.laws.broken.push(format!(
                 "O1: node {node} was shown two certificates of height {height}: {:?} and {:?}",

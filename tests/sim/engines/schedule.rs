@@ -32,7 +32,9 @@ pub(crate) fn run(
 ) -> Result<Engines, String> {
     let mut draws = Draws::new(seed ^ 0x5EED_0F_E1);
     let faults = Faults::draw(&mut draws, sizes);
-    let mut world = Engines::new(faults.n, COINS, make);
+    // Sets change where periods end: who is jailed leaves there.
+    let period_ms = draws.pick(&[800, 3_000, 30_000]);
+    let mut world = Engines::new(faults.n, COINS, period_ms, make);
     world.drawn = draws.next();
     world.watcher = watcher;
     let f = timecoin::consensus::Quorum::of(faults.n).f();

@@ -78,7 +78,7 @@ impl Stage for Engines {
             evidence: Vec::new(),
             transactions: Vec::new(),
         };
-        let assembled = assemble(draft, disk.state(), &*disk.coins(), &self.genesis.params);
+        let assembled = assemble(draft, disk.state(), &*disk.coins(), &self.rules());
         assembled
             .expect("a block without transactions is valid")
             .block

@@ -77,9 +77,10 @@ impl Engines {
             }
             Packet::GetBlocks(request) => self.answer_blocks(to, from, &request),
             Packet::Blocks(start, blocks, certificate) => {
-                if self.nodes[to].asked.remove(&start).is_none() {
+                if self.nodes[to].asked.remove(&(peer, start)).is_none() {
                     return;
                 }
+                self.step(to, Event::BlocksReceived { peer, start });
                 let chain_id = self.chain_id;
                 let blocks = blocks
                     .iter()
@@ -102,6 +103,15 @@ impl Engines {
                     certificate,
                 };
                 self.step(to, event);
+            }
+            Packet::Evidence(evidence) => {
+                let set = self.sets.get(&evidence.height);
+                let holds = set.is_some_and(|(validators, domain)| {
+                    evidence.verify(MessageContext { domain, validators }).is_ok()
+                });
+                if holds {
+                    self.step(to, Event::Evidence(Box::new((*evidence).clone())));
+                }
             }
             Packet::Transactions(transactions) => {
                 let arrivals = transactions
@@ -159,6 +169,7 @@ impl Engines {
         let event = Event::Consensus {
             from: peer,
             message,
+            vset_hash: domain.vset_hash,
             body,
         };
         self.step(to, event);
@@ -199,9 +210,9 @@ impl Engines {
 
     pub(super) fn give_up(&mut self, node: usize, life: u32, request: &Request) {
         let one = &mut self.nodes[node];
-        let is_open = one.life == life && one.asked.get(&request.start) == Some(request);
+        let is_open = one.life == life && one.asked.get(&(request.peer, request.start)) == Some(request);
         if is_open && one.engine.is_some() {
-            one.asked.remove(&request.start);
+            one.asked.remove(&(request.peer, request.start));
             let event = Event::BlocksFailed {
                 peer: request.peer,
                 start: request.start,
