@@ -62,8 +62,9 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn draw(draws: &mut Draws, sizes: &[u64]) -> Self {
+        let n = draws.pick(sizes) as usize;
         Self {
-            n: draws.pick(sizes) as usize,
+            n,
             loss_percent: draws.pick(&[0, 0, 5, 20, 40]),
             duplicates_percent: draws.pick(&[0, 0, 10]),
             delay_max_us: millis(draws.pick(&[2, 50, 300, 700, 2_500])),
@@ -75,12 +76,16 @@ impl Faults {
             clocks_differ: draws.chance(20),
             loses_unsynced: draws.chance(50),
             validates_slowly: draws.chance(20),
-            set_lasts: draws.chance(20).then(|| 1 + draws.below(2)),
+            set_lasts: (draws.chance(20) && n >= SETS_CHANGE_FROM).then(|| 1 + draws.below(2)),
             heals_at_ms: 500 + draws.below(4_000),
         }
     }
 }
 
+/// Sets change among so many validators and more. A smaller one may lose a node that it cannot do
+/// without and that has nothing to say, and bare machines have no other way to tell it what it missed;
+/// whole validators have.
+const SETS_CHANGE_FROM: usize = 4;
 /// Heights that there is work for while faults happen: few, so that each gets its share of them.
 const HEIGHTS_WITH_FAULTS: u64 = 3;
 /// Heights that have to be decided after the network has healed.
