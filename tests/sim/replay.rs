@@ -62,6 +62,7 @@ fn tell_effect(effect: &Effect) -> Option<String> {
                 cert.block_hash.short()
             ),
             Record::RaisedTo(height) => format!("  logs that it signs nothing up to height {height}"),
+            Record::Lost => "  logs that it lost the memory of its signatures".to_owned(),
         },
         Effect::Broadcast { message, block } => {
             let body = if block.is_some() { ", with its block" } else { "" };

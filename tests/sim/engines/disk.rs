@@ -156,7 +156,7 @@ impl Disk {
         let mark = self
             .log
             .iter()
-            .rposition(|record| matches!(record, Record::Signed(_) | Record::RaisedTo(_)));
+            .rposition(|record| matches!(record, Record::Signed(_) | Record::RaisedTo(_) | Record::Lost));
         let mut index = 0;
         self.log.retain(|record| {
             index += 1;
@@ -189,7 +189,7 @@ impl Disk {
                     bodies.insert(block.hash(), block.clone());
                 }
                 Record::Decided(certificate) => decided.push(certificate.clone()),
-                Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) => {}
+                Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) | Record::Lost => {}
             }
         }
         decided.sort_by_key(|certificate| certificate.height);
