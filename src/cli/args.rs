@@ -504,7 +504,7 @@ pub(super) struct ResyncArguments {
     /// Genesis file; a devnet needs one.
     #[arg(long, value_name = "FILE")]
     pub(super) genesis: Option<PathBuf>,
-    /// reindex (own blocks, judged again), snapshot (coins from peers, proved) or full (all from peers).
+    /// reindex (own blocks, judged again) or full (all blocks from peers).
     #[arg(long, value_name = "MODE", default_value = "reindex", value_parser = resync_mode)]
     pub(super) mode: ResyncMode,
     /// Only say what it would do.

@@ -77,9 +77,12 @@ pub fn plan(mode: ResyncMode, facts: &PlanFacts) -> ResyncPlan {
 }
 
 fn obstacle(mode: ResyncMode, facts: &PlanFacts, needed_bytes: u64) -> Option<String> {
+    if mode == ResyncMode::Snapshot {
+        return Some("nobody serves snapshots in this version; use mode reindex or full".to_owned());
+    }
     if facts.free_bytes.is_some_and(|free| free < needed_bytes) {
         return Some(format!(
-            "{} MiB are free and {} MiB are needed; free some, or stop the node and run `timed resync --mode {mode} --delete-first`, which gives the old database up before the new one is whole",
+            "{} MiB are free and {} MiB are needed; free some, or stop the node and run `timed resync --mode full --delete-first`, which gives the old database up before the new one is whole",
             facts.free_bytes.unwrap_or(0) >> 20,
             needed_bytes >> 20,
         ));
