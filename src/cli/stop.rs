@@ -20,6 +20,10 @@ use crate::{
 const IDLE_PATIENCE: Duration = Duration::from_secs(600);
 /// How long `--wait` waits for the node to be gone after it has begun to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(120);
+/// How often is looked whether the socket is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A socket that refuses for this long was left behind and will not go any more.
+const LEFT_BEHIND: Duration = Duration::from_secs(5);
 /// How often is said what is waited for.
 const TELL: Duration = Duration::from_secs(5);
 /// How long the first snapshot may take.
@@ -134,9 +138,15 @@ async fn gone(mut connection: Connection, status: &mut Status, path: &Path) -> R
         while let Ok(notice) = connection.next().await {
             take(notice, status);
         }
-        // The connection ends before the process does; the socket goes last.
-        while path.exists() && std::os::unix::net::UnixStream::connect(path).is_ok() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        // The connection ends before the process does; the socket's name goes last. One that nobody
+        // listens on any more and that stays is what a killed process leaves.
+        let mut refused: Option<Instant> = None;
+        while path.exists() && refused.is_none_or(|at| at.elapsed() < LEFT_BEHIND) {
+            match std::os::unix::net::UnixStream::connect(path) {
+                Ok(_) => refused = None,
+                Err(_) => refused = refused.or_else(|| Some(Instant::now())),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     match timeout(STOP_PATIENCE, following).await {
