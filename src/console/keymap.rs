@@ -121,6 +121,7 @@ pub(super) enum Action {
     Ban,
     Unban,
     Bans,
+    Resync,
     Palette,
     Zoom,
     Export,
@@ -182,6 +183,7 @@ const MOVING: &[Screen] = &[
     Screen::Logs,
     Screen::Devnet,
 ];
+const RESYNC: &[Screen] = &[Screen::Overview, Screen::Sync];
 const DEVNET: &[Screen] = &[Screen::Devnet];
 
 const fn view(
@@ -251,6 +253,7 @@ pub(super) const KEYMAP: &[Binding] = &[
     view(Scope::On(LOGS), &[Key::Char('d')], "d", Action::LevelDebug, "show steps and graver", ""),
     view(Scope::On(LOGS), &[Key::Char('t')], "t", Action::LevelTrace, "show everything", "level"),
     view(Scope::On(LOGS), &[Key::Char('W')], "W", Action::Wrap, "wrap long lines", "wrap"),
+    act(Scope::On(RESYNC), &[Key::Char('R')], "R", Action::Resync, "build the chain database anew…, or give that up…", "resync"),
     act(Scope::On(LOGS), &[Key::Char('L')], "L", Action::LogLevel, "change what the node logs…", "log level"),
     act(Scope::On(DEVNET), &[Key::Char('K')], "K", Action::NodeKill, "kill the node, as a power cut would…", "kill"),
     act(Scope::On(DEVNET), &[Key::Char('X')], "X", Action::NodeStop, "stop the node in order…", "stop"),

@@ -23,6 +23,7 @@ mod replay;
 mod runner;
 mod session;
 mod source;
+mod still;
 mod terminal;
 mod text;
 mod theme;
@@ -53,6 +54,7 @@ pub use glyphs::GlyphName;
 pub use once::frame_text;
 pub use options::{Config, Environment, NoScreen, OnTerminal, Options, can_draw};
 pub use source::Source;
+pub use still::Still;
 pub use terminal::restore;
 pub use theme::{Depth, ThemeName};
 

@@ -15,7 +15,10 @@ use super::{
     trend::Trend,
 };
 use crate::{
-    control::{BanTarget, Command, Event, FleetStatus, LogLevel, LogLine, LogRing, Moment, Status},
+    control::{
+        BanTarget, Command, Event, FleetStatus, LogLevel, LogLine, LogRing, Moment, ResyncMode, ResyncPlan,
+        Status,
+    },
     crypto::PublicKey,
 };
 
@@ -222,6 +225,13 @@ pub(super) enum Act {
     Unban { target: BanTarget, name: String },
     /// Tier 2: let everybody in again.
     UnbanAll,
+    /// Tier 2: build the database anew. The plan comes from the node, and nothing can be done before it.
+    Resync {
+        mode: ResyncMode,
+        plan: Option<Box<ResyncPlan>>,
+    },
+    /// Tier 1: go back to the old database.
+    CancelResync,
     /// Tier 1: change what the node logs. Index into [`Act::LOG_FILTERS`].
     LogFilter { choice: usize },
     /// Tier 1: end or freeze a node of the devnet.
@@ -261,10 +271,19 @@ impl Act {
     /// The one that a new question begins with: a day.
     pub(super) const BAN_DAY: usize = 1;
 
+    /// Whether it can be done at all, once it is confirmed.
+    pub(super) fn is_possible(&self) -> bool {
+        match self {
+            Act::Resync { plan, .. } => plan.as_ref().is_some_and(|plan| plan.obstacle.is_none()),
+            _ => true,
+        }
+    }
+
     /// Whether the name of the network must be typed.
     pub(super) fn is_typed(&self) -> bool {
         match self {
-            Act::Stop | Act::UnbanAll => true,
+            Act::Stop | Act::UnbanAll | Act::Resync { .. } => true,
+            Act::CancelResync => false,
             Act::Disconnect { .. }
             | Act::Ban { .. }
             | Act::Unban { .. }

@@ -3,6 +3,7 @@
 
 mod colours;
 mod devnet;
+mod docs;
 mod frames;
 mod keys;
 mod palette;

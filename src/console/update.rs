@@ -29,7 +29,7 @@ use super::{
 };
 use crate::control::{
     BanTarget, Batch, Command, CommandError, Event, FleetCommand, FleetStatus, LogLevel, LogLine, Moment,
-    Reply, Status, words::counted,
+    Reply, ResyncMode, Status, words::counted,
 };
 
 pub(super) use act::STOP_WAITS_MS;
@@ -161,7 +161,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 fn on_answer(model: &mut Model, id: u64, answer: Result<Reply, CommandError>) {
     let what = model.waiting.remove(&id).unwrap_or_default();
     match answer {
-        Ok(Reply::Stopping | Reply::Restarting | Reply::Plan(_)) => {}
+        Ok(Reply::Stopping) => {}
+        Ok(Reply::Restarting) => model.toast(ToastKind::Done, format!("{what}: the node starts again")),
+        Ok(Reply::Plan(plan)) => act::on_plan(model, plan),
         Ok(Reply::Done | Reply::Accepted { .. }) => model.toast(ToastKind::Done, what),
         Ok(Reply::DoneWith { consequence }) => model.toast(ToastKind::Done, format!("{what}: {consequence}")),
         Err(error) => model.toast(ToastKind::Refused, format!("{what}: {error}")),
@@ -406,6 +408,7 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
             }
             None => model.toast(ToastKind::Info, "nobody is banned"),
         },
+        Action::Resync => return act::ask_resync(model, ResyncMode::Reindex),
         Action::Bans => model.peers.in_bans = !model.peers.in_bans,
         // Handled before the table is asked.
         Action::Interrupt | Action::Suspend => {}

@@ -101,7 +101,9 @@ impl Desk {
         loop {
             tokio::select! {
                 Some(request) = self.requests.recv() => {
+                    let command = format!("{:?}", request.command);
                     let outcome = self.carry_out(fleet, request.command);
+                    tracing::info!(command, done = outcome.is_ok(), "devnet command");
                     // A console that went away does not undo what it asked for.
                     let _ = request.reply.send(outcome);
                     self.observe(fleet, errors, errors_max);

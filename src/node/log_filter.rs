@@ -105,6 +105,8 @@ fn later(now: Moment) -> Moment {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
     #[derive(Default)]
@@ -121,11 +123,12 @@ mod tests {
         }
     }
 
-    fn lent() -> Arc<LentFilter> {
+    fn lent() -> (Arc<LentFilter>, JoinSet<()>) {
         let plain = Plain(Mutex::new("info".to_owned()));
         let filter = Arc::new(LentFilter::new(Arc::new(plain), Clock::start()));
-        tokio::spawn(Arc::clone(&filter).give_back());
-        filter
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&filter).give_back());
+        (filter, tasks)
     }
 
     async fn pass(time: Duration) {
@@ -138,7 +141,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn another_level_goes_back_by_itself() {
-        let filter = lent();
+        let (filter, _tasks) = lent();
         assert_eq!(filter.until(), None);
         filter.set("debug").unwrap();
         assert!(filter.until().is_some());
@@ -151,7 +154,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_second_change_starts_the_time_anew_and_keeps_the_first_way_back() {
-        let filter = lent();
+        let (filter, _tasks) = lent();
         filter.set("debug").unwrap();
         pass(Duration::from_secs(500)).await;
         filter.set("trace").unwrap();
@@ -163,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn going_back_by_hand_ends_the_loan() {
-        let filter = lent();
+        let (filter, _tasks) = lent();
         filter.set("debug").unwrap();
         filter.set("info").unwrap();
         assert_eq!(filter.until(), None);

@@ -17,7 +17,7 @@ use timecoin::{
     rpc::client::Client,
 };
 
-use super::term::{PATIENCE, Term, command, signal};
+use super::term::{PATIENCE, Term, command, signal, thread_cpu_ns};
 
 const TIMED: &str = env!("CARGO_BIN_EXE_timed");
 /// Where these tests look for ports: between people's devnets and those of the process tests.
@@ -566,4 +566,101 @@ fn pty_devnet_links_are_cut_and_mended_and_traffic_rises() {
     net.term.sees("1 cut");
     net.term.keys(":mend node1 node2\r");
     net.term.sees("all open");
+}
+
+/// TARGETS T2 to T4 on the real binary, a validator that makes blocks meanwhile.
+#[test]
+#[ignore = "figures: cargo test --release --test it -- --ignored --nocapture console_figures"]
+fn console_figures() {
+    let files = Files::new(1);
+    let begun = Instant::now();
+    let mut term = Term::spawn(files.run(), 120, 36);
+    term.waits("the first frame", |term| {
+        term.received.load(std::sync::atomic::Ordering::Relaxed) > 500
+    });
+    println!("start to first frame: {} ms", begun.elapsed().as_millis());
+    term.sees("VALIDATING");
+    let mut repaints = Vec::new();
+    for round in 0..40 {
+        let (key, mark) = if round % 2 == 0 {
+            ("2", "▌2 Consensus▐")
+        } else {
+            ("1", "▌1 Overview▐")
+        };
+        let pressed = Instant::now();
+        term.keys(key);
+        term.sees(mark);
+        repaints.push(pressed.elapsed());
+    }
+    repaints.sort_unstable();
+    println!(
+        "key to repaint: p50 {} ms, p95 {} ms",
+        repaints[20].as_millis(),
+        repaints[37].as_millis()
+    );
+    let pid = term.pid();
+    let sent = || term.received.load(std::sync::atomic::Ordering::Relaxed);
+    let (cpu, bytes, at) = (thread_cpu_ns(pid, "console"), sent(), Instant::now());
+    std::thread::sleep(Duration::from_secs(20));
+    let passed = at.elapsed().as_secs_f64();
+    let cpu = (thread_cpu_ns(pid, "console") - cpu) as f64 / 1e9;
+    println!("console thread: {:.2} % of a core", cpu * 100.0 / passed);
+    println!(
+        "bytes: {:.0} a second at 120x36",
+        (sent() - bytes) as f64 / passed
+    );
+    term.signal("TERM");
+    assert_eq!(term.exit_code(), 0);
+}
+
+/// What scripts/record-view-change runs.
+#[test]
+#[ignore = "a recording: scripts/record-view-change"]
+#[allow(clippy::disallowed_methods, reason = "the script says where to write")]
+fn record_a_view_change() {
+    let Some(to) = std::env::var_os("RECORD_TO").map(PathBuf::from) else {
+        return;
+    };
+    let mut net = Devnet::start();
+    let pause = |seconds: f64| std::thread::sleep(Duration::from_secs_f64(seconds));
+    net.term.keys("2");
+    net.term.sees("Votes");
+    pause(3.0);
+    net.term.keys("7jK");
+    net.term.sees("at the limit");
+    pause(1.5);
+    net.term.keys("y");
+    net.shows("node1", "killed");
+    pause(1.5);
+    net.term.keys("2");
+    // One height in four is led by the dead node: its round times out, the view changes, another leads.
+    net.term
+        .waits("a view change", |term| term.text().contains("r1 "));
+    pause(8.0);
+    net.term.keys("7r");
+    net.shows("node1", "running");
+    net.term.keys("2");
+    pause(4.0);
+    let raw = net.term.raw.lock().unwrap().clone();
+    let times = net.term.times.lock().unwrap().clone();
+    let start = times[0].0;
+    let mut cast = String::from(
+        "{\"version\": 2, \"width\": 120, \"height\": 36, \"title\": \"timed devnet: a leader dies, the view changes\"}\n",
+    );
+    let (mut from, mut carried) = (0, Vec::new());
+    for (at, until) in times {
+        carried.extend_from_slice(&raw[from..until]);
+        from = until;
+        // A character that came in two parts belongs to the second.
+        let whole = match std::str::from_utf8(&carried) {
+            Ok(_) => carried.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let text: String = String::from_utf8_lossy(&carried[..whole]).into_owned();
+        carried.drain(..whole);
+        let event = serde_json::json!([at.duration_since(start).as_secs_f64(), "o", text]);
+        cast.push_str(&event.to_string());
+        cast.push('\n');
+    }
+    fs::write(to, cast).unwrap();
 }

@@ -26,6 +26,8 @@ pub(crate) struct Term {
     /// Everything the program sent.
     pub(crate) raw: Arc<Mutex<Vec<u8>>>,
     pub(crate) received: Arc<AtomicU64>,
+    /// When how many bytes had come, ascending.
+    pub(crate) times: Arc<Mutex<Vec<(Instant, usize)>>>,
     hang_up: Arc<AtomicBool>,
     reader: Option<thread::JoinHandle<()>>,
     /// The terminal's settings before the program touched them.
@@ -67,7 +69,9 @@ impl Term {
         let raw = Arc::new(Mutex::new(Vec::new()));
         let received = Arc::new(AtomicU64::new(0));
         let mut reader = pty.master.try_clone_reader().unwrap();
+        let times = Arc::new(Mutex::new(Vec::new()));
         let (to, kept, count) = (screen.clone(), raw.clone(), received.clone());
+        let stamps = times.clone();
         let hang_up = Arc::new(AtomicBool::new(false));
         let hung_up = hang_up.clone();
         let reader = thread::spawn(move || {
@@ -77,7 +81,12 @@ impl Term {
                     return;
                 }
                 to.lock().unwrap().process(&bytes[..read]);
-                kept.lock().unwrap().extend_from_slice(&bytes[..read]);
+                let so_far = {
+                    let mut kept = kept.lock().unwrap();
+                    kept.extend_from_slice(&bytes[..read]);
+                    kept.len()
+                };
+                stamps.lock().unwrap().push((Instant::now(), so_far));
                 count.fetch_add(read as u64, Ordering::Relaxed);
             }
         });
@@ -88,6 +97,7 @@ impl Term {
             screen,
             raw,
             received,
+            times,
             hang_up,
             reader: Some(reader),
             before,
@@ -239,6 +249,19 @@ pub(crate) fn signal(pid: u32, name: &str) {
         .status()
         .unwrap();
     assert!(sent.success(), "no signal {name} to {pid}");
+}
+
+/// Processor time of a thread of a process so far, in ns.
+pub(crate) fn thread_cpu_ns(pid: u32, name: &str) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    for task in tasks.flatten() {
+        let comm = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        if comm.trim() == name {
+            let stat = std::fs::read_to_string(task.path().join("schedstat")).unwrap();
+            return stat.split_whitespace().next().unwrap().parse().unwrap();
+        }
+    }
+    panic!("no thread {name}");
 }
 
 /// Processor time of a process so far, in ticks of 10 ms.

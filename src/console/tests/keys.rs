@@ -16,7 +16,8 @@ use super::{
     press, type_text,
 };
 use crate::control::{
-    BanTarget, Batch, Command, CommandError, FleetCommand, LogLevel, Moment, Reply, StopStatus,
+    BanTarget, Batch, Command, CommandError, FleetCommand, LogLevel, Moment, Reply, ResyncMode, ResyncPlan,
+    StopStatus,
 };
 
 fn model() -> Model {
@@ -258,6 +259,58 @@ fn lifting_all_bans_needs_the_name_of_the_network() {
 }
 
 #[test]
+fn a_resync_needs_its_plan_and_the_name_of_the_network() {
+    let mut model = model();
+    let effects = press(&mut model, Key::Char('R'));
+    let [
+        Effect::Command(
+            id,
+            Command::PlanResync {
+                mode: ResyncMode::Reindex,
+            },
+        ),
+    ] = effects[..]
+    else {
+        panic!("{effects:?}");
+    };
+    type_text(&mut model, "testnet");
+    assert!(
+        commands(&press(&mut model, Key::Enter)).is_empty(),
+        "nobody knows yet what it would do"
+    );
+    let mut plan = ResyncPlan {
+        mode: ResyncMode::Reindex,
+        network: "testnet".to_owned(),
+        height: 1_284_117,
+        db_bytes: 11_200_000_000,
+        free_bytes: Some(41_000_000_000),
+        needed_bytes: 12_000_000_000,
+        votes_stop_ms: Some(3_120_000),
+        obstacle: Some("the disk is too small; free 3 GB".to_owned()),
+        consequences: vec!["The node stops voting.".to_owned()],
+    };
+    let came = |plan: &ResyncPlan| Msg::Answer(id, Ok(Reply::Plan(Box::new(plan.clone()))));
+    update(&mut model, came(&plan));
+    let drawn = super::text(&super::frame(&model));
+    assert!(drawn.contains("✖ the disk is too small; free 3 GB"), "{drawn}");
+    assert!(
+        commands(&press(&mut model, Key::Enter)).is_empty(),
+        "an obstacle is no detail"
+    );
+    plan.obstacle = None;
+    update(&mut model, came(&plan));
+    let drawn = super::text(&super::frame(&model));
+    assert!(drawn.contains("votes stop for about 52 m 00 s"), "{drawn}");
+    let effects = press(&mut model, Key::Enter);
+    assert_eq!(
+        commands(&effects),
+        [&Command::Resync {
+            mode: ResyncMode::Reindex
+        }]
+    );
+}
+
+#[test]
 fn the_log_level_is_chosen_and_confirmed() {
     let mut model = model();
     press(&mut model, Key::Char('6'));
@@ -464,7 +517,10 @@ fn was_asked_for(
         Command::ClearBans => enter && asked == Some((&Act::UnbanAll, "testnet")),
         // The console changes no addresses and sends no money.
         Command::AddPeer { .. } | Command::RemovePeer { .. } => false,
-        Command::PlanResync { .. } | Command::Resync { .. } | Command::CancelResync => false,
+        // Changes nothing.
+        Command::PlanResync { .. } => true,
+        Command::Resync { .. } => enter && matches!(asked, Some((Act::Resync { .. }, "testnet"))),
+        Command::CancelResync => matches!(asked, Some((Act::CancelResync, _))),
         Command::SubmitTransaction { .. } => false,
     }
 }

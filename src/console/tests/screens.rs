@@ -101,7 +101,11 @@ fn every_size_is_drawn() {
     let heights = [1, 2, 3, 4, 5, 7, 9, 10, 19, 20, 21, 24, 29, 30, 36, 50, 70];
     for width in widths {
         for height in heights {
-            for mut model in models((width, height)) {
+            // The hostile one always, the others in turn: one size differs little from the next.
+            for (n, mut model) in models((width, height)).into_iter().enumerate() {
+                if n < 4 && !(usize::from(width + height) + n).is_multiple_of(4) {
+                    continue;
+                }
                 for screen in Screen::ALL {
                     show(&mut model, screen);
                     draw(&model, &night, false);
@@ -201,6 +205,62 @@ fn stale_data_looks_stale() {
     let mut model = fixture::model(fixture::healthy(), (120, 36));
     model.live.now.mono_ms += 4_000;
     assert!(text(&frame(&model)).contains("stale 4.0 s"));
+}
+
+#[test]
+fn ten_thousand_hostile_peers_are_drawn_at_every_size() {
+    let mut status = hostile();
+    let peers = Arc::make_mut(&mut status.peers);
+    let rows: Vec<PeerRow> = peers.rows.iter().cycle().take(10_000).cloned().collect();
+    peers.rows = rows;
+    let night = Theme::new(ThemeName::Night, Depth::TrueColour);
+    let mut model = fixture::model(status, (1, 1));
+    model.screen = Screen::Peers;
+    for size in [(1, 1), (40, 10), (60, 20), (80, 24), (120, 36), (220, 70)] {
+        model.size = size;
+        draw(&model, &night, false);
+        press(&mut model, Key::Char('s'));
+        press(&mut model, Key::Char('G'));
+    }
+}
+
+#[test]
+fn only_what_is_shown_is_sorted_and_it_is_sorted_right() {
+    let mut status = fixture::healthy();
+    let peers = Arc::make_mut(&mut status.peers);
+    let template = peers.rows[0].clone();
+    peers.rows = (0..200_u8)
+        .map(|n| PeerRow {
+            id: fixture::key(n),
+            name: Some(format!("peer-{:03}", u32::from(n) * 77 % 200)),
+            ..template.clone()
+        })
+        .collect();
+    let mut model = fixture::model(status, (120, 36));
+    model.screen = Screen::Peers;
+    let names = |model: &Model| -> Vec<String> {
+        let drawn = text(&frame(model));
+        let rows = drawn.lines().filter_map(|line| {
+            let at = line.find("peer-")?;
+            let is_row = line.starts_with(['┃', '│']) && line.contains(" in ");
+            is_row.then(|| line[at..at + 8].to_owned())
+        });
+        rows.collect()
+    };
+    let top = names(&model);
+    assert!(
+        top.len() > 5 && top[0] == "peer-000" && top.is_sorted(),
+        "{top:?}"
+    );
+    press(&mut model, Key::Char('G'));
+    let bottom = names(&model);
+    assert!(bottom.contains(&"peer-199".to_owned()), "{bottom:?}");
+    press(&mut model, Key::Char('S'));
+    let reversed = names(&model);
+    assert!(
+        reversed.contains(&"peer-199".to_owned()),
+        "the cursor stays on its peer: {reversed:?}"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
     Effect, moving,
     prompt::edit,
 };
-use crate::control::{Command, FleetCommand, Status};
+use crate::control::{Command, FleetCommand, ResyncMode, ResyncPlan, Status};
 
 /// Keys while a question is open. Tier 1: the button or `y`. Tier 2: the network's name, then the button.
 pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
@@ -18,7 +18,8 @@ pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
         return Vec::new();
     };
     let typed = dialog.act.is_typed();
-    let may_act = !typed || (!network.is_empty() && dialog.typed.value() == network);
+    let confirmed = !typed || (!network.is_empty() && dialog.typed.value() == network);
+    let may_act = confirmed && dialog.act.is_possible();
     match key {
         Key::Esc => model.overlay = None,
         Key::Tab | Key::BackTab => dialog.on_act = !dialog.on_act,
@@ -35,9 +36,23 @@ pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
                     _ => (*choice + 1).min(Act::BAN_LENGTHS.len() - 1),
                 };
             }
-            Act::Stop | Act::UnbanAll | Act::Unban { .. } | Act::Disconnect { .. } | Act::Node { .. } => {
-                dialog.on_act = key == Key::Right
+            Act::Resync { mode, .. } => {
+                let at = ResyncMode::ALL
+                    .iter()
+                    .position(|other| other == mode)
+                    .unwrap_or(0);
+                let to = match key {
+                    Key::Left => at.saturating_sub(1),
+                    _ => (at + 1).min(ResyncMode::ALL.len() - 1),
+                };
+                return ask_resync(model, ResyncMode::ALL[to]);
             }
+            Act::Stop
+            | Act::CancelResync
+            | Act::UnbanAll
+            | Act::Unban { .. }
+            | Act::Disconnect { .. }
+            | Act::Node { .. } => dialog.on_act = key == Key::Right,
         },
         Key::Char('y') if !typed => return carry_out(model),
         Key::Char('n') if !typed => model.overlay = None,
@@ -92,6 +107,12 @@ fn carry_out(model: &mut Model) -> Vec<Effect> {
             model,
             Command::UnbanPeer { target },
             format!("{name} may come back"),
+        ),
+        Act::Resync { mode, .. } => send(model, Command::Resync { mode }, format!("resync {mode}")),
+        Act::CancelResync => send(
+            model,
+            Command::CancelResync,
+            "back to the old database".to_owned(),
         ),
         Act::UnbanAll => send(model, Command::ClearBans, "all bans lifted".to_owned()),
         Act::Node { node, name, fate } => {
@@ -148,6 +169,37 @@ pub(super) fn on_waiting_key(model: &mut Model, key: Key) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+/// Opens the question whether to resync, and has the node say what it would do. While one is under way
+/// that can be given up, the question is whether to.
+pub(super) fn ask_resync(model: &mut Model, mode: ResyncMode) -> Vec<Effect> {
+    if let Some(resync) = &model.live.status.sync.resync {
+        match resync.can_cancel {
+            true => super::ask(model, Act::CancelResync),
+            false => {
+                let words = format!("{}: it cannot be given up any more", resync.step.word());
+                model.toast(ToastKind::Info, words);
+            }
+        }
+        return Vec::new();
+    }
+    super::ask(model, Act::Resync { mode, plan: None });
+    send(
+        model,
+        Command::PlanResync { mode },
+        format!("plan of a resync {mode}"),
+    )
+}
+
+/// The plan came that the question waits for.
+pub(super) fn on_plan(model: &mut Model, came: Box<ResyncPlan>) {
+    if let Some(Overlay::Dialog(dialog)) = &mut model.overlay
+        && let Act::Resync { mode, plan } = &mut dialog.act
+        && *mode == came.mode
+    {
+        *plan = Some(came);
+    }
 }
 
 /// Asks for the stop, once.

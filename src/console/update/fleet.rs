@@ -1,6 +1,8 @@
 //! The keys of the Devnet screen. What ends or freezes a node asks first, as everywhere; links and traffic
 //! change at once, since a devnet is for trying things and one key mends all links.
 
+use std::sync::Arc;
+
 use super::{
     super::{
         keymap::Action,
@@ -128,7 +130,29 @@ pub(super) fn weather(
     send(model, FleetCommand::Links { links, weather }, words)
 }
 
+/// What was asked for counts at once for the keys that follow; the next word of the devnet is what holds.
+fn foresee(model: &mut Model, command: &FleetCommand) {
+    let Some(fleet) = &mut model.fleet else { return };
+    let fleet = Arc::make_mut(fleet);
+    match command {
+        FleetCommand::Traffic { per_s } => fleet.traffic_per_s = *per_s,
+        FleetCommand::Links { links, weather } => {
+            for link in &mut fleet.links {
+                if links.contains(&(link.a, link.b)) || links.contains(&(link.b, link.a)) {
+                    link.weather = *weather;
+                }
+            }
+        }
+        FleetCommand::Start { .. }
+        | FleetCommand::Stop { .. }
+        | FleetCommand::Kill { .. }
+        | FleetCommand::Pause { .. }
+        | FleetCommand::Resume { .. } => {}
+    }
+}
+
 pub(super) fn send(model: &mut Model, command: FleetCommand, words: String) -> Vec<Effect> {
+    foresee(model, &command);
     let id = model.next_command;
     model.next_command += 1;
     model.waiting.insert(id, words);

@@ -15,7 +15,7 @@ use super::{
     prompt::edit,
 };
 use crate::{
-    control::{BanTarget, FleetCommand, LinkWeather},
+    control::{BanTarget, FleetCommand, LinkWeather, ResyncMode},
     crypto::PublicKey,
 };
 
@@ -48,6 +48,7 @@ enum Does {
     Link(LinkWeather),
     Traffic,
     Replay,
+    Resync,
     Stop,
     Detach,
 }
@@ -94,6 +95,7 @@ const WORDS: &[Word] = &[
     word("slow", "NODE NODE", "slow the link between two nodes", Does::Link(LinkWeather::Slow)),
     word("mend", "NODE NODE", "mend the link between two nodes", Does::Link(LinkWeather::Open)),
     word("traffic", "TX/S", "how many transactions a second the devnet makes", Does::Traffic),
+    word("resync", "MODE", "build the chain database anew…: reindex, snapshot or full", Does::Resync),
     word("stop", "", "stop the node…", Does::Stop),
     word("detach", "", "close the console; the node goes on", Does::Detach),
     word("quit", "", "leave: detach, stop or stay", Does::Do(Action::Leave)),
@@ -229,6 +231,10 @@ fn arguments(model: &Model, does: Does) -> Vec<(String, String)> {
                 };
                 (height.to_string(), help)
             })
+            .collect(),
+        Does::Resync => ResyncMode::ALL
+            .iter()
+            .map(|mode| (mode.word().to_owned(), mode.meaning().to_owned()))
             .collect(),
         Does::Unban => status
             .peers
@@ -370,6 +376,10 @@ fn run(model: &mut Model, line: &str) -> Vec<Effect> {
         Does::Replay => match super::session::back_ms(argument) {
             Some(back_ms) => return super::session::look_back(model, back_ms),
             None => refuse(model, "time", argument, "90s, 30m or 3h"),
+        },
+        Does::Resync => match ResyncMode::named(argument) {
+            Some(mode) => return super::act::ask_resync(model, mode),
+            None => refuse(model, "mode", argument, "reindex, snapshot or full"),
         },
         Does::Stop => ask(model, Act::Stop),
         Does::Detach => return vec![Effect::Exit(Outcome::Detached)],

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        format::{duration, ends, fit, grouped, pad, seconds},
+        format::{bytes, duration, ends, fit, grouped, or_unknown, pad, seconds},
         model::{Act, Dialog, Fate, LeaveButton, Model},
         text::Row,
         theme::Role,
@@ -10,7 +10,10 @@ use super::{
     },
     Panel, bar, online,
 };
-use crate::control::{BanConsequence, Mode, Status, StepState, StopStatus, ban_consequence, words::counted};
+use crate::control::{
+    BanConsequence, Mode, ResyncMode, ResyncPlan, Status, StepState, StopStatus, ban_consequence,
+    words::counted,
+};
 
 /// What the network loses if this node stops.
 pub(in super::super) fn stop_consequence(status: &Status) -> Row {
@@ -100,6 +103,74 @@ fn typed_line(status: &Status, dialog: &Dialog) -> Row {
         )
         .with(Role::Accent, if right { " ✓" } else { "▏" })
 }
+
+/// Sentences in lines of a width.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+            continue;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines
+}
+
+/// What a resync would do, as the node plans it.
+fn resync_follows(mode: ResyncMode, plan: Option<&ResyncPlan>) -> Vec<Row> {
+    const WIDTH: usize = 56;
+    let mut row = Row::new().with(Role::Accent, " ◂ ");
+    for other in ResyncMode::ALL {
+        row = match other == mode {
+            true => row.with(Role::Button, format!(" {other} ")),
+            false => row.dim(format!(" {other} ")),
+        };
+    }
+    let mut rows = vec![row.with(Role::Accent, " ▸")];
+    let say = |rows: &mut Vec<Row>, role, text: &str| {
+        rows.extend(
+            wrapped(text, WIDTH)
+                .into_iter()
+                .map(|line| Row::of(role, format!(" {line}"))),
+        );
+    };
+    say(&mut rows, Role::Dim, mode.meaning());
+    let Some(plan) = plan else {
+        rows.push(Row::of(Role::Accent, " ◐ asking the node what it would do"));
+        return rows;
+    };
+    rows.push(
+        Row::new()
+            .dim(" database ")
+            .text(bytes(plan.db_bytes))
+            .dim(", height ")
+            .text(grouped(plan.height))
+            .dim("   needs ")
+            .text(bytes(plan.needed_bytes))
+            .dim(" of ")
+            .text(or_unknown(plan.free_bytes, bytes)),
+    );
+    let stops = or_unknown(plan.votes_stop_ms, duration);
+    rows.push(Row::new().dim(" votes stop for about ").text(stops));
+    if let Some(obstacle) = &plan.obstacle {
+        say(&mut rows, Role::Err, &format!("✖ {obstacle}"));
+    } else {
+        for (place, consequence) in plan.consequences.iter().enumerate().take(CONSEQUENCES_MAX) {
+            let role = if place == 0 { Role::Warn } else { Role::Dim };
+            say(&mut rows, role, consequence);
+        }
+    }
+    rows
+}
+
+/// Consequences that a question has room for on a small screen, the gravest first.
+const CONSEQUENCES_MAX: usize = 3;
 
 /// What a ban would do, in a line or two.
 fn ban_follows(status: &Status, name: &str, follows: &BanConsequence) -> Vec<Row> {
@@ -215,6 +286,26 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
             ));
             ("Lift the ban?", "Unban")
         }
+        Act::Resync { mode, plan } => {
+            lines.extend(resync_follows(*mode, plan.as_deref()));
+            lines.push(Row::of(
+                Role::Dim,
+                " Keeps keys, consensus log, configuration, peers and bans.",
+            ));
+            lines.push(typed_line(status, dialog));
+            ("Build the database anew?", "Resync")
+        }
+        Act::CancelResync => {
+            lines.push(Row::of(
+                Role::Text,
+                " What was built so far is deleted; the node starts again",
+            ));
+            lines.push(Row::of(
+                Role::Text,
+                " with the old database, as if nothing had been.",
+            ));
+            ("Give up the resync?", "Give up")
+        }
         Act::UnbanAll => {
             let count = u64::from(status.peers.banned);
             lines.push(Row::of(
@@ -290,7 +381,11 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
     lines.push(Row::new());
     // The typed name is the confirmation: Enter acts then, and the button shows it.
     let armed = match dialog.act.is_typed() {
-        true => !status.node.network.is_empty() && dialog.typed.value() == status.node.network,
+        true => {
+            !status.node.network.is_empty()
+                && dialog.typed.value() == status.node.network
+                && dialog.act.is_possible()
+        }
         false => dialog.on_act,
     };
     lines.push(buttons(&[("Cancel", !armed), (verb, armed)]));

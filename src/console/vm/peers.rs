@@ -1,5 +1,7 @@
 //! The Peers screen: who is connected, how well, and what it costs.
 
+use std::cmp::Ordering;
+
 use super::{
     super::{
         format::{
@@ -31,34 +33,67 @@ pub(in super::super) fn order(model: &Model) -> Vec<PublicKey> {
     ordered(model).into_iter().map(|row| row.id).collect()
 }
 
+fn passing(model: &Model) -> Vec<&PeerRow> {
+    let rows = model.shown().status.peers.rows.iter();
+    let filter = &model.peers.filter;
+    if filter.is_empty() {
+        return rows.collect();
+    }
+    rows.filter(|row| filter.passes(&[&name(row), &row.address, &row.agent, row.direction.word()]))
+        .collect()
+}
+
 fn ordered(model: &Model) -> Vec<&PeerRow> {
-    let mut rows: Vec<&PeerRow> = model
-        .shown()
-        .status
-        .peers
-        .rows
-        .iter()
-        .filter(|row| {
-            model
-                .peers
-                .filter
-                .passes(&[&name(row), &row.address, &row.agent, row.direction.word()])
-        })
-        .collect();
-    match model.peers.sort {
-        // Rows without a name come after those with one.
-        PeerSort::Name => rows.sort_by(|a, b| (a.name.is_none(), &a.name).cmp(&(b.name.is_none(), &b.name))),
-        PeerSort::Rtt => rows.sort_by_key(|row| row.rtt_ms.unwrap_or(u32::MAX)),
-        PeerSort::Height => rows.sort_by_key(|row| std::cmp::Reverse(row.height)),
-        PeerSort::Traffic => {
-            rows.sort_by_key(|row| std::cmp::Reverse(row.rx_rate.saturating_add(row.tx_rate)))
-        }
-        PeerSort::Up => rows.sort_by_key(|row| row.connected_mono_ms),
-    }
-    if model.peers.reverse {
-        rows.reverse();
-    }
+    let mut rows = passing(model);
+    rows.sort_unstable_by(|a, b| compare(model, a, b));
     rows
+}
+
+/// The order of the table; the key decides between equals, so that rows never change places by chance.
+fn compare(model: &Model, a: &PeerRow, b: &PeerRow) -> Ordering {
+    let order = match model.peers.sort {
+        // Rows without a name come after those with one.
+        PeerSort::Name => (a.name.is_none(), &a.name).cmp(&(b.name.is_none(), &b.name)),
+        PeerSort::Rtt => a.rtt_ms.unwrap_or(u32::MAX).cmp(&b.rtt_ms.unwrap_or(u32::MAX)),
+        PeerSort::Height => b.height.cmp(&a.height),
+        PeerSort::Traffic => {
+            let traffic = |row: &PeerRow| row.rx_rate.saturating_add(row.tx_rate);
+            traffic(b).cmp(&traffic(a))
+        }
+        PeerSort::Up => a.connected_mono_ms.cmp(&b.connected_mono_ms),
+    };
+    let order = order.then_with(|| a.id.cmp(&b.id));
+    match model.peers.reverse {
+        true => order.reverse(),
+        false => order,
+    }
+}
+
+/// The rows from place `first` on that a window has room for, in order. With thousands of peers only
+/// what is shown is sorted.
+fn window<'a>(model: &Model, mut rows: Vec<&'a PeerRow>, first: usize, room: usize) -> Vec<&'a PeerRow> {
+    let by = |a: &&PeerRow, b: &&PeerRow| compare(model, a, b);
+    let first = first.min(rows.len().saturating_sub(1));
+    if first > 0 {
+        rows.select_nth_unstable_by(first, by);
+        rows.drain(..first);
+    }
+    if rows.len() > room {
+        rows.select_nth_unstable_by(room, by);
+        rows.truncate(room);
+    }
+    rows.sort_unstable_by(by);
+    rows
+}
+
+/// The peer that the cursor is on, or the first in order.
+fn chosen(model: &Model) -> Option<&PeerRow> {
+    let rows = passing(model);
+    let selected = model
+        .peers
+        .selected
+        .and_then(|id| rows.iter().find(|row| row.id == id).copied());
+    selected.or_else(|| rows.into_iter().min_by(|a, b| compare(model, a, b)))
 }
 
 /// The line above the table.
@@ -213,13 +248,7 @@ pub(in super::super) const DETAIL_ROWS: usize = 6;
 /// The peer that the cursor is on, below the table.
 pub(in super::super) fn selected(model: &Model, width: usize) -> Panel {
     let shown = model.shown();
-    let rows = ordered(model);
-    let chosen = model
-        .peers
-        .selected
-        .and_then(|id| rows.iter().find(|row| row.id == id))
-        .or(rows.first());
-    let Some(row) = chosen else {
+    let Some(row) = chosen(model) else {
         let mut panel = Panel::titled(Row::new().strong("Peer"));
         panel.line(Row::of(Role::Dim, "no peer to tell of"));
         return panel;
@@ -391,24 +420,30 @@ pub(in super::super) fn bans(model: &Model, width: usize, height: usize) -> Pane
 /// The table of sessions.
 pub(in super::super) fn table(model: &Model, width: usize, height: usize) -> Panel {
     let shown = model.shown();
-    let rows = ordered(model);
+    let rows = passing(model);
+    let passed = rows.len();
     let total = shown.status.peers.rows.len();
     let arrow = if model.peers.reverse { "↓" } else { "↑" };
     let mut panel = Panel::titled(Row::new().strong("Peers").dim(format!(
         "  {} of {total}   sort {} {arrow}",
-        rows.len(),
+        passed,
         model.peers.sort.word()
     )));
     panel.focused = !model.peers.in_bans;
     let columns = Columns::of(width);
     panel.line(Row::of(Role::Dim, columns.head()));
     let room = height.saturating_sub(1).max(1);
-    let at = model
+    let cursor = model
         .peers
         .selected
-        .and_then(|id| rows.iter().position(|row| row.id == id));
+        .and_then(|id| rows.iter().find(|row| row.id == id));
+    let at = cursor.map(|cursor| {
+        rows.iter()
+            .filter(|row| compare(model, row, cursor) == Ordering::Less)
+            .count()
+    });
     let first = at.map_or(0, |at| (at + 1).saturating_sub(room));
-    for row in rows.iter().skip(first).take(room) {
+    for row in window(model, rows, first, room) {
         let line = Line {
             row: columns.row(model, row),
             right: Row::new(),
@@ -416,7 +451,7 @@ pub(in super::super) fn table(model: &Model, width: usize, height: usize) -> Pan
         };
         panel.pick(line, Pick::Peer(row.id));
     }
-    if rows.is_empty() {
+    if passed == 0 {
         panel.line(Row::of(
             Role::Dim,
             match total {
