@@ -27,7 +27,7 @@ fn recomputed(chain: &TestChain) -> (u64, u64, Hash256) {
     (coins, chain.view.0.len() as u64, set.digest())
 }
 
-fn assert_books_balance(chain: &TestChain) {
+pub(super) fn assert_books_balance(chain: &TestChain) {
     let (coins, count, digest) = recomputed(chain);
     let totals = &chain.state.totals;
     assert_eq!(coins + totals.epoch.fees.units(), totals.supply.units());

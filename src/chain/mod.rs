@@ -39,6 +39,8 @@ mod verify_block;
 #[cfg(test)]
 mod ledger_tests;
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod registry_tests;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,7 +10,7 @@ use super::{
 use crate::crypto::{Hash256, PublicKey, Verified};
 
 /// A chain whose first owners can pay for collateral, each with one output of `TIME`.
-fn rich_chain(masternodes: u64, min_masternodes: u64) -> TestChain {
+pub(super) fn rich_chain(masternodes: u64, min_masternodes: u64) -> TestChain {
     let mut chain = TestChain::new(masternodes, 0);
     chain.genesis.params.min_masternodes = min_masternodes;
     chain.genesis.outputs = (0..20)
@@ -56,7 +56,7 @@ fn register_key(chain: &TestChain, n: u64, validator: u64) -> SharedTransaction 
     )
 }
 
-fn special(
+pub(super) fn special(
     chain: &TestChain,
     kind: TransactionKind,
     inputs: &[(OutPoint, u64)],
@@ -69,7 +69,7 @@ fn special(
     SharedTransaction::new(transaction)
 }
 
-fn ready(chain: &TestChain, id: MasternodeId, validator: u64) -> SharedTransaction {
+pub(super) fn ready(chain: &TestChain, id: MasternodeId, validator: u64) -> SharedTransaction {
     ready_on(chain, id, validator, chain.state.anchor())
 }
 
@@ -91,7 +91,7 @@ fn ready_on(chain: &TestChain, id: MasternodeId, validator: u64, block: BlockHas
 }
 
 /// Owner n changes the masternode of [`register`], from its change.
-fn owner_change(
+pub(super) fn owner_change(
     chain: &TestChain,
     registered: &SharedTransaction,
     n: u64,
@@ -114,7 +114,7 @@ fn id_of(registered: &SharedTransaction) -> MasternodeId {
     MasternodeId::of_registration(registered.txid())
 }
 
-const NOTHING: OwnerChange = OwnerChange {
+pub(super) const NOTHING: OwnerChange = OwnerChange {
     consensus_key: None,
     service: None,
     payout: None,

@@ -58,6 +58,9 @@ pub(super) enum Command {
     /// Address and balance of a wallet file.
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Register, change and end a masternode, and see how masternodes stand.
+    #[command(subcommand)]
+    Masternode(MasternodeCommand),
     /// Send money.
     #[command(subcommand)]
     Tx(TxCommand),
@@ -439,6 +442,25 @@ pub(super) enum WalletCommand {
         #[arg(long, value_name = "NAME")]
         network: Option<String>,
     },
+    /// List the unspent outputs of a wallet or address: what can be spent, what matures, what is locked.
+    Utxos {
+        #[command(flatten)]
+        asked: Asked,
+        /// Wallet file.
+        #[arg(
+            long,
+            value_name = "FILE",
+            required_unless_present = "address",
+            conflicts_with = "address"
+        )]
+        wallet: Option<PathBuf>,
+        /// An address.
+        #[arg(long, value_name = "ADDRESS")]
+        address: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what a wallet or address owns in final blocks.
     Balance {
         #[command(flatten)]
@@ -465,11 +487,15 @@ pub(super) enum TxCommand {
     /// Send money from a wallet file and print the transaction id.
     Send(SendArguments),
     /// Show where a transaction stands.
+    #[command(visible_alias = "status")]
     Show {
         #[command(flatten)]
         asked: Asked,
         /// Its id.
         txid: String,
+        /// Wait until it is final.
+        #[arg(long)]
+        wait_final: bool,
     },
 }
 
@@ -527,6 +553,139 @@ pub(super) struct ResyncArguments {
 /// The mode of a resync by its word.
 fn resync_mode(word: &str) -> Result<ResyncMode, String> {
     ResyncMode::named(word).ok_or_else(|| "write reindex, snapshot or full".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MasternodeCommand {
+    /// Lock collateral for a new masternode and print the transaction id, which is the masternode's id.
+    Register(RegisterArguments),
+    /// Change a masternode's keys or addresses, or bring an inactive one back. Takes effect with the next
+    /// reward period.
+    Update(UpdateArguments),
+    /// End a masternode; its collateral is free once the reward period is over.
+    Deregister(DeregisterArguments),
+    /// List all masternodes and how they stand.
+    List {
+        #[command(flatten)]
+        asked: Asked,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how a masternode stands: why, since when, what to do, and its next turn to lead.
+    Status {
+        #[command(flatten)]
+        asked: Asked,
+        /// Its id or consensus key; without it, the node's own.
+        id: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Rank of a masternode on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TierName {
+    /// Locks 1 000 TIME.
+    Bronze,
+    /// Locks 10 000 TIME.
+    Silver,
+    /// Locks 100 000 TIME.
+    Gold,
+}
+
+impl TierName {
+    /// The tier.
+    pub(super) const fn tier(self) -> crate::chain::Tier {
+        match self {
+            Self::Bronze => crate::chain::Tier::Bronze,
+            Self::Silver => crate::chain::Tier::Silver,
+            Self::Gold => crate::chain::Tier::Gold,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RegisterArguments {
+    #[command(flatten)]
+    pub(super) asked: Asked,
+    /// Wallet file that pays, and owns the masternode from then on.
+    #[arg(long, value_name = "FILE")]
+    pub(super) wallet: PathBuf,
+    /// Consensus key; without it, the one of the data directory.
+    #[arg(long, value_name = "FILE")]
+    pub(super) validator_key: Option<PathBuf>,
+    /// How much is locked.
+    #[arg(long, value_enum, default_value = "bronze")]
+    pub(super) tier: TierName,
+    /// Where it can be reached, as ip:port.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) service: Option<String>,
+    /// Where its rewards go; without it, the wallet.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) payout: Option<String>,
+    /// Fee in TIME; without it, a low rate by size.
+    #[arg(long, value_name = "TIME")]
+    pub(super) fee: Option<String>,
+    /// Wait until it is final.
+    #[arg(long)]
+    pub(super) wait_final: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UpdateArguments {
+    #[command(flatten)]
+    pub(super) asked: Asked,
+    /// The masternode's id.
+    pub(super) id: String,
+    /// Wallet file of its owner.
+    #[arg(long, value_name = "FILE")]
+    pub(super) wallet: PathBuf,
+    /// File of the consensus key that takes over.
+    #[arg(long, value_name = "FILE")]
+    pub(super) new_validator_key: Option<PathBuf>,
+    /// Where it can be reached, as ip:port.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) service: Option<String>,
+    /// Where its rewards go.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) payout: Option<String>,
+    /// Bring it back after it was inactive.
+    #[arg(long = "return")]
+    pub(super) returns: bool,
+    /// Fee in TIME; without it, a low rate by size.
+    #[arg(long, value_name = "TIME")]
+    pub(super) fee: Option<String>,
+    /// Wait until it is final.
+    #[arg(long)]
+    pub(super) wait_final: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeregisterArguments {
+    #[command(flatten)]
+    pub(super) asked: Asked,
+    /// The masternode's id.
+    pub(super) id: String,
+    /// Wallet file of its owner.
+    #[arg(long, value_name = "FILE")]
+    pub(super) wallet: PathBuf,
+    /// Fee in TIME; without it, a low rate by size.
+    #[arg(long, value_name = "TIME")]
+    pub(super) fee: Option<String>,
+    /// Wait until it is final.
+    #[arg(long)]
+    pub(super) wait_final: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,6 +18,7 @@ mod keys;
 mod load;
 mod log;
 mod manager;
+mod masternode;
 mod output;
 mod payment;
 mod peers;
@@ -76,6 +77,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Keys(command)) => keys::keys(command),
         Some(Command::Signer(command)) => signer::signer(command),
         Some(Command::Wallet(command)) => wallet::wallet(command),
+        Some(Command::Masternode(command)) => masternode::masternode(command),
         Some(Command::Tx(command)) => tx::tx(command),
         Some(Command::Config(command)) => config::config(command),
         Some(Command::Resync(arguments)) => resync::resync(arguments),

@@ -16,16 +16,40 @@ const FEE_PER_BYTE: u64 = 2;
 const INPUT_BYTES: u64 = 36 + 96;
 /// Canonical bytes of an output.
 const OUTPUT_BYTES: u64 = 28;
-/// Canonical bytes of a transaction without inputs and outputs.
-const FIXED_BYTES: u64 = 23;
 
-/// What is to be paid.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Payment {
-    pub(super) to: Address,
-    pub(super) amount: Amount,
+/// What a transaction shall do, before it is known what it spends.
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    pub(super) kind: TransactionKind,
+    /// What it makes, but for the change, which comes after these.
+    pub(super) outputs: Vec<Output>,
     /// `None`: by size.
     pub(super) fee: Option<Amount>,
+}
+
+impl Order {
+    /// Money for somebody.
+    pub(super) fn transfer(to: Address, amount: Amount, fee: Option<Amount>) -> Self {
+        let outputs = vec![Output { amount, address: to }];
+        Self {
+            kind: TransactionKind::Transfer,
+            outputs,
+            fee,
+        }
+    }
+
+    /// Bytes of the finished transaction; the change is counted whether there will be one or not.
+    fn bytes(&self, inputs: usize) -> u64 {
+        let mut empty = unsigned(self.clone(), Vec::new(), None);
+        empty.outputs.clear();
+        let outputs = self.outputs.len() as u64 + 1;
+        empty.canonical_size() as u64 + inputs as u64 * INPUT_BYTES + outputs * OUTPUT_BYTES
+    }
+
+    fn fee_for(&self, inputs: usize) -> Amount {
+        self.fee
+            .unwrap_or_else(|| Amount::from_units(FEE_PER_BYTE * self.bytes(inputs)))
+    }
 }
 
 /// A signed payment.
@@ -38,21 +62,22 @@ pub(super) struct Signed {
 /// Spends the largest outputs first, so that few are needed; what is left comes back to the payer,
 /// or goes to the fee where it would be dust.
 pub(super) fn build(
-    payment: Payment,
+    order: Order,
     utxos: &[UtxoEntry],
     key: &SecretKey,
     chain_id: &Hash256,
 ) -> Result<Signed, Failure> {
-    if payment.amount < DUST {
+    if let Some(small) = order.outputs.iter().find(|output| output.amount < DUST) {
         return Err(Failure::new(
             Code::Argument,
             format!(
                 "{} TIME is less than the smallest output, {DUST} TIME; send more",
-                payment.amount
+                small.amount
             ),
         ));
     }
-    let mut sorted: Vec<&UtxoEntry> = utxos.iter().collect();
+    let made = Amount::checked_sum(order.outputs.iter().map(|output| output.amount)).ok_or_else(overflow)?;
+    let mut sorted: Vec<&UtxoEntry> = utxos.iter().filter(|utxo| utxo.is_spendable()).collect();
     sorted.sort_by_key(|utxo| (std::cmp::Reverse(utxo.amount), utxo.txid, utxo.index));
 
     let mut inputs = Vec::new();
@@ -62,61 +87,61 @@ pub(super) fn build(
         total = total
             .checked_add(Amount::from_units(utxo.amount))
             .ok_or_else(overflow)?;
-        let fee = payment.fee.unwrap_or_else(|| fee_for(inputs.len(), 2));
-        let need = payment.amount.checked_add(fee).ok_or_else(overflow)?;
-        if let Some(change) = total.checked_sub(need) {
-            return Ok(sign(payment, inputs, change, fee, key, chain_id));
+        let fee = order.fee_for(inputs.len());
+        let need = made.checked_add(fee).ok_or_else(overflow)?;
+        // A transaction makes something: without other outputs, its change has to be one.
+        let change = total
+            .checked_sub(need)
+            .filter(|change| !order.outputs.is_empty() || *change >= DUST);
+        if let Some(change) = change {
+            return Ok(sign(order, inputs, change, fee, key, chain_id));
         }
     }
     Err(Failure::new(
         Code::Funds,
         format!(
-            "the wallet can spend {total} TIME at once, not {} TIME and the fee; send less, or wait for incoming money to be final",
-            payment.amount
+            "the wallet can spend {total} TIME at once, not {made} TIME and the fee; send less, or wait for incoming money to be final and rewards to mature"
         ),
     ))
 }
 
 fn sign(
-    payment: Payment,
+    order: Order,
     inputs: Vec<OutPoint>,
     change: Amount,
     fee: Amount,
     key: &SecretKey,
     chain_id: &Hash256,
 ) -> Signed {
-    let mut outputs = vec![Output {
-        amount: payment.amount,
-        address: payment.to,
-    }];
-    let mut paid = fee;
-    if change >= DUST {
-        outputs.push(Output {
-            amount: change,
-            address: Address::of(&key.public_key()),
-        });
-    } else {
-        // The sum was in the wallet, so it fits.
-        paid = fee.checked_add(change).unwrap_or(fee);
-    }
+    let has_change = change >= DUST;
     let keys = vec![key; inputs.len()];
-    let mut transaction = Transaction {
+    let back = has_change.then(|| Output {
+        amount: change,
+        address: Address::of(&key.public_key()),
+    });
+    let mut transaction = unsigned(order, inputs, back);
+    transaction.sign(chain_id, &keys);
+    Signed {
+        transaction,
+        // What is too small to come back goes to the fee. The sum was in the wallet, so it fits.
+        fee: match has_change {
+            true => fee,
+            false => fee.checked_add(change).unwrap_or(fee),
+        },
+    }
+}
+
+fn unsigned(order: Order, inputs: Vec<OutPoint>, change: Option<Output>) -> Transaction {
+    let mut outputs = order.outputs;
+    outputs.extend(change);
+    Transaction {
         version: TRANSACTION_VERSION,
-        kind: TransactionKind::Transfer,
+        kind: order.kind,
         inputs,
         outputs,
         valid_until_height: Height::new(0),
         witnesses: Vec::new(),
-    };
-    transaction.sign(chain_id, &keys);
-    Signed {
-        transaction,
-        fee: paid,
     }
-}
-
-fn fee_for(inputs: usize, outputs: u64) -> Amount {
-    Amount::from_units(FEE_PER_BYTE * (FIXED_BYTES + inputs as u64 * INPUT_BYTES + outputs * OUTPUT_BYTES))
 }
 
 fn overflow() -> Failure {

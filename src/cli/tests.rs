@@ -9,7 +9,7 @@ use super::{
     failure::{Code, Failure},
     init::init,
     keys::keys,
-    payment::{Payment, build},
+    payment::{Order, build},
     run::prepare,
 };
 use crate::{
@@ -184,17 +184,15 @@ fn utxo(index: u32, amount: u64) -> UtxoEntry {
         index,
         amount,
         height: 1,
+        matures: None,
+        locked_for: None,
     }
 }
 
 fn pay(amount: u64, fee: Option<u64>, utxos: &[UtxoEntry]) -> Result<super::payment::Signed, Failure> {
-    let payment = Payment {
-        to: Address::from_bytes([9; 20]),
-        amount: Amount::from_units(amount),
-        fee: fee.map(Amount::from_units),
-    };
+    let to = Address::from_bytes([9; 20]);
     build(
-        payment,
+        Order::transfer(to, Amount::from_units(amount), fee.map(Amount::from_units)),
         utxos,
         &SecretKey::from_seed(&[4; 32]),
         &Hash256::from_bytes([2; 32]),
@@ -238,6 +236,10 @@ fn what_cannot_be_paid_is_said() {
         Code::Argument
     );
     assert_eq!(code(pay(u64::MAX, Some(1), &[utxo(0, 5_000)])), Code::Argument);
+    let (mut locked, mut young) = (utxo(1, 2_000_000), utxo(2, 2_000_000));
+    locked.locked_for = Some(Hash256::ZERO);
+    young.matures = Some(9);
+    assert_eq!(code(pay(1_000_000, None, &[locked, young])), Code::Funds);
     let many: Vec<UtxoEntry> = (0..INPUTS_MAX as u32 + 5)
         .map(|index| utxo(index, 1_000))
         .collect();

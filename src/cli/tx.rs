@@ -9,7 +9,7 @@ use super::{
     client::{block_on, client},
     failure::{Code, Failure},
     output,
-    payment::{self, Payment},
+    payment::{self, Order},
     wallet,
 };
 use crate::{
@@ -29,12 +29,21 @@ const PAGES_MAX: u32 = 10;
 pub(super) fn tx(command: &TxCommand) -> Result<ExitCode, Failure> {
     match command {
         TxCommand::Send(arguments) => send(arguments),
-        TxCommand::Show { asked, txid } => {
+        TxCommand::Show {
+            asked,
+            txid,
+            wait_final: waits,
+        } => {
             let txid: Hash256 = txid
                 .parse()
                 .map_err(|error| Failure::new(Code::Argument, format!("transaction id: {error}")))?;
             let client = client(asked)?;
-            let view = block_on(async { Ok(client.transaction(txid).await?) })?;
+            let view = block_on(async {
+                match waits {
+                    true => wait_final(&client, txid).await,
+                    false => Ok(client.transaction(txid).await?),
+                }
+            })?;
             output::json(&view)?;
             if view.state == TransactionState::Unknown {
                 return Err(Failure::new(
@@ -62,12 +71,8 @@ fn send(arguments: &SendArguments) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::new(Code::Argument, format!("--to: {error}")))?;
         let (wallet, from) = wallet::open(&arguments.wallet, Some(network))?;
         let utxos = all_utxos(&client, &from).await?;
-        let payment = Payment {
-            to,
-            amount: value,
-            fee,
-        };
-        let signed = payment::build(payment, &utxos, &wallet.key, &status.chain_id)?;
+        let order = Order::transfer(to, value, fee);
+        let signed = payment::build(order, &utxos, &wallet.key, &status.chain_id)?;
         let txid = client.submit(&signed.transaction.canonical_bytes()).await?;
         let view = match arguments.wait_final {
             true => Some(wait_final(&client, txid).await?),
@@ -91,7 +96,7 @@ fn send(arguments: &SendArguments) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn all_utxos(client: &Client, address: &str) -> Result<Vec<UtxoEntry>, ClientError> {
+pub(super) async fn all_utxos(client: &Client, address: &str) -> Result<Vec<UtxoEntry>, ClientError> {
     let mut all = Vec::new();
     for page in 0..PAGES_MAX {
         let found = client
@@ -106,7 +111,7 @@ async fn all_utxos(client: &Client, address: &str) -> Result<Vec<UtxoEntry>, Cli
     Ok(all)
 }
 
-async fn wait_final(client: &Client, txid: Hash256) -> Result<TransactionView, Failure> {
+pub(super) async fn wait_final(client: &Client, txid: Hash256) -> Result<TransactionView, Failure> {
     let waited = tokio::time::timeout(WAIT_FINAL, async {
         loop {
             let view = client.transaction(txid).await?;

@@ -6,11 +6,12 @@ use super::{
     args::WalletCommand,
     client::{block_on, client},
     failure::{Code, Failure},
-    output,
+    output, tx,
 };
 use crate::{
     chain::{Address, Amount, Network},
-    control::words::counted,
+    control::{UtxoEntry, words::counted},
+    rpc::client::Client,
     signer::WalletFile,
 };
 
@@ -21,6 +22,23 @@ pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
             let (_, address) = open(wallet, network)?;
             output::line(&address)?;
         }
+        WalletCommand::Utxos {
+            asked,
+            wallet,
+            address,
+            json,
+        } => {
+            let client = client(asked)?;
+            let utxos = block_on(async {
+                let address = whose(&client, wallet.as_deref(), address.as_deref()).await?;
+                Ok(tx::all_utxos(&client, &address).await?)
+            })?;
+            if *json {
+                output::json(&utxos)?;
+            } else {
+                show_utxos(&utxos)?;
+            }
+        }
         WalletCommand::Balance {
             asked,
             wallet,
@@ -29,27 +47,53 @@ pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
         } => {
             let client = client(asked)?;
             let balance = block_on(async {
-                let network = parse_network(&client.status().await?.network)?;
-                let address = match (wallet, address) {
-                    (Some(path), _) => open(path, Some(network))?.1,
-                    (None, Some(address)) => address.clone(),
-                    (None, None) => return Err(Failure::new(Code::Argument, "name --wallet or --address")),
-                };
+                let address = whose(&client, wallet.as_deref(), address.as_deref()).await?;
                 Ok(client.balance(&address).await?)
             })?;
             if *json {
                 output::json(&balance)?;
             } else {
                 output::line(&format!(
-                    "{} TIME in {} at height {}",
+                    "{} TIME in {} at height {}, of which {} can be spent now and {} are locked as collateral",
                     Amount::from_units(balance.amount),
                     counted(balance.utxos, "output"),
-                    balance.height
+                    balance.height,
+                    Amount::from_units(balance.spendable),
+                    Amount::from_units(balance.locked),
                 ))?;
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// One line per output, in the order of ids.
+fn show_utxos(utxos: &[UtxoEntry]) -> Result<(), Failure> {
+    for utxo in utxos {
+        let state = match (utxo.locked_for, utxo.matures) {
+            (Some(id), _) => format!("locked for masternode {}", id.short()),
+            (None, Some(height)) => format!("reward, can be spent from height {height}"),
+            (None, None) => "can be spent".to_owned(),
+        };
+        output::line(&format!(
+            "{}:{}  {:>20} TIME  height {}  {state}",
+            utxo.txid,
+            utxo.index,
+            Amount::from_units(utxo.amount).to_string(),
+            utxo.height
+        ))?;
+    }
+    Ok(())
+}
+
+/// The address that a wallet file or an argument names, on the node's network.
+async fn whose(client: &Client, wallet: Option<&Path>, address: Option<&str>) -> Result<String, Failure> {
+    let network = parse_network(&client.status().await?.network)?;
+    match (wallet, address) {
+        (Some(path), _) => Ok(open(path, Some(network))?.1),
+        (None, Some(address)) => Ok(address.to_owned()),
+        (None, None) => Err(Failure::new(Code::Argument, "name --wallet or --address")),
+    }
 }
 
 /// Reads a wallet file and its address on `network`, or on the file's own.

@@ -19,6 +19,7 @@ mod fleet;
 mod handle;
 mod health;
 mod logs;
+mod masternode_view;
 mod query;
 mod resync;
 mod ring;
@@ -44,6 +45,7 @@ pub use fleet::{
 pub use handle::{LogFilter, LogFilterError, NodeHandle, WatchGuard, Watchers};
 pub use health::{CRITICAL_TICK_LIMIT_MS, assess};
 pub use logs::{LogLevel, LogLine, LogRing};
+pub use masternode_view::MasternodeView;
 pub use query::{
     BalanceView, BlockView, CertificateView, EvidenceView, Page, Query, QueryError, TransactionState,
     TransactionView, UtxoEntry,

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::MasternodeView;
 use crate::{
     crypto::{Hash256, PublicKey, Signature},
     wire::Ban,
@@ -38,6 +39,12 @@ pub trait Query: Send + Sync {
 
     /// Unspent outputs of an address, ascending by (txid, index), one page of them.
     fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError>;
+
+    /// Masternodes of every standing, ascending by id, one page of them.
+    fn masternodes(&self, page: Page) -> Result<Vec<MasternodeView>, QueryError>;
+
+    /// The masternode with this id, or with this consensus key now, next, or when it was jailed.
+    fn masternode(&self, id_or_key: Hash256) -> Result<Option<MasternodeView>, QueryError>;
 }
 
 /// Why a look-up has no answer.
@@ -167,6 +174,12 @@ pub struct BalanceView {
     pub amount: u64,
     /// Unspent outputs that make it up.
     pub utxos: u64,
+    /// Of `amount`, what the next block may spend.
+    #[serde(default)]
+    pub spendable: u64,
+    /// Of `amount`, what is locked as collateral.
+    #[serde(default)]
+    pub locked: u64,
     /// The height this is true at.
     pub height: u64,
 }
@@ -182,4 +195,17 @@ pub struct UtxoEntry {
     pub amount: u64,
     /// The height it was made at.
     pub height: u64,
+    /// The first height whose block may spend it, if that is not yet the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matures: Option<u64>,
+    /// Locked as the collateral of this masternode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_for: Option<Hash256>,
+}
+
+impl UtxoEntry {
+    /// True if the next block may spend it.
+    pub const fn is_spendable(&self) -> bool {
+        self.matures.is_none() && self.locked_for.is_none()
+    }
 }

@@ -306,3 +306,6 @@ impl Application for Ledger {
         Some(assembled.block)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,6 +235,8 @@ label! {
         Tx = "/tx/{txid}",
         Balance = "/address/{address}/balance",
         Utxos = "/address/{address}/utxos",
+        Masternodes = "/masternodes",
+        Masternode = "/masternodes/{id}",
         Unknown = "unknown",
     }
 }

@@ -32,6 +32,7 @@ mod operator;
 mod people;
 mod performer;
 mod query;
+mod ready;
 mod reindex;
 mod requests;
 pub mod resync;

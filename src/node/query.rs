@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::{
-    chain::{Address, Height, Network, OutPoint, TxId},
+    chain::{Address, Height, MasternodeId, Network, OutPoint, REWARD_MATURITY, TxId},
     consensus::{Evidence, EvidenceKind},
     control::{
-        BalanceView, BlockView, CertificateView, EvidenceView, Page, Query, QueryError, TransactionState,
-        TransactionView, UtxoEntry,
+        BalanceView, BlockView, CertificateView, EvidenceView, MasternodeView, Page, Query, QueryError,
+        TransactionState, TransactionView, UtxoEntry,
     },
-    crypto::Hash256,
+    crypto::{Hash256, PublicKey},
     storage::{StoreError, StoreReader, backend::PAGE_ENTRIES_MAX},
     wire,
 };
@@ -122,9 +122,15 @@ impl Query for Lookups {
         loop {
             attempts += 1;
             let height = self.reader.height();
-            let (mut amount, mut utxos) = (0_u64, 0_u64);
+            let (mut amount, mut utxos, mut spendable, mut locked) = (0_u64, 0_u64, 0_u64, 0_u64);
             self.walk(&wanted, |entry| {
                 amount = amount.saturating_add(entry.amount);
+                if entry.is_spendable() {
+                    spendable = spendable.saturating_add(entry.amount);
+                }
+                if entry.locked_for.is_some() {
+                    locked = locked.saturating_add(entry.amount);
+                }
                 utxos += 1;
                 true
             })?;
@@ -133,6 +139,8 @@ impl Query for Lookups {
                     address: address.to_owned(),
                     amount,
                     utxos,
+                    spendable,
+                    locked,
                     height: height.get(),
                 });
             }
@@ -154,6 +162,23 @@ impl Query for Lookups {
             found.len() < page.limit as usize
         })?;
         Ok(found)
+    }
+
+    fn masternodes(&self, page: Page) -> Result<Vec<MasternodeView>, QueryError> {
+        let state = self.reader.state();
+        let chosen = state.registry.iter();
+        let chosen = chosen.skip(page.skip as usize).take(page.limit as usize);
+        Ok(chosen
+            .map(|node| MasternodeView::of(node, &state, self.network))
+            .collect())
+    }
+
+    fn masternode(&self, id_or_key: Hash256) -> Result<Option<MasternodeView>, QueryError> {
+        let state = self.reader.state();
+        let registry = &state.registry;
+        let by_id = registry.get(&MasternodeId::from_hash(id_or_key));
+        let node = by_id.or_else(|| registry.holder(&PublicKey::from_bytes(*id_or_key.as_bytes())));
+        Ok(node.map(|node| MasternodeView::of(node, &state, self.network)))
     }
 }
 
@@ -178,6 +203,8 @@ impl Lookups {
     /// Hands every coin of an address to `take`, ascending by outpoint, until it says false.
     fn walk(&self, address: &Address, mut take: impl FnMut(UtxoEntry) -> bool) -> Result<(), QueryError> {
         let (mut after, mut seen): (Option<OutPoint>, usize) = (None, 0);
+        let state = self.reader.state();
+        let next = state.tip.height.next();
         loop {
             let coins = self.reader.outpoints_of(address, after, PAGE_ENTRIES_MAX)?;
             let is_last = coins.len() < PAGE_ENTRIES_MAX;
@@ -189,6 +216,10 @@ impl Lookups {
                     index: outpoint.index,
                     amount: coin.output.amount.units(),
                     height: coin.height.get(),
+                    matures: Some(coin.height.saturating_add(REWARD_MATURITY))
+                        .filter(|matures| coin.is_reward && *matures > next)
+                        .map(Height::get),
+                    locked_for: state.registry.locked_for(&outpoint).map(|id| *id.as_hash()),
                 });
                 if !goes_on {
                     return Ok(());

@@ -43,6 +43,7 @@ use super::{
     open::{self, Opened},
     people::{self, People, PeopleParts},
     performer::{Hands, Performer, WORK_QUEUE_MAX, Work},
+    ready::ReadyTask,
     reindex::Reindex,
     requests::Requests,
     resync::Resync,
@@ -378,6 +379,17 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
             Arc::clone(&tasks),
         ),
     );
+    if let Some(signer) = options.signer.clone().filter(|_| !options.observer) {
+        let ready = ReadyTask {
+            chain_id,
+            signer,
+            reader: reader.clone(),
+            shared: Arc::clone(&shared),
+            engine: bulk.clone(),
+            tasks: Arc::clone(&tasks),
+        };
+        tasks.start("ready", ready.run());
+    }
     tasks.start(
         "heartbeat",
         heartbeat(network.clone(), bulk.clone(), Arc::clone(&tasks)),

@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use super::{Accepted, BanPlan, CarriedOut, CommandJson, ErrorBody, limits};
 use crate::{
     control::{
-        BalanceView, Ban, BanTarget, BlockView, EvidenceView, Page, TransactionView, UtxoEntry,
+        BalanceView, Ban, BanTarget, BlockView, EvidenceView, MasternodeView, Page, TransactionView,
+        UtxoEntry,
         status_json::{HealthJson, PeerJson, StatusJson},
     },
     crypto::Hash256,
@@ -222,6 +223,23 @@ impl Client {
         let Page { skip, limit } = page;
         self.get(&format!("/address/{address}/utxos?skip={skip}&limit={limit}"))
             .await
+    }
+
+    /// One page of `GET /masternodes`.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn masternodes(&self, page: Page) -> Result<Vec<MasternodeView>, ClientError> {
+        let Page { skip, limit } = page;
+        self.get(&format!("/masternodes?skip={skip}&limit={limit}")).await
+    }
+
+    /// `GET /masternodes/{id}`, by id or consensus key.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `not_found` if there is none.
+    pub async fn masternode(&self, id_or_key: Hash256) -> Result<MasternodeView, ClientError> {
+        self.get(&format!("/masternodes/{id_or_key}")).await
     }
 
     /// `POST /tx` with the canonical bytes of a transaction.

@@ -9,7 +9,10 @@ use serde::Deserialize;
 use super::{App, error::Refusal, limits};
 use crate::{
     chain::Address,
-    control::{BalanceView, BlockView, EvidenceView, Page, Query, QueryError, TransactionView, UtxoEntry},
+    control::{
+        BalanceView, BlockView, EvidenceView, MasternodeView, Page, Query, QueryError, TransactionView,
+        UtxoEntry,
+    },
     crypto::Hash256,
 };
 
@@ -83,6 +86,29 @@ pub(super) async fn utxos(
     look_up(&app, move |query| query.utxos(&address, page.page()))
         .await
         .map(Json)
+}
+
+/// `GET /masternodes`.
+pub(super) async fn masternodes(
+    State(app): State<App>,
+    Parameters(page): Parameters<PageParameters>,
+) -> Result<Json<Vec<MasternodeView>>, Refusal> {
+    look_up(&app, move |query| query.masternodes(page.page()))
+        .await
+        .map(Json)
+}
+
+/// `GET /masternodes/{id}`; a consensus key does too.
+pub(super) async fn masternode(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<MasternodeView>, Refusal> {
+    let id: Hash256 = id
+        .parse()
+        .map_err(|_| Refusal::bad_request("a masternode id or consensus key has 64 hex digits"))?;
+    let found = look_up(&app, move |query| query.masternode(id)).await?;
+    let missing = || Refusal::not_found("no masternode has this id or consensus key");
+    found.map(Json).ok_or_else(missing)
 }
 
 fn check_address(app: &App, text: &str) -> Result<(), Refusal> {

@@ -104,6 +104,8 @@ fn router(app: App) -> Router {
         .route("/tx/{txid}", get(lookups::transaction))
         .route("/address/{address}/balance", get(lookups::balance))
         .route("/address/{address}/utxos", get(lookups::utxos))
+        .route("/masternodes", get(lookups::masternodes))
+        .route("/masternodes/{id}", get(lookups::masternode))
         .fallback(observe::not_found)
         .method_not_allowed_fallback(observe::method_not_allowed)
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))

@@ -14,11 +14,12 @@ use super::{
     client::{Client, ClientError},
 };
 use crate::{
-    chain::{Address, Network},
+    chain::{Address, Network, testing::TestChain},
     control::{
         BalanceView, BlockView, Clock, CommandError, CommandRequest, Direction, EventRing, EvidenceView,
-        HealthStatus, HealthWord, LogRing, NodeHandle, NodeStatus, Page, PeerRow, PeersStatus, Query,
-        QueryError, Reply, Status, TaskTick, TransactionState, TransactionView, UtxoEntry, Watchers,
+        HealthStatus, HealthWord, LogRing, MasternodeView, NodeHandle, NodeStatus, Page, PeerRow,
+        PeersStatus, Query, QueryError, Reply, Status, TaskTick, TransactionState, TransactionView,
+        UtxoEntry, Watchers,
     },
     crypto::{Hash256, PublicKey},
     metrics::Metrics,
@@ -70,6 +71,8 @@ impl Query for FakeQuery {
             address: address.to_owned(),
             amount: 5,
             utxos: 1,
+            spendable: 5,
+            locked: 0,
             height: 7,
         })
     }
@@ -80,8 +83,24 @@ impl Query for FakeQuery {
             index,
             amount: 1,
             height: 1,
+            matures: None,
+            locked_for: None,
         };
         Ok((page.skip..page.skip + page.limit).map(entry).collect())
+    }
+
+    fn masternodes(&self, page: Page) -> Result<Vec<MasternodeView>, QueryError> {
+        let chain = TestChain::new(5, 0);
+        let nodes = chain.state.registry.iter();
+        let nodes = nodes.skip(page.skip as usize).take(page.limit as usize);
+        Ok(nodes
+            .map(|node| MasternodeView::of(node, &chain.state, Network::Devnet))
+            .collect())
+    }
+
+    fn masternode(&self, id: Hash256) -> Result<Option<MasternodeView>, QueryError> {
+        let all = self.masternodes(Page::new(0, Page::LIMIT_MAX))?;
+        Ok(all.into_iter().find(|node| node.id == id))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{CONSENSUS_DOMAIN, SESSION_DOMAIN, Signer, SignerError, read_key_file};
+use super::{
+    CONSENSUS_DOMAIN, POSSESSION_DOMAIN, READY_DOMAIN, SESSION_DOMAIN, Signer, SignerError, read_key_file,
+};
 use crate::crypto::{PublicKey, SecretKey, Signature};
 
 /// Signs with a key held in memory.
@@ -44,5 +46,13 @@ impl Signer for LocalSigner {
 
     fn sign_session(&self, proof: &[u8]) -> Result<Signature, SignerError> {
         self.sign(SESSION_DOMAIN, proof)
+    }
+
+    fn sign_ready(&self, word: &[u8]) -> Result<Signature, SignerError> {
+        self.sign(READY_DOMAIN, word)
+    }
+
+    fn sign_possession(&self, proof: &[u8]) -> Result<Signature, SignerError> {
+        self.sign(POSSESSION_DOMAIN, proof)
     }
 }

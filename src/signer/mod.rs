@@ -29,6 +29,12 @@ pub const CONSENSUS_DOMAIN: &[u8] = b"TIMECOIN-BFT\0";
 /// What the proof that a session belongs to a masternode begins with (docs/WIRE.md, handshake).
 pub const SESSION_DOMAIN: &[u8] = b"timed/mn-session/1";
 
+/// What the word that a node is there begins with (`chain::ready_bytes`).
+pub const READY_DOMAIN: &[u8] = b"timed/mn-ready/1";
+
+/// What the proof that a registration's key is held begins with (`chain::possession_bytes`).
+pub const POSSESSION_DOMAIN: &[u8] = b"timed/mn-possession/1";
+
 /// File name of the consensus key in `keys/`.
 pub const VALIDATOR_KEY_FILE: &str = "validator.key";
 
@@ -53,4 +59,18 @@ pub trait Signer: Send + Sync + std::fmt::Debug {
     /// [`SignerError::WrongDomain`] unless the bytes begin with [`SESSION_DOMAIN`];
     /// [`SignerError::Unavailable`] if the key cannot be reached now.
     fn sign_session(&self, proof: &[u8]) -> Result<Signature, SignerError>;
+
+    /// Signs that this key's node is there and follows the chain.
+    ///
+    /// # Errors
+    /// [`SignerError::WrongDomain`] unless the bytes begin with [`READY_DOMAIN`];
+    /// [`SignerError::Unavailable`] if the key cannot be reached now.
+    fn sign_ready(&self, word: &[u8]) -> Result<Signature, SignerError>;
+
+    /// Signs that whoever registers this key holds it.
+    ///
+    /// # Errors
+    /// [`SignerError::WrongDomain`] unless the bytes begin with [`POSSESSION_DOMAIN`];
+    /// [`SignerError::Unavailable`] if the key cannot be reached now.
+    fn sign_possession(&self, proof: &[u8]) -> Result<Signature, SignerError>;
 }

@@ -87,6 +87,21 @@ fn votes_and_session_proofs_cannot_be_taken_for_each_other() {
         signer.sign_consensus(&proof),
         Err(SignerError::WrongDomain)
     ));
+    // Four domains, none the beginning of another: no road gets one signed as another.
+    let domains = [CONSENSUS_DOMAIN, SESSION_DOMAIN, READY_DOMAIN, POSSESSION_DOMAIN];
+    type Sign<'a> = &'a dyn Fn(&[u8]) -> Result<crate::crypto::Signature, SignerError>;
+    let sign: [Sign<'_>; 4] = [
+        &|bytes| signer.sign_consensus(bytes),
+        &|bytes| signer.sign_session(bytes),
+        &|bytes| signer.sign_ready(bytes),
+        &|bytes| signer.sign_possession(bytes),
+    ];
+    for (own, sign) in sign.iter().enumerate() {
+        for (other, domain) in domains.iter().enumerate() {
+            let signed = sign(&[*domain, b"rest"].concat());
+            assert_eq!(signed.is_ok(), own == other, "{own} {other}");
+        }
+    }
     assert!(matches!(
         signer.sign_consensus(b""),
         Err(SignerError::WrongDomain)

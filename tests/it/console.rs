@@ -17,9 +17,9 @@ use timecoin::{
     console::{self, Config, Environment, GlyphName, Options, Source, ThemeName},
     control::{
         BalanceView, BlockView, ChainStatus, Clock, Command, CommandRequest, ConsensusStatus, EventRing,
-        EvidenceView, LogRing, Mode, Moment, NodeHandle, NodeStatus, Page, PeersStatus, Query, QueryError,
-        Reply, SigningStatus, Status, StepState, StopStatus, StopStep, SyncState, SyncStatus,
-        TransactionState, TransactionView, UtxoEntry, ValidatorRow, VoteCell, Watchers,
+        EvidenceView, LogRing, MasternodeView, Mode, Moment, NodeHandle, NodeStatus, Page, PeersStatus,
+        Query, QueryError, Reply, SigningStatus, Status, StepState, StopStatus, StopStep, SyncState,
+        SyncStatus, TransactionState, TransactionView, UtxoEntry, ValidatorRow, VoteCell, Watchers,
     },
     crypto::{Hash256, PublicKey},
 };
@@ -60,6 +60,14 @@ impl Query for NoStore {
     }
     fn utxos(&self, _: &str, _: Page) -> Result<Vec<UtxoEntry>, QueryError> {
         Ok(Vec::new())
+    }
+
+    fn masternodes(&self, _: Page) -> Result<Vec<MasternodeView>, QueryError> {
+        Ok(Vec::new())
+    }
+
+    fn masternode(&self, _: Hash256) -> Result<Option<MasternodeView>, QueryError> {
+        Ok(None)
     }
 }
 

@@ -15,8 +15,8 @@ use timecoin::{
     chain::{Address, Amount, Network, OutPoint, Output, Transaction, TxId},
     control::{
         BalanceView, BlockView, Clock, Command, CommandError, CommandRequest, EventRing, EvidenceView,
-        LogRing, NodeHandle, NodeStatus, Page, Query, QueryError, Reply, Status, TransactionState,
-        TransactionView, UtxoEntry, Watchers,
+        LogRing, MasternodeView, NodeHandle, NodeStatus, Page, Query, QueryError, Reply, Status,
+        TransactionState, TransactionView, UtxoEntry, Watchers,
     },
     crypto::{Hash256, SecretKey, verify},
     devnet::{LoadPlan, LoadReport, load},
@@ -158,8 +158,18 @@ impl Query for Answers {
                 index: outpoint.index,
                 amount: output.amount.units(),
                 height: 0,
+                matures: None,
+                locked_for: None,
             })
             .collect())
+    }
+
+    fn masternodes(&self, _: Page) -> Result<Vec<MasternodeView>, QueryError> {
+        Ok(Vec::new())
+    }
+
+    fn masternode(&self, _: Hash256) -> Result<Option<MasternodeView>, QueryError> {
+        Ok(None)
     }
 }
 

@@ -16,6 +16,7 @@ mod invalid_blocks;
 mod longest;
 mod lost_logs;
 mod manager;
+mod masternodes;
 mod net;
 mod puppet;
 mod refusals;

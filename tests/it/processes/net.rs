@@ -127,6 +127,20 @@ impl Net {
         }
     }
 
+    /// Files for `nodes` nodes of which genesis knows all but the last: that one has keys and a
+    /// configuration, and is nobody's masternode yet.
+    pub(super) fn with_a_stranger(nodes: u16, change: impl FnOnce(&mut Params)) -> Self {
+        let mut net = Self::with(nodes, change);
+        net.genesis.masternodes.pop();
+        fs::write(net.layout.genesis(), net.genesis.to_toml()).unwrap();
+        net
+    }
+
+    /// The genesis of the network.
+    pub(super) fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
     /// The same, with every node dialing its peers through links that can be cut.
     pub(super) fn with_links(nodes: u16) -> Self {
         Self::with_links_and(nodes, |_| {})

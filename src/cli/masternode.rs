@@ -1,0 +1,371 @@
+//! `timed masternode`: register, change and end a masternode, and see how masternodes stand.
+//!
+//! Registering takes two secrets: the wallet's key, which locks the collateral and owns the masternode
+//! from then on, and the consensus key, which proves here that it is held and signs votes later.
+//! Neither leaves this process.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use serde_json::json;
+
+use super::{
+    args::{Asked, DeregisterArguments, MasternodeCommand, RegisterArguments, UpdateArguments},
+    client::{block_on, client, load_place},
+    failure::{Code, Failure},
+    output,
+    payment::{self, Order},
+    tx, wallet,
+};
+use crate::{
+    chain::{
+        Address, Amount, MasternodeChange, MasternodeId, MasternodeUpdate, Network, Output, OwnerChange,
+        Registration, ServiceAddress, TransactionKind, possession_bytes,
+    },
+    control::{MasternodeView, Page, UtxoEntry, words::counted},
+    crypto::{Hash256, PublicKey, Signature},
+    rpc::client::Client,
+    signer::{LocalSigner, Signer, VALIDATOR_KEY_FILE, WalletFile},
+};
+
+/// Pages of the registry that `list` reads: all that there can be.
+const PAGES_MAX: u32 = 10;
+
+pub(super) fn masternode(command: &MasternodeCommand) -> Result<ExitCode, Failure> {
+    match command {
+        MasternodeCommand::Register(arguments) => register(arguments),
+        MasternodeCommand::Update(arguments) => update(arguments),
+        MasternodeCommand::Deregister(arguments) => deregister(arguments),
+        MasternodeCommand::List { asked, json } => list(asked, *json),
+        MasternodeCommand::Status { asked, id, json } => status(asked, id.as_deref(), *json),
+    }
+}
+
+/// A wallet that is about to pay, and the chain it pays on.
+struct Payer {
+    client: Client,
+    chain_id: Hash256,
+    network: Network,
+    wallet: WalletFile,
+    utxos: Vec<UtxoEntry>,
+}
+
+impl Payer {
+    async fn open(asked: &Asked, file: &std::path::Path) -> Result<Self, Failure> {
+        let client = client(asked)?;
+        let status = client.status().await?;
+        let network = wallet::parse_network(&status.network)?;
+        let (wallet, from) = wallet::open(file, Some(network))?;
+        let utxos = tx::all_utxos(&client, &from).await?;
+        Ok(Self {
+            client,
+            chain_id: status.chain_id,
+            network,
+            wallet,
+            utxos,
+        })
+    }
+
+    fn address(&self) -> Address {
+        Address::of(&self.wallet.key.public_key())
+    }
+
+    /// An address in text; without one, the wallet's.
+    fn address_or_own(&self, text: Option<&String>, flag: &str) -> Result<Address, Failure> {
+        match text {
+            Some(text) => Address::from_text(text, self.network)
+                .map_err(|error| Failure::new(Code::Argument, format!("{flag}: {error}"))),
+            None => Ok(self.address()),
+        }
+    }
+
+    /// Signs, submits, and waits if that was asked for; gives the id of the transaction.
+    async fn send(&self, order: Order, wait_final: bool) -> Result<(Hash256, Amount, Option<u64>), Failure> {
+        let signed = payment::build(order, &self.utxos, &self.wallet.key, &self.chain_id)?;
+        let bytes = signed.transaction.canonical_bytes();
+        let txid = self.client.submit(&bytes).await?;
+        let height = match wait_final {
+            true => tx::wait_final(&self.client, txid).await?.height,
+            false => None,
+        };
+        Ok((txid, signed.fee, height))
+    }
+}
+
+fn amount(text: &str) -> Result<Amount, Failure> {
+    text.parse()
+        .map_err(|error| Failure::new(Code::Argument, format!("`{text}` is {error}")))
+}
+
+fn service(text: Option<&String>) -> Result<Option<ServiceAddress>, Failure> {
+    let parse = |text: &String| {
+        text.parse::<SocketAddr>().map(ServiceAddress::from).map_err(|_| {
+            Failure::new(
+                Code::Argument,
+                format!("--service {text} is no address; write ip:port, such as 203.0.113.7:24000"),
+            )
+        })
+    };
+    text.map(parse).transpose()
+}
+
+/// The consensus key's proof that it is held, for `subject`.
+fn prove(
+    signer: &LocalSigner,
+    chain_id: &Hash256,
+    subject: &[u8],
+) -> Result<(PublicKey, Signature), Failure> {
+    let key = signer.public_key();
+    let proof = signer.sign_possession(&possession_bytes(chain_id, &key, subject))?;
+    Ok((key, proof))
+}
+
+fn validator_key(asked: &Asked, file: Option<&PathBuf>) -> Result<LocalSigner, Failure> {
+    let path = match file {
+        Some(path) => path.clone(),
+        None => load_place(&asked.place)?
+            .data_dir()?
+            .keys()
+            .join(VALIDATOR_KEY_FILE),
+    };
+    Ok(LocalSigner::open(&path)?)
+}
+
+fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
+    let fee = arguments.fee.as_deref().map(amount).transpose()?;
+    let signer = validator_key(&arguments.asked, arguments.validator_key.as_ref())?;
+    let service = service(arguments.service.as_ref())?;
+    block_on(async {
+        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let owner = payer.address();
+        let (consensus_key, proof) = prove(&signer, &payer.chain_id, owner.as_bytes())?;
+        let registration = Registration {
+            consensus_key,
+            service,
+            payout: payer.address_or_own(arguments.payout.as_ref(), "--payout")?,
+            collateral_output: 0,
+            proof,
+        };
+        let order = Order {
+            kind: TransactionKind::RegisterMasternode(Box::new(registration)),
+            outputs: vec![Output {
+                amount: arguments.tier.tier().collateral(),
+                address: owner,
+            }],
+            fee,
+        };
+        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
+        report(arguments.json, txid, txid, fee, height)?;
+        if !arguments.json {
+            output::diagnostic(
+                "start its node with this consensus key: once it has caught up it asks to join, and it joins with a reward period",
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
+    let fee = arguments.fee.as_deref().map(amount).transpose()?;
+    let id = masternode_id(&arguments.id)?;
+    let service = service(arguments.service.as_ref())?;
+    let signer = arguments
+        .new_validator_key
+        .as_ref()
+        .map(|path| LocalSigner::open(path));
+    let signer = signer.transpose()?;
+    block_on(async {
+        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let prove = |signer: &LocalSigner| prove(signer, &payer.chain_id, id.as_bytes());
+        let payout = match &arguments.payout {
+            Some(_) => Some(payer.address_or_own(arguments.payout.as_ref(), "--payout")?),
+            None => None,
+        };
+        let change = OwnerChange {
+            consensus_key: signer.as_ref().map(prove).transpose()?,
+            service,
+            payout,
+            returns: arguments.returns,
+        };
+        if change.is_empty() {
+            return Err(Failure::new(
+                Code::Argument,
+                "nothing to change; name --new-validator-key, --service, --payout or --return",
+            ));
+        }
+        let order = Order {
+            kind: TransactionKind::UpdateMasternode(Box::new(MasternodeUpdate {
+                id,
+                change: MasternodeChange::Owner(change),
+            })),
+            outputs: Vec::new(),
+            fee,
+        };
+        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
+        report(arguments.json, txid, *id.as_hash(), fee, height)?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn deregister(arguments: &DeregisterArguments) -> Result<ExitCode, Failure> {
+    let fee = arguments.fee.as_deref().map(amount).transpose()?;
+    let id = masternode_id(&arguments.id)?;
+    block_on(async {
+        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let order = Order {
+            kind: TransactionKind::DeregisterMasternode { id },
+            outputs: Vec::new(),
+            fee,
+        };
+        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
+        report(arguments.json, txid, *id.as_hash(), fee, height)?;
+        if !arguments.json {
+            output::diagnostic(
+                "it leaves with this reward period, and its collateral is free in the next one",
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn report(
+    as_json: bool,
+    txid: Hash256,
+    id: Hash256,
+    fee: Amount,
+    height: Option<u64>,
+) -> Result<(), Failure> {
+    if as_json {
+        return output::json(&json!({
+            "schema": 1, "txid": txid, "masternode": id, "fee": fee.units(), "height": height,
+        }));
+    }
+    output::line(&txid.to_string())?;
+    if let Some(height) = height {
+        output::diagnostic(&format!("final at height {height}, fee {fee} TIME"));
+    }
+    Ok(())
+}
+
+fn masternode_id(text: &str) -> Result<MasternodeId, Failure> {
+    text.parse().map_err(|_| {
+        Failure::new(
+            Code::Argument,
+            format!("`{text}` is no masternode id: 64 hex digits, as `timed masternode list` shows"),
+        )
+    })
+}
+
+fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
+    let client = client(asked)?;
+    let all = block_on(async {
+        let mut all: Vec<MasternodeView> = Vec::new();
+        for page in 0..PAGES_MAX {
+            let found = client
+                .masternodes(Page::new(page * Page::LIMIT_MAX, Page::LIMIT_MAX))
+                .await?;
+            let is_last = found.len() < Page::LIMIT_MAX as usize;
+            all.extend(found);
+            if is_last {
+                break;
+            }
+        }
+        Ok(all)
+    })?;
+    if as_json {
+        output::json(&all)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::line(&format!(
+        "{:<64}  {:<16} {:<6} {:<12} {}",
+        "id", "name", "tier", "standing", "why"
+    ))?;
+    for node in &all {
+        output::line(&format!(
+            "{:<64}  {:<16} {:<6} {:<12} {}",
+            node.id.to_string(),
+            node.name,
+            node.tier.name(),
+            node.standing.name(),
+            node.reason
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(asked: &Asked, id: Option<&str>, as_json: bool) -> Result<ExitCode, Failure> {
+    let client = client(asked)?;
+    let view = block_on(async {
+        let wanted: Hash256 = match id {
+            Some(text) => *masternode_id(text)?.as_hash(),
+            None => {
+                let own = client.status().await?.validator_id.ok_or_else(|| {
+                    Failure::new(
+                        Code::NotFound,
+                        "this node has no consensus key; name a masternode id",
+                    )
+                })?;
+                Hash256::from_bytes(*own.as_bytes())
+            }
+        };
+        match client.masternode(wanted).await {
+            Err(error) if error.code() == Some("not_found") => Err(Failure::new(
+                Code::NotFound,
+                format!(
+                    "no masternode has the id or consensus key {wanted}; `timed masternode register` makes one"
+                ),
+            )),
+            found => Ok(found?),
+        }
+    })?;
+    if as_json {
+        output::json(&view)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in lines(&view) {
+        output::line(&line)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lines(view: &MasternodeView) -> Vec<String> {
+    let since = view.period.saturating_sub(view.since_period);
+    let since = match since {
+        0 => "this reward period".to_owned(),
+        since => format!("{} ago", counted(since, "reward period")),
+    };
+    let turn = view.next_turn.map_or_else(
+        || "never, as things stand".to_owned(),
+        |height| format!("height {height}, {} on", counted(height - view.height, "block")),
+    );
+    let mut lines = vec![
+        format!("masternode   {} ({})", view.name, view.id),
+        format!("standing     {} since {since}", view.standing.name()),
+        format!("why          {}", view.reason),
+    ];
+    if !view.remedy.is_empty() {
+        lines.push(format!("what to do   {}", view.remedy));
+    }
+    lines.extend([
+        format!("next turn    {turn}"),
+        format!(
+            "signed       {} of {} certificates of this period",
+            view.signed, view.certificates
+        ),
+        format!("tier         {}", view.tier.name()),
+        format!("validator    {}", view.validator_id),
+        format!("payout       {}", view.payout),
+        format!("owner        {}", view.owner),
+    ]);
+    lines.extend(view.collateral.iter().map(|coin| format!("collateral   {coin}")));
+    lines.extend(
+        view.service
+            .iter()
+            .map(|service| format!("service      {service}")),
+    );
+    lines.extend(
+        view.next_validator_id
+            .iter()
+            .map(|key| format!("next key     {key}, with the next reward period")),
+    );
+    lines
+}
