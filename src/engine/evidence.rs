@@ -63,11 +63,12 @@ impl WaitingEvidence {
     }
 }
 
-/// Whether its offender is still there, was not convicted yet, and the crime is not too old. A crime
-/// at the height in progress counts; one above it is judged once we got there.
+/// Whether its offender is still there, was not convicted yet, and the crime is not too old. One above
+/// the height in progress waits, unless the set turns out to be another one.
 fn would_jail(evidence: &Evidence, state: &ChainState) -> bool {
     let set = state.history.set_at(evidence.height);
-    set.and_then(|set| set.member(&evidence.offender))
+    set.filter(|set| set.hash() == evidence.vset_hash)
+        .and_then(|set| set.member(&evidence.offender))
         .and_then(|id| state.registry.get(&id))
         .is_some_and(|node| node.conviction.is_none())
 }
