@@ -25,8 +25,8 @@ use super::{
 use crate::{
     control::{
         BalanceView, BlockView, Caller, Clock, Command, CommandError, CommandRequest, Direction, Event,
-        EventKind, EventRing, EvidenceView, LogLevel, LogLine, LogRing, MempoolStatus, NodeHandle,
-        NodeStatus, Page, PeerRow, PeersStatus, Query, QueryError, Reply, Status, StatusDelta,
+        EventKind, EventRing, EvidenceView, LogLevel, LogLine, LogRing, MasternodeView, MempoolStatus,
+        NodeHandle, NodeStatus, Page, PeerRow, PeersStatus, Query, QueryError, Reply, Status, StatusDelta,
         TransactionView, UtxoEntry, Watchers,
     },
     crypto::{Hash256, PublicKey},
@@ -55,6 +55,12 @@ impl Query for Nothing {
     }
     fn utxos(&self, _: &str, _: Page) -> Result<Vec<UtxoEntry>, QueryError> {
         Ok(Vec::new())
+    }
+    fn masternodes(&self, _: Page) -> Result<Vec<MasternodeView>, QueryError> {
+        Ok(Vec::new())
+    }
+    fn masternode(&self, _: Hash256) -> Result<Option<MasternodeView>, QueryError> {
+        Ok(None)
     }
 }
 

@@ -136,11 +136,6 @@ impl Net {
         net
     }
 
-    /// The genesis of the network.
-    pub(super) fn genesis(&self) -> &Genesis {
-        &self.genesis
-    }
-
     /// The same, with every node dialing its peers through links that can be cut.
     pub(super) fn with_links(nodes: u16) -> Self {
         Self::with_links_and(nodes, |_| {})
