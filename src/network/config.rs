@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use crate::{
     crypto::{PublicKey, SecretKey},
     metrics::Metrics,
-    wire::{ChainIdentity, LocalTip, MasternodeProof, ProofRequest},
+    wire::{ChainIdentity, LocalTip, MasternodeProof, ProofRequest, capability},
 };
 
 use super::{PeerAddress, Spawner};
@@ -58,7 +58,7 @@ impl NetworkConfig {
             reserved_max: 100,
             per_ip_max: 2,
             user_agent: concat!("timed/", env!("CARGO_PKG_VERSION")).to_owned(),
-            capabilities: crate::wire::capability::FULL | crate::wire::capability::TX_RELAY,
+            capabilities: capability::FULL | capability::TX_RELAY | capability::COMPRESSION,
             rate_limits: true,
             discovery: true,
             outbound_max: 16,

@@ -258,7 +258,15 @@ impl Core {
             self.config.rate_limits,
             Instant::now(),
         );
-        let session = Session::new(agreed, generation, address, self.our_id, masternode, quotas);
+        let session = Session::new(
+            agreed,
+            generation,
+            address,
+            self.our_id,
+            masternode,
+            quotas,
+            self.config.capabilities,
+        );
         let session = Arc::new(session);
         let node_id = session.node_id();
 

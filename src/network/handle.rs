@@ -239,7 +239,10 @@ impl Network {
         if session.generation != generation {
             return Err(SendError::NotConnected(*peer));
         }
-        let message = answer.encode(request_id)?;
+        let mut message = answer.encode(request_id)?;
+        if session.compresses() {
+            message = message.compressed();
+        }
         if matches!(answer, Message::Blocks(_)) {
             session.quotas().served(message.len(), Instant::now());
         }

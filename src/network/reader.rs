@@ -157,7 +157,11 @@ impl Gate for Door<'_> {
             return self.on_unknown();
         };
         message_type.check_frame(lane, start.request_id)?;
-        let announced = start.wire_len as usize;
+        if start.compressed && !self.session.compresses() {
+            return Err(FrameError::Compression);
+        }
+        // What counts is what comes out.
+        let announced = start.raw_len as usize;
         if announced > message_type.limit() {
             return Err(FrameError::Oversize {
                 type_id: start.type_id,
@@ -181,7 +185,13 @@ impl Gate for Door<'_> {
         // Only proposals and what consensus waits for may use the reserved part, and only between
         // masternodes.
         let privileged = self.session.masternode && lane == Lane::Consensus;
-        match self.core.budget.try_take(announced, privileged) {
+        let held = announced
+            + if start.compressed {
+                start.wire_len as usize
+            } else {
+                0
+            };
+        match self.core.budget.try_take(held, privileged) {
             Some(permit) => Ok(Admission::Take(Some(permit))),
             None => {
                 if answers
@@ -211,13 +221,14 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
         request_id,
         permit,
         body,
+        inflated_len,
         ..
     } = frame;
     let by_type = session.quotas().on_type(message_type, Instant::now());
     if !pass(core, session, by_type, message_type, request_id)? {
         return Ok(());
     }
-    let message = decode(message_type, body)
+    let message = decode(message_type, body, inflated_len)
         .await
         .map_err(|error| CloseReason::Fault(Fault::Decode, format!("{}: {error}", message_type.name())))?;
     let is_answer = message_type.is_response(request_id);
@@ -337,13 +348,28 @@ fn pass(
     Ok(false)
 }
 
-async fn decode(message_type: MessageType, body: bytes::Bytes) -> Result<Message, crate::wire::CodecError> {
-    if body.len() <= DECODE_INLINE_MAX_BYTES {
-        return Message::decode(message_type, &body);
+async fn decode(
+    message_type: MessageType,
+    body: bytes::Bytes,
+    inflated_len: Option<usize>,
+) -> Result<Message, crate::wire::CodecError> {
+    use crate::wire::{CodecError, inflate};
+    let length = inflated_len.unwrap_or(body.len());
+    let work = move || {
+        let body = match inflated_len {
+            Some(length) => {
+                inflate(&body, length).map_err(|error| CodecError::Malformed(error.to_string()))?
+            }
+            None => body,
+        };
+        Message::decode(message_type, &body)
+    };
+    if length <= DECODE_INLINE_MAX_BYTES {
+        return work();
     }
-    tokio::task::spawn_blocking(move || Message::decode(message_type, &body))
+    tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|error| Err(crate::wire::CodecError::Malformed(error.to_string())))
+        .unwrap_or_else(|error| Err(CodecError::Malformed(error.to_string())))
 }
 
 fn offer(core: &Core, queue: &Sender<Inbound>, message: Inbound) {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     crypto::{NodeId, PublicKey},
-    wire::{Direction, Goodbye, Hello, Message, Outgoing, PeerInfo, Role},
+    wire::{Direction, Goodbye, Hello, Message, Outgoing, PeerInfo, Role, capability},
 };
 
 use super::{
@@ -55,6 +55,7 @@ pub(super) struct Session {
     /// The node that dialled.
     pub(super) dialer: NodeId,
     pub(super) since: Instant,
+    compresses: bool,
     pub(super) outbox: Outbox,
     pub(super) requests: Requests,
     pub(super) traffic: Traffic,
@@ -73,7 +74,9 @@ impl Session {
         our_id: NodeId,
         masternode: bool,
         quotas: Arc<Mutex<Quotas>>,
+        our_capabilities: u64,
     ) -> Self {
+        let compresses = our_capabilities & agreed.hello.capabilities & capability::COMPRESSION != 0;
         let dialer = match agreed.our_role {
             Role::Dialer => our_id,
             Role::Listener => agreed.peer_id,
@@ -84,6 +87,7 @@ impl Session {
             masternode,
             dialer,
             since: Instant::now(),
+            compresses,
             outbox: Outbox::default(),
             requests: Requests::default(),
             traffic: Traffic::default(),
@@ -146,6 +150,11 @@ impl Session {
             }
             SendError::QueueFull(full.0)
         })
+    }
+
+    /// Whether both ends understand compressed messages.
+    pub(super) fn compresses(&self) -> bool {
+        self.compresses
     }
 
     /// Encodes and queues a message.

@@ -570,3 +570,69 @@ fn a_kept_connection_that_was_closed_is_replaced_at_once() {
         std::thread::sleep(Duration::from_millis(150));
     }
 }
+
+#[test]
+fn commands_want_the_cookie_of_this_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let cookie = directory.path().join(".cookie");
+    std::fs::write(&cookie, "__cookie__:of an earlier run").unwrap();
+    let mut fixture = Fixture::start();
+    let with_cookie = Config {
+        cookie: Some(cookie.clone()),
+        ..config("127.0.0.1:0")
+    };
+    let server = Server::start(with_cookie, fixture.handle.clone(), fixture.metrics.clone()).unwrap();
+    let text = std::fs::read_to_string(&cookie).unwrap();
+    assert_eq!(text.len(), "__cookie__:".len() + 64);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&cookie).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let client = Client::new(&format!("http://{}", server.address())).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let ban = super::CommandJson::Ban {
+        target: "203.0.113.0/24".parse().unwrap(),
+        seconds: 60,
+        reason: "test".to_owned(),
+    };
+    for wrong in [
+        "",
+        "__cookie__:of an earlier run",
+        &text.replace("__cookie__:", "__cookie__;"),
+    ] {
+        let refused = runtime.block_on(client.command(&ban, wrong)).unwrap_err();
+        assert_eq!(refused.code(), Some("unauthorized"), "{wrong}");
+    }
+    assert!(fixture.commands.try_recv().is_err(), "nothing reached the node");
+    let carried_out = runtime.block_on(async {
+        let answer = async {
+            let request = fixture.commands.recv().await.unwrap();
+            assert_eq!(
+                request.command,
+                crate::control::Command::BanPeer {
+                    target: "203.0.113.0/24".parse().unwrap(),
+                    seconds: Some(60),
+                    reason: "test".to_owned(),
+                }
+            );
+            let consequence = "closes 1 session".to_owned();
+            request.reply.send(Ok(Reply::DoneWith { consequence })).unwrap();
+        };
+        tokio::join!(client.command(&ban, &text), answer).0
+    });
+    assert_eq!(carried_out.unwrap().consequence, "closes 1 session");
+    let plan = runtime.block_on(client.ban_plan(&"2001:db8::/32".parse().unwrap()));
+    assert_eq!(plan.unwrap().consequence, "no session is closed");
+    server.stop();
+    assert!(!cookie.exists());
+    // A server without a cookie takes no commands.
+    let refused = runtime
+        .block_on(fixture.client().command(&ban, &text))
+        .unwrap_err();
+    assert_eq!(refused.code(), Some("unauthorized"));
+}

@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
     FrameError, Lane, Permit, StartHeader,
+    compression::is_plausible,
     limits::*,
     packet::{FLAG_END, PacketHeader},
 };
@@ -39,8 +40,10 @@ pub struct Frame {
     pub type_id: u16,
     /// Zero for a notice.
     pub request_id: u64,
-    /// The encoded body.
+    /// The encoded body; compressed if `inflated_len` is there.
     pub body: Bytes,
+    /// Bytes that [`super::inflate`] must make of it.
+    pub inflated_len: Option<usize>,
     /// Its share of the reassembly budget.
     pub permit: Option<Permit>,
 }
@@ -130,6 +133,7 @@ impl Assembler {
                     type_id: start.type_id,
                     request_id: start.request_id,
                     body: bytes.freeze(),
+                    inflated_len: start.compressed.then_some(start.raw_len as usize),
                     permit,
                 }));
             }
@@ -146,8 +150,10 @@ impl Assembler {
                 limit: MESSAGE_MAX_BYTES,
             });
         }
-        if start.wire_len != start.raw_len {
-            // Only a compressed message has two lengths, and none is agreed.
+        if start.compressed && !is_plausible(lane, start.wire_len, start.raw_len) {
+            return Err(FrameError::Compression);
+        }
+        if !start.compressed && start.wire_len != start.raw_len {
             return Err(FrameError::LengthMismatch {
                 got: start.raw_len as usize,
                 announced: start.wire_len as usize,

@@ -31,6 +31,9 @@ pub enum FrameError {
     /// A packet that neither carries bytes nor ends a message.
     #[error("empty packet in the middle of a message")]
     EmptyPacket,
+    /// A compressed message that is not what its first packet said.
+    #[error("compressed message that does not come out as announced")]
+    Compression,
     /// A message larger than its type and its sender's standing allow.
     #[error("message type {type_id} of {announced} bytes; the most here is {limit}")]
     Oversize {

@@ -9,6 +9,7 @@ mod assembler;
 mod ban;
 mod budget;
 pub mod codec;
+mod compression;
 mod error;
 mod fault;
 mod handshake;
@@ -29,6 +30,7 @@ pub use assembler::{Admission, Assembler, Frame, Gate};
 pub use ban::{BAN_REASON_MAX, Ban, BanSource, BanTarget, IpRange, ParseBanTargetError};
 pub use budget::{Budget, Permit};
 pub use codec::BoundedVec;
+pub use compression::{COMPRESS_MIN_BYTES, inflate, is_compressible};
 pub use error::{CodecError, FrameError};
 pub use fault::{Fault, Severity};
 pub use handshake::{

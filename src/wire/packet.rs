@@ -9,7 +9,8 @@ use super::{FrameError, Lane, limits::*};
 pub const FLAG_START: u8 = 1;
 /// The packet ends its message.
 pub const FLAG_END: u8 = 2;
-/// The message is compressed. Refused until a capability for it is agreed.
+/// The message is compressed: lz4, one block. Stands beside [`FLAG_START`] only, on bulk lanes only, and
+/// only if both ends announced [`super::capability::COMPRESSION`].
 pub const FLAG_COMPRESSED: u8 = 4;
 
 /// What the first packet of a message says about it.
@@ -23,6 +24,8 @@ pub struct StartHeader {
     pub wire_len: u32,
     /// Bytes of the message when it is decompressed.
     pub raw_len: u32,
+    /// Whether it is compressed.
+    pub compressed: bool,
 }
 
 /// The header of one packet.
@@ -61,7 +64,9 @@ impl PacketHeader {
         let lane = head.get_u8();
         let flags = head.get_u8();
         let lane = Lane::from_wire(lane).ok_or(FrameError::UnknownLane(lane))?;
-        if flags & !(FLAG_START | FLAG_END) != 0 {
+        let compressed = flags & FLAG_COMPRESSED != 0;
+        if flags & !(FLAG_START | FLAG_END | FLAG_COMPRESSED) != 0 || (compressed && flags & FLAG_START == 0)
+        {
             return Err(FrameError::Flags(flags));
         }
         if payload_len > PACKET_PAYLOAD_MAX_BYTES {
@@ -79,6 +84,7 @@ impl PacketHeader {
                 request_id: rest.get_u64_le(),
                 wire_len: rest.get_u32_le(),
                 raw_len: rest.get_u32_le(),
+                compressed,
             })
         };
         Ok(Some(Self {
@@ -93,7 +99,11 @@ impl PacketHeader {
         // The payload length is at most PACKET_PAYLOAD_MAX_BYTES, which fits.
         out.put_u16_le(self.payload_len as u16);
         out.put_u8(self.lane as u8);
-        out.put_u8(if self.start.is_some() { FLAG_START } else { 0 } | if self.end { FLAG_END } else { 0 });
+        let mut flags = if self.end { FLAG_END } else { 0 };
+        if let Some(start) = &self.start {
+            flags |= FLAG_START | if start.compressed { FLAG_COMPRESSED } else { 0 };
+        }
+        out.put_u8(flags);
         if let Some(start) = self.start {
             out.put_u16_le(start.type_id);
             out.put_u64_le(start.request_id);
@@ -135,10 +145,25 @@ impl Outgoing {
                 request_id,
                 wire_len: len,
                 raw_len: len,
+                compressed: false,
             },
             body,
             sent: 0,
         })
+    }
+
+    /// The same message, compressed if that is allowed in its lane and worth it. For peers that agreed.
+    pub fn compressed(mut self) -> Self {
+        if !self.start.compressed
+            && self.sent == 0
+            && let Some(small) = super::compression::deflate(self.lane, &self.body)
+        {
+            // Shorter than the body, whose length fits.
+            self.start.wire_len = small.len() as u32;
+            self.start.compressed = true;
+            self.body = small;
+        }
+        self
     }
 
     /// The lane it travels in.

@@ -172,6 +172,55 @@ async fn requests_find_their_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_page_travels_compressed_between_those_who_agreed() {
+    for (capabilities, shrinks) in [(u64::MAX, true), (1, false)] {
+        let (b, mut b_in) = network(around(2), &[]).await;
+        let (outboxes, _a_in) = queues();
+        let asking = NetworkConfig {
+            capabilities,
+            ..config(loopback(0), &[b.listening()])
+        };
+        let a = Network::start(asking, around(1), outboxes).await.unwrap();
+        eventually("connected", || a.is_connected(&id(2)) && b.is_connected(&id(1))).await;
+        let entry = crate::wire::MasternodeEntry {
+            validator_key: id(3),
+            node_key: None,
+            tier: crate::wire::codec::decode::<_, 64>(&[0; 4]).unwrap(),
+        };
+        let page = Message::Masternodes(crate::wire::Masternodes {
+            registry_height: Default::default(),
+            vset_hash: Hash256::ZERO,
+            page: BoundedVec::truncated(vec![entry; 500]),
+            next: None,
+        });
+        let raw = page.encode_body().unwrap().len() as u64;
+        let serving = b.clone();
+        let (whom, question) = (
+            id(2),
+            Message::GetMasternodes(crate::wire::GetMasternodes {
+                registry_height: Default::default(),
+                after: None,
+                limit: 7,
+            }),
+        );
+        let (answer, _) = tokio::join!(a.request(&whom, &question, PATIENCE), async {
+            // The other question is the one that every node asks at its start.
+            loop {
+                let asked = next(&mut b_in.serve).await;
+                if matches!(&asked.message, Message::GetMasternodes(get) if get.limit == 7) {
+                    break serving.respond(&asked, &page).unwrap();
+                }
+            }
+        });
+        assert_eq!(answer.unwrap().message, page);
+        let received = a.peer(&id(2)).unwrap().rx_bytes;
+        assert_eq!(received < raw, shrinks, "{received} of {raw}");
+        a.shutdown().await;
+        b.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_go_where_they_belong() {
     let (b, mut b_in) = network(around(2), &[]).await;
     let (a, mut a_in) = network(masternode(1), &[b.listening()]).await;
@@ -411,6 +460,9 @@ async fn operators_find_the_lines_they_look_for() {
         .with_ansi(false)
         .with_writer(move || out.clone())
         .finish();
+    // With a single subscriber in the process, tracing asks the thread that passes a line first whether
+    // anybody wants it, and that may be another test's. With two it asks all subscribers.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     // One thread runs all tasks of this test, so its subscriber hears them all.
     let guard = tracing::subscriber::set_default(subscriber);
     let (b, _b_in) = network(around(2), &[]).await;

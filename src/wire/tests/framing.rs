@@ -139,6 +139,7 @@ fn broken_framing_is_named() {
         |bytes: &[u8]| Assembler::default().next_frame(&mut BytesMut::from(bytes), &mut Open::default(), 0);
     assert_eq!(run(&[0, 0, 9, 0]).unwrap_err(), FrameError::UnknownLane(9));
     assert_eq!(
+        // Compression is said where a message begins, and nowhere else.
         run(&[0, 0, 0, FLAG_COMPRESSED]).unwrap_err(),
         FrameError::Flags(FLAG_COMPRESSED)
     );
@@ -231,4 +232,78 @@ fn dos_06_one_value_has_one_encoding() {
         codec::decode::<bool, 64>(&[2]),
         Err(CodecError::Malformed(_))
     ));
+}
+
+/// The first packet of a compressed message.
+fn compressed(lane: Lane, wire_len: u32, raw_len: u32) -> BytesMut {
+    let mut bytes = BytesMut::from(&[0u8, 0, lane as u8, FLAG_START | FLAG_COMPRESSED][..]);
+    bytes.extend_from_slice(&23u16.to_le_bytes());
+    bytes.extend_from_slice(&5u64.to_le_bytes());
+    bytes.extend_from_slice(&wire_len.to_le_bytes());
+    bytes.extend_from_slice(&raw_len.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn dos_04_a_compression_bomb_is_refused_before_or_at_its_announced_size() {
+    let judge = |lane, wire_len, raw_len| {
+        Assembler::default()
+            .next_frame(&mut compressed(lane, wire_len, raw_len), &mut Open::default(), 0)
+            .unwrap_err()
+    };
+    // 32 kB that claim a gigabyte, or more than the format can hold, or nothing.
+    assert!(matches!(
+        judge(Lane::Blocks, 32_000, 1 << 30),
+        FrameError::Oversize { .. }
+    ));
+    assert_eq!(judge(Lane::Blocks, 1_000, 1_000_000), FrameError::Compression);
+    assert_eq!(judge(Lane::Blocks, 1_000, 1_000), FrameError::Compression);
+    assert_eq!(judge(Lane::Consensus, 1_000, 2_000), FrameError::Compression);
+    assert_eq!(judge(Lane::Tx, 1_000, 2_000), FrameError::Compression);
+    // What grows beyond what it announced stops there, and what falls short is refused as well.
+    let bomb = lz4_flex::block::compress(&vec![0u8; 8 * 1024 * 1024]);
+    assert!(bomb.len() < 40_000);
+    assert_eq!(inflate(&bomb, 64 * 1024), Err(FrameError::Compression));
+    assert_eq!(inflate(&bomb, 8 * 1024 * 1024 + 1), Err(FrameError::Compression));
+    assert_eq!(inflate(&bomb, 8 * 1024 * 1024).unwrap().len(), 8 * 1024 * 1024);
+}
+
+#[test]
+fn arbitrary_bytes_never_inflate_to_another_length() {
+    use proptest::prelude::*;
+    proptest!(|(bytes in proptest::collection::vec(any::<u8>(), 0..300), length in 0usize..5_000)| {
+        prop_assert!(inflate(&bytes, length).is_ok_and(|raw| raw.len() == length) || inflate(&bytes, length).is_err());
+    });
+}
+
+#[test]
+fn bulk_that_shrinks_travels_compressed_and_nothing_else_does() {
+    let body = Bytes::from(b"unspent output ".repeat(4_000));
+    let send = |lane| Outgoing::new(lane, 23, 5, body.clone()).unwrap().compressed();
+    for lane in Lane::ALL {
+        let is_bulk = matches!(lane, Lane::Blocks | Lane::State);
+        let mut wire = BytesMut::new();
+        let mut message = send(lane);
+        assert_eq!(message.len() < body.len(), is_bulk, "{lane:?}");
+        while !message.write_packet(&mut wire) {}
+        let frame = Assembler::default().next_frame(&mut wire, &mut Open::default(), 0);
+        let frame = frame.unwrap().unwrap();
+        assert_eq!(frame.inflated_len, is_bulk.then_some(body.len()));
+        match frame.inflated_len {
+            Some(length) => assert_eq!(inflate(&frame.body, length).unwrap(), body),
+            None => assert_eq!(frame.body, body),
+        }
+    }
+    // What does not shrink by a tenth stays as it is.
+    let noise: Vec<u8> = (0..4_096u32)
+        .flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes())
+        .collect();
+    let noise = Bytes::from(noise);
+    assert_eq!(
+        Outgoing::new(Lane::Blocks, 23, 5, noise.clone())
+            .unwrap()
+            .compressed()
+            .len(),
+        noise.len()
+    );
 }
