@@ -718,6 +718,10 @@ pub(super) struct DevnetArguments {
     /// Coins that a transaction spends.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(super) inputs: u8,
+    /// Sign everything before it begins, and send it in batches: more than the nodes can take. Needs
+    /// --duration, implies --headless; the report has the machine's signature limit beside it.
+    #[arg(long, requires = "duration")]
+    pub(super) presigned: bool,
     /// Without the console; so it is too when stdin or stdout is no terminal.
     #[arg(long)]
     pub(super) headless: bool,
@@ -760,12 +764,16 @@ pub(super) struct LoadArguments {
     /// The node's HTTP address.
     #[arg(long, value_name = "URL")]
     pub(super) rpc: String,
-    /// Wallet file that pays, e.g. wallets/wallet0.key.json of a devnet.
-    #[arg(long, value_name = "FILE")]
-    pub(super) wallet: PathBuf,
+    /// Wallet file that pays, e.g. wallets/wallet0.key.json of a devnet; repeat it for several.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(super) wallet: Vec<PathBuf>,
     /// Transactions per second.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(super) rate: f64,
+    /// Sign everything before it begins, and send it in batches: more than a node can take. Needs
+    /// --duration.
+    #[arg(long, requires = "duration")]
+    pub(super) presigned: bool,
     /// For how long, e.g. 30s or 5m; without it, until interrupted.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) duration: Option<Duration>,

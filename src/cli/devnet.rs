@@ -38,7 +38,9 @@ pub(super) fn devnet(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
             dir,
             base_port,
         }) => write_files(dir, *nodes, *base_port),
-        None if arguments.headless || arguments.json || !output::has_terminal() => headless(arguments),
+        None if arguments.headless || arguments.json || arguments.presigned || !output::has_terminal() => {
+            headless(arguments)
+        }
         None => watched(arguments),
     }
 }
@@ -213,6 +215,7 @@ fn plan(arguments: &DevnetArguments, layout: &Layout) -> Result<RunPlan, Failure
             rate: arguments.txs,
             duration: arguments.duration,
             inputs: usize::from(arguments.inputs),
+            presigned: arguments.presigned,
         },
     })
 }

@@ -15,10 +15,11 @@ use crate::devnet::{LoadPlan, LoadReport, load as run_load};
 pub(super) fn load(arguments: &LoadArguments) -> Result<ExitCode, Failure> {
     let plan = LoadPlan {
         rpc: arguments.rpc.clone(),
-        wallet: arguments.wallet.clone(),
+        wallets: arguments.wallet.clone(),
         rate: arguments.rate,
         duration: arguments.duration,
         inputs: usize::from(arguments.inputs),
+        presigned: arguments.presigned,
     };
     let ended = block_on(until_signalled(async |stop| run_load(plan, stop).await))?;
     let report = match ended {

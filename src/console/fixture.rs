@@ -305,6 +305,7 @@ fn mempool() -> MempoolStatus {
         next_block_txs: Some(1_830),
         next_block_bytes: Some(604_000),
         accepted_total: 88_201_334,
+        ..MempoolStatus::default()
     }
 }
 

@@ -164,7 +164,7 @@ fn on_answer(model: &mut Model, id: u64, answer: Result<Reply, CommandError>) {
         Ok(Reply::Stopping) => {}
         Ok(Reply::Restarting) => model.toast(ToastKind::Done, format!("{what}: the node starts again")),
         Ok(Reply::Plan(plan)) => act::on_plan(model, plan),
-        Ok(Reply::Done | Reply::Accepted { .. }) => model.toast(ToastKind::Done, what),
+        Ok(Reply::Done | Reply::Accepted { .. } | Reply::Judged { .. }) => model.toast(ToastKind::Done, what),
         Ok(Reply::DoneWith { consequence }) => model.toast(ToastKind::Done, format!("{what}: {consequence}")),
         Err(error) => model.toast(ToastKind::Refused, format!("{what}: {error}")),
     }

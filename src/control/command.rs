@@ -78,6 +78,11 @@ pub enum Command {
         /// Its wire bytes, not yet decoded.
         bytes: Vec<u8>,
     },
+    /// Put several transactions into the pool, each judged for itself.
+    SubmitTransactions {
+        /// Their wire bytes, not yet decoded.
+        batch: Vec<Vec<u8>>,
+    },
 }
 
 impl Command {
@@ -110,6 +115,7 @@ impl Command {
             Command::Resync { mode } => format!("resync {mode}"),
             Command::CancelResync => "cancel resync".to_owned(),
             Command::SubmitTransaction { .. } => "submit transaction".to_owned(),
+            Command::SubmitTransactions { .. } => "submit transactions".to_owned(),
         }
     }
 
@@ -117,7 +123,9 @@ impl Command {
     pub fn is_audited(&self) -> bool {
         !matches!(
             self,
-            Command::SubmitTransaction { .. } | Command::PlanResync { .. }
+            Command::SubmitTransaction { .. }
+                | Command::SubmitTransactions { .. }
+                | Command::PlanResync { .. }
         )
     }
 }
@@ -173,6 +181,11 @@ pub enum Reply {
     Accepted {
         /// Its id.
         txid: Hash256,
+    },
+    /// The verdicts on several transactions, in the order in which they were sent.
+    Judged {
+        /// The id of each that is in the pool; why not, of each that is not.
+        verdicts: Vec<Result<Hash256, CommandError>>,
     },
 }
 

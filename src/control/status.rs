@@ -23,7 +23,7 @@ pub use consensus::{
     TraceKind, ValidatorRow, VoteCell, WatchdogStatus,
 };
 pub use host::{Check, HealthStatus, HealthWord, ResourceStatus, TaskTick};
-pub use mempool::MempoolStatus;
+pub use mempool::{AgeBand, MempoolStatus, RateBand, ReasonCount};
 pub use node::{Mode, NodeStatus, StepState, StopStatus, StopStep};
 pub use peers::{Direction, PeerRow, PeersStatus};
 pub use sync::{SyncSource, SyncState, SyncStatus};

@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use rayon::prelude::*;
+
 use crate::{
     chain::{
         Address, Amount, DUST, Height, OutPoint, Output, SharedTransaction, TRANSACTION_VERSION, Transaction,
@@ -118,14 +120,54 @@ impl Purse {
                 .map(|rest| rest.units() / outputs as u64)
                 .filter(|share| *share >= DUST.units());
             if let Some(share) = share {
-                return Some(self.pay(spent, Amount::from_units(share), outputs));
+                let owners = (0..outputs).map(|_| self.pick_owner()).collect();
+                return Some(self.pay(spent, Amount::from_units(share), owners));
             }
         }
     }
 
+    /// Chains of transfers, signed on all cores: each spends the `inputs` outputs of the one before it,
+    /// the first of each chain spends coins of the first node. As many chains as the stock has coins
+    /// for, at most `count`, each of `length` unless its coins are used up before.
+    pub(super) fn chains(
+        &mut self,
+        count: usize,
+        inputs: usize,
+        length: usize,
+    ) -> Vec<Vec<SharedTransaction>> {
+        let inputs = inputs.max(1);
+        let mut starts: Vec<Vec<Coin>> = Vec::with_capacity(count);
+        if let Some(stock) = self.by_node.first_mut() {
+            while starts.len() < count && stock.len() >= inputs {
+                starts.push(stock.drain(..inputs).collect());
+            }
+        }
+        let this = &*self;
+        let lanes = starts.into_par_iter().enumerate();
+        lanes
+            .map(|(lane, coins)| this.chain(lane, coins, length))
+            .collect()
+    }
+
+    fn chain(&self, lane: usize, mut coins: Vec<Coin>, length: usize) -> Vec<SharedTransaction> {
+        let outputs = coins.len();
+        let mut made = Vec::with_capacity(length);
+        for step in 0..length {
+            let share = Amount::checked_sum(coins.iter().map(|coin| coin.amount))
+                .and_then(|sum| sum.checked_sub(fee(outputs, outputs)))
+                .map(|rest| rest.units() / outputs as u64)
+                .filter(|share| *share >= DUST.units());
+            let Some(share) = share else { break };
+            let owners = (0..outputs).map(|output| (lane + step + output) % self.keys.len());
+            let one = self.pay(coins, Amount::from_units(share), owners.collect());
+            coins = one.created;
+            made.push(one.transaction);
+        }
+        made
+    }
+
     /// What is left of a division goes to the fee.
-    fn pay(&mut self, spent: Vec<Coin>, share: Amount, outputs: usize) -> Made {
-        let owners: Vec<usize> = (0..outputs).map(|_| self.pick_owner()).collect();
+    fn pay(&self, spent: Vec<Coin>, share: Amount, owners: Vec<usize>) -> Made {
         let mut transaction = Transaction {
             version: TRANSACTION_VERSION,
             kind: TransactionKind::Transfer,

@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     DevnetError, LoadReport,
     coins::Purse,
-    funds,
+    funds, presigned,
     target::Target,
     traffic::{self, TrafficPlan},
 };
-use crate::{chain::Network, rpc::client::Client};
+use crate::{chain::Network, crypto::SecretKey, rpc::client::Client};
 
 /// Coins that are split off the wallet before the load begins: half a second of it, so that slow
 /// blocks do not starve it, within these bounds.
@@ -24,14 +24,16 @@ const COINS_MAX: usize = 10_000;
 pub struct LoadPlan {
     /// The node's URL.
     pub rpc: String,
-    /// Key file of the wallet that pays.
-    pub wallet: PathBuf,
+    /// Key files of the wallets that pay, at least one.
+    pub wallets: Vec<PathBuf>,
     /// Transactions per second.
     pub rate: f64,
     /// For how long; `None` until it is stopped.
     pub duration: Option<Duration>,
     /// Coins that a transaction spends.
     pub inputs: usize,
+    /// Whether everything is signed before it begins.
+    pub presigned: bool,
 }
 
 /// Runs the load.
@@ -47,17 +49,26 @@ pub async fn load(plan: LoadPlan, stop: CancellationToken) -> Result<LoadReport,
             status.network
         ),
     })?;
-    let key = funds::read_wallet(&plan.wallet, network)?;
+    let keys = plan
+        .wallets
+        .iter()
+        .map(|wallet| funds::read_wallet(wallet, network));
+    let keys = keys.collect::<Result<Vec<SecretKey>, _>>()?;
     let target = Target::http(&plan.rpc)?;
-    let mut purse = Purse::new(status.chain_id, vec![key], 1, plan.inputs);
+    let mut purse = Purse::new(status.chain_id, keys, 1, plan.inputs);
     funds::fill(&mut purse, &target, network, 1).await?;
-    let wanted = (plan.rate * plan.inputs.max(1) as f64 / 2.0) as usize;
-    funds::split(&mut purse, &target, wanted.clamp(COINS_MIN, COINS_MAX)).await?;
     let traffic_plan = TrafficPlan {
         rate: plan.rate,
         duration: plan.duration,
         inputs: plan.inputs,
+        presigned: plan.presigned,
     };
+    if plan.presigned {
+        let seen = presigned::run(traffic_plan, vec![target], purse, stop).await?;
+        return Ok(LoadReport::new(seen));
+    }
+    let wanted = (plan.rate * plan.inputs.max(1) as f64 / 2.0) as usize;
+    funds::split(&mut purse, &target, wanted.clamp(COINS_MIN, COINS_MAX)).await?;
     let height = target
         .progress()
         .await

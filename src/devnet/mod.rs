@@ -24,6 +24,7 @@ mod links;
 mod load;
 pub mod parent;
 mod ports;
+mod presigned;
 pub mod process;
 mod report;
 mod run;

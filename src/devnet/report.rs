@@ -36,6 +36,13 @@ pub struct DevnetReport {
     pub txs_lost: u64,
     /// Transactions per second that became final while traffic was made.
     pub tps: f64,
+    /// Signatures that the machine verifies per second when it does nothing else, measured before and
+    /// after the load; only with transactions signed beforehand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signatures_per_s: Option<f64>,
+    /// Signatures verified for what became final, on all nodes together, over that limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
     /// From acceptance to finality, milliseconds.
     pub finality_ms: Percentiles,
     /// Between the timestamps of successive blocks, milliseconds.

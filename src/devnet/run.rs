@@ -16,6 +16,7 @@ use super::{
     figures::{ProcessFigures, directory_bytes},
     funds,
     layout::WALLETS,
+    presigned,
     report::{self, Interval},
     target::Target,
     traffic::{self, Seen, TrafficPlan},
@@ -142,9 +143,10 @@ async fn drive(
 ) -> Result<DevnetReport, DevnetError> {
     let before = lowest(&targets).await;
     // With a desk the traffic may begin later, if somebody asks for it.
+    let shares = if plan.traffic.presigned { 1 } else { targets.len() };
     let purse = match plan.traffic.rate > 0.0 || desk.is_some() {
-        true => fund(plan, &targets).await?,
-        false => Purse::new(Default::default(), Vec::new(), targets.len(), 1),
+        true => fund(plan, &targets[0], shares).await?,
+        false => Purse::new(Default::default(), Vec::new(), shares, 1),
     };
     let own = desk.is_some().then(std::process::id);
     let rates = match desk {
@@ -154,7 +156,7 @@ async fn drive(
     let mut errors = Vec::new();
     let mut first_block = None;
     let seen = tokio::select! {
-        seen = traffic::run(plan.traffic, rates, targets.clone(), purse, before, stop.clone()) => seen,
+        seen = make_traffic(plan, rates, targets.clone(), purse, before, stop) => seen?,
         never = look_after(fleet, desk, &targets, &mut errors) => match never {},
         never = tell_the_first_block(&targets[0], before + 1, started, &mut first_block, tell) => match never {},
         never = tell_the_end(plan, stop, tell) => match never {},
@@ -169,6 +171,20 @@ async fn drive(
         view_changes,
         ..make_report(plan, seen, before, machine, errors)
     })
+}
+
+async fn make_traffic(
+    plan: &RunPlan,
+    rates: watch::Receiver<f64>,
+    targets: Vec<Target>,
+    purse: Purse,
+    before: u64,
+    stop: &CancellationToken,
+) -> Result<Seen, DevnetError> {
+    if plan.traffic.presigned {
+        return presigned::run(plan.traffic, targets, purse, stop.clone()).await;
+    }
+    Ok(traffic::run(plan.traffic, rates, targets, purse, before, stop.clone()).await)
 }
 
 /// Looks after the nodes until it is dropped.
@@ -240,15 +256,15 @@ async fn most_view_changes(targets: &[Target]) -> u64 {
 }
 
 /// A purse with the coins of all the devnet's wallets.
-async fn fund(plan: &RunPlan, targets: &[Target]) -> Result<Purse, DevnetError> {
+async fn fund(plan: &RunPlan, target: &Target, shares: usize) -> Result<Purse, DevnetError> {
     let path = plan.layout.genesis();
     let text = std::fs::read_to_string(&path).map_err(io_error(path))?;
     let chain_id = Genesis::from_toml(&text)?.chain_id();
     let keys: Vec<SecretKey> = (0..WALLETS)
         .map(|wallet| funds::read_wallet(&plan.layout.wallet(wallet), Network::Devnet))
         .collect::<Result<_, _>>()?;
-    let mut purse = Purse::new(chain_id, keys, targets.len(), plan.traffic.inputs);
-    funds::fill(&mut purse, &targets[0], Network::Devnet, targets.len()).await?;
+    let mut purse = Purse::new(chain_id, keys, shares, plan.traffic.inputs);
+    funds::fill(&mut purse, target, Network::Devnet, shares).await?;
     Ok(purse)
 }
 
@@ -311,6 +327,11 @@ fn make_report(
         txs_final: seen.counts.made_final,
         txs_lost: seen.lost,
         tps,
+        signatures_per_s: seen.signatures_per_s,
+        ratio: seen.signatures_per_s.map(|limit| {
+            let needed = tps * f64::from(plan.layout.nodes()) * plan.traffic.inputs.max(1) as f64;
+            needed / limit
+        }),
         finality_ms: seen.counts.finality.percentiles(),
         block_interval_ms: Interval {
             p50: intervals.quantile_ms(0.50),

@@ -8,7 +8,10 @@ use crate::{
         UtxoEntry,
     },
     crypto::Hash256,
-    rpc::client::{Client, ClientError},
+    rpc::{
+        Verdict,
+        client::{Client, ClientError},
+    },
 };
 
 /// How long one question may take. A node that is paused answers nothing at all.
@@ -75,6 +78,46 @@ impl Target {
                 }
             }
         }
+    }
+
+    /// Submits many at once; the verdicts stand in their order.
+    pub(super) async fn submit_all(&self, batch: Vec<Vec<u8>>) -> Vec<Submission> {
+        let count = batch.len();
+        let judged = |verdict: Result<Hash256, CommandError>| match verdict {
+            Ok(_) => Submission::Accepted,
+            Err(CommandError::Refused { code, .. }) => Submission::Refused(code),
+            Err(CommandError::Busy) => Submission::Refused("busy".to_owned()),
+            Err(_) => Submission::Unknown,
+        };
+        let verdicts: Option<Vec<Submission>> = match self {
+            Self::Http(client) => match bounded(client.submit_all(&batch)).await {
+                Some(Ok(verdicts)) => Some(
+                    verdicts
+                        .into_iter()
+                        .map(|verdict| match verdict {
+                            Verdict::Accepted(_) => Submission::Accepted,
+                            Verdict::Refused(refusal) => Submission::Refused(refusal.code),
+                        })
+                        .collect(),
+                ),
+                Some(Err(error)) if error.code() == Some("busy") => {
+                    Some(vec![Submission::Refused("busy".to_owned()); count])
+                }
+                Some(Err(_)) | None => None,
+            },
+            Self::Local(node) => {
+                let command = Command::SubmitTransactions { batch };
+                match bounded(node.ask(command, Caller::Process)).await {
+                    Some(Ok(Reply::Judged { verdicts })) => Some(verdicts.into_iter().map(judged).collect()),
+                    Some(Err(CommandError::Busy)) => {
+                        Some(vec![Submission::Refused("busy".to_owned()); count])
+                    }
+                    Some(Ok(_) | Err(_)) | None => None,
+                }
+            }
+        };
+        let verdicts = verdicts.filter(|verdicts| verdicts.len() == count);
+        verdicts.unwrap_or_else(|| vec![Submission::Unknown; count])
     }
 
     /// The final block of a height; `Ok(None)` while there is none.

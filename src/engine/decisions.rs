@@ -106,11 +106,12 @@ impl Engine {
             finality_us: began.map(|began| now.mono.micros_since(began)),
         });
         let gone = self.ledger.apply(&committed, now);
-        self.out.push(Effect::Commit(committed));
+        self.out.push(Effect::Commit(Arc::clone(&committed)));
         if !gone.is_empty() {
             self.out.push(Effect::Unpooled(gone));
         }
         self.advance(now, tip);
+        self.adopt_children_of(now, &committed.block);
     }
 
     /// Keeps the height as it was when it was decided, for people.

@@ -82,6 +82,8 @@ pub enum Effect {
         transactions: Vec<SharedTransaction>,
         /// Where they came from.
         except: Option<NodeId>,
+        /// Whole to masternodes, rather than as ids: they were submitted here.
+        push: bool,
     },
     /// Offer these to one peer: the next leader, or a validator that just connected.
     Offer {
@@ -89,6 +91,13 @@ pub enum Effect {
         peer: NodeId,
         /// The transactions.
         transactions: Vec<SharedTransaction>,
+    },
+    /// Ask a peer for transactions that it must have had: it sent what spends them.
+    FetchTransactions {
+        /// Whom.
+        peer: NodeId,
+        /// Which.
+        txids: Vec<TxId>,
     },
     /// Answer whoever submitted a transaction.
     Reply {

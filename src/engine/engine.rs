@@ -9,7 +9,7 @@ use crate::{
     chain::{Height, History, Params},
     consensus::{self, Machine, MachineConfig, Now, Recovered, Timer, Timing, ValidatorSet},
     crypto::{Hash256, PublicKey},
-    mempool::Mempool,
+    mempool::{Mempool, PoolDetail},
     sync::CatchUp,
 };
 
@@ -76,6 +76,9 @@ pub struct Engine {
     pending: VecDeque<consensus::Effect>,
     /// The last heights as they were when they were decided, newest first.
     pub(super) past: VecDeque<Arc<consensus::View>>,
+    /// What people were last told of the pool, and when it was looked at.
+    pub(super) pool_detail: Arc<PoolDetail>,
+    pub(super) pool_detail_at: Option<consensus::Mono>,
 }
 
 impl Engine {
@@ -113,6 +116,8 @@ impl Engine {
             out: Vec::new(),
             pending: VecDeque::new(),
             past: VecDeque::new(),
+            pool_detail: Arc::default(),
+            pool_detail_at: None,
         }
     }
 
@@ -277,7 +282,7 @@ impl Engine {
 
     fn on_timer(&mut self, now: Now, timer: Timer) {
         if let Timer::Work { height } = timer {
-            self.offer_overdue(height);
+            self.offer_overdue(now, height);
         }
         self.consensus(now, consensus::Event::Timer(timer));
     }
@@ -285,6 +290,7 @@ impl Engine {
     fn on_tick(&mut self, now: Now) {
         self.end_listening(now);
         self.expire(now);
+        self.look_at_pool(now);
         self.ask_for_blocks(now);
         self.observe(now);
     }

@@ -15,7 +15,7 @@ use crate::{
         Application, CertificateContext, Evidence, Now, Round, SigningDomain, ValidatorSet, Verdict,
         judge_evidence,
     },
-    crypto::{Hash256, PublicKey, Verified},
+    crypto::{Hash256, NodeId, PublicKey, Verified},
     mempool::{Context, Mempool, PoolLimits, Refusal},
 };
 
@@ -124,6 +124,21 @@ impl Ledger {
         self.pool
             .admit(transaction, context)
             .map(|admitted| admitted.evicted)
+    }
+
+    /// Keeps what `peer` sent before its parents; gives the parents to ask for, if it is kept.
+    pub(super) fn park(
+        &mut self,
+        transaction: Verified<SharedTransaction>,
+        peer: NodeId,
+        now: TimestampMs,
+    ) -> Option<Vec<TxId>> {
+        self.pool.park(transaction, peer, &self.view, now)
+    }
+
+    /// What waited for `parent`, which has come.
+    pub(super) fn adopt(&mut self, parent: &TxId) -> Vec<(Verified<SharedTransaction>, NodeId)> {
+        self.pool.adopt(parent)
     }
 
     /// Takes out what is too old.

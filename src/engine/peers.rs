@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    chain::Height,
+    chain::{Height, TimestampMs},
     consensus::{self, Body, ConsensusMessage, Mono, Now, ValidatorSet},
     crypto::{Hash256, NodeId, PublicKey, Verified},
+    mempool::Arrived,
     sync::SYNC_GAP,
 };
 
@@ -19,12 +20,18 @@ const HELP_EVERY_MS: u64 = 1_000;
 const HELP_PER_HEIGHT: u32 = 16;
 /// Transactions offered to a validator that just connected or that leads and lacks them.
 pub(super) const OFFER_MAX: usize = 1_000;
+/// A transaction is offered to the same leader again after this long.
+const OFFER_AGAIN_MS: u64 = 1_000;
+/// Before this long, its first offer is still on its way (R0, `gossip_grace`).
+const OFFER_AFTER_MS: u64 = 250;
 
 /// Sessions that are up.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     sessions: BTreeMap<NodeId, Option<PublicKey>>,
     helped: BTreeMap<NodeId, Help>,
+    /// When a leader was last offered what it seemed to lack, and up to which arrival.
+    offered: BTreeMap<NodeId, (Mono, Option<Arrived>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +131,7 @@ impl Engine {
     pub(super) fn on_peer_down(&mut self, now: Now, peer: NodeId) {
         let validator = self.peers.sessions.remove(&peer).flatten();
         self.peers.helped.remove(&peer);
+        self.peers.offered.remove(&peer);
         self.sync.on_peer_gone(&peer);
         self.validator_gone(now, validator);
         self.ask_for_blocks(now);
@@ -208,7 +216,7 @@ impl Engine {
     }
 
     /// R0: a transaction is overdue and we do not lead: make sure that the leader has it.
-    pub(super) fn offer_overdue(&mut self, height: Height) {
+    pub(super) fn offer_overdue(&mut self, now: Now, height: Height) {
         let set = self.ledger.validators();
         let leader = set.proposer_key(height, consensus::Round::ZERO);
         let Some(leader) = leader.filter(|leader| Some(**leader) != self.config.me) else {
@@ -217,7 +225,15 @@ impl Engine {
         let Some(peer) = self.peers.session_of(leader) else {
             return;
         };
-        let transactions = self.ledger.oldest(OFFER_MAX);
+        // Each once a second at most: while blocks are full, what waits long is not what a leader lacks.
+        let (at, after) = self.peers.offered.get(&peer).copied().unwrap_or_default();
+        let (at, after) = match now.mono.ms_since(at) < OFFER_AGAIN_MS {
+            true => (at, after),
+            false => (now.mono, None),
+        };
+        let overdue = TimestampMs::new(now.wall.get().saturating_sub(OFFER_AFTER_MS));
+        let (transactions, end) = self.ledger.pool().waiting_since(after, overdue, OFFER_MAX);
+        self.peers.offered.insert(peer, (at, end));
         if !transactions.is_empty() {
             self.out.push(Effect::Offer { peer, transactions });
         }

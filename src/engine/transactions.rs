@@ -1,7 +1,9 @@
 //! Transactions: into the pool, out of it, on to those who propose.
 
+use std::collections::VecDeque;
+
 use crate::{
-    chain::{SharedTransaction, TxId},
+    chain::{Block, SharedTransaction, TxId},
     consensus::{self, Now},
     mempool::Refusal,
 };
@@ -14,18 +16,26 @@ impl Engine {
         let was_empty = self.ledger.pool().is_empty();
         let mut pooled = Vec::new();
         let mut ours: Vec<SharedTransaction> = Vec::new();
+        let mut restored: Vec<SharedTransaction> = Vec::new();
         let mut theirs: std::collections::BTreeMap<crate::crypto::NodeId, Vec<SharedTransaction>> =
             std::collections::BTreeMap::new();
         let mut gone: Vec<(TxId, Option<&'static str>)> = Vec::new();
         let mut replies = Vec::new();
-        for Arrival { transaction, source } in arrivals {
+        // What arrives may be what others waited for; they follow it at once.
+        let mut arrivals = VecDeque::from(arrivals);
+        while let Some(Arrival { transaction, source }) = arrivals.pop_front() {
             let shared: SharedTransaction = (*transaction).clone();
             let is_gossip = matches!(source, Source::Peer(_));
-            if is_gossip && self.ledger.pool().seen(&shared.txid(), None).is_some() {
+            let pool = self.ledger.pool();
+            if is_gossip && (pool.seen(&shared.txid(), None).is_some() || pool.is_orphan(&shared.txid())) {
                 continue; // It came on two roads, as gossip does: nobody's fault and no refusal.
             }
-            match self.ledger.admit(transaction, now.wall) {
+            match self.ledger.admit(transaction.clone(), now.wall) {
                 Ok(evicted) => {
+                    for (transaction, peer) in self.ledger.adopt(&shared.txid()).into_iter().rev() {
+                        let source = Source::Peer(peer);
+                        arrivals.push_front(Arrival { transaction, source });
+                    }
                     gone.extend(evicted.into_iter().map(|txid| (txid, Some("evicted"))));
                     pooled.push(shared.clone());
                     match source {
@@ -36,11 +46,19 @@ impl Engine {
                             });
                             ours.push(shared);
                         }
-                        Source::Restored => ours.push(shared),
+                        Source::Restored => restored.push(shared),
                         Source::Peer(peer) => theirs.entry(peer).or_default().push(shared),
                     }
                 }
                 Err(refusal) => {
+                    if let (Source::Peer(peer), Refusal::MissingInputs { .. }) = (source, &refusal)
+                        && let Some(txids) = self.ledger.park(transaction, peer, now.wall)
+                    {
+                        if !txids.is_empty() {
+                            self.out.push(Effect::FetchTransactions { peer, txids });
+                        }
+                        continue;
+                    }
                     match source {
                         Source::Local(ticket) => {
                             replies.push(Effect::Reply {
@@ -72,16 +90,40 @@ impl Engine {
             self.out.push(Effect::Relay {
                 transactions: ours,
                 except: None,
+                push: true,
+            });
+        }
+        if !restored.is_empty() {
+            self.out.push(Effect::Relay {
+                transactions: restored,
+                except: None,
+                push: false,
             });
         }
         for (peer, transactions) in theirs {
             self.out.push(Effect::Relay {
                 transactions,
                 except: Some(peer),
+                push: false,
             });
         }
         if was_empty {
             self.report_work(now);
+        }
+    }
+
+    /// A block brought parents that some waited for.
+    pub(super) fn adopt_children_of(&mut self, now: Now, block: &Block) {
+        let mut arrivals = Vec::new();
+        for parent in &block.transactions {
+            let children = self.ledger.adopt(&parent.txid()).into_iter();
+            arrivals.extend(children.map(|(transaction, peer)| Arrival {
+                transaction,
+                source: Source::Peer(peer),
+            }));
+        }
+        if !arrivals.is_empty() {
+            self.on_transactions(now, arrivals);
         }
     }
 

@@ -68,7 +68,25 @@ pub struct SyncView {
     pub stalls: u64,
 }
 
+/// The pool is walked for people at most this often, ms.
+const POOL_DETAIL_EVERY_MS: u64 = 250;
+
 impl Engine {
+    /// Walks the pool for its ages, rates and the next block, unless that was done a moment ago.
+    pub(super) fn look_at_pool(&mut self, now: Now) {
+        let was_seen = self
+            .pool_detail_at
+            .is_some_and(|at| now.mono.ms_since(at) < POOL_DETAIL_EVERY_MS);
+        if was_seen {
+            return;
+        }
+        self.pool_detail_at = Some(now.mono);
+        let most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        let params = &self.config.params;
+        let (bytes_max, count_max) = (most(params.max_block_bytes), most(params.max_block_txs));
+        self.pool_detail = Arc::new(self.ledger.pool().detail(now.wall, bytes_max, count_max));
+    }
+
     /// A look at the engine.
     pub fn view(&self, now: Now) -> EngineView {
         EngineView {
@@ -78,7 +96,7 @@ impl Engine {
             past: self.past.iter().cloned().collect(),
             validators: self.ledger.validators().clone(),
             connected: self.peers.connected_keys(self.config.me.as_ref()),
-            pool: self.ledger.pool().stats(now.wall),
+            pool: self.ledger.pool().stats(Arc::clone(&self.pool_detail)),
             sync: SyncView {
                 active: self.syncing,
                 target: self.sync_target(now),

@@ -20,6 +20,8 @@ mod slots;
 mod stats;
 
 #[cfg(test)]
+mod attack_tests;
+#[cfg(test)]
 mod tests;
 
 pub use entry::FeeRate;
@@ -27,6 +29,6 @@ pub use limits::{CHAIN_MAX, EXPIRY_MS, HEAP_BYTES_MAX, PoolLimits, RECENT_MAX, T
 pub use orphans::{
     ORPHAN_BYTES_MAX, ORPHAN_EXPIRY_MS, ORPHANS_MAX, Orphans, PEER_ORPHAN_BYTES_MAX, PEER_ORPHANS_MAX,
 };
-pub use pool::{Admitted, Committed, Context, Mempool};
+pub use pool::{Admitted, Arrived, Committed, Context, Mempool};
 pub use refusal::{DuplicateOf, Refusal};
-pub use stats::{AGE_BANDS_MS, FeeRates, PoolStats, RATE_BUCKETS, RateBucket};
+pub use stats::{AGE_BANDS_MS, FeeRates, PoolDetail, PoolStats, RATE_BUCKETS, RateBucket};

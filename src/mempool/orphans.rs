@@ -51,6 +51,11 @@ impl Orphans {
         self.by_id.len()
     }
 
+    /// Canonical bytes of all orphans.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()

@@ -1,6 +1,9 @@
 //! The pool: admission, removal, and the indexes that change together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
+};
 
 use crate::{
     chain::{
@@ -8,11 +11,11 @@ use crate::{
         TRANSACTION_BYTES_MAX, TimestampMs, TransactionError, TransactionKind, TxId, UtxoView, WitnessTxId,
         check_alone, check_spending, judge_registry,
     },
-    crypto::Verified,
+    crypto::{NodeId, Verified},
 };
 
 use super::{
-    DuplicateOf, FeeRate, PoolLimits, RATE_BUCKETS, RECENT_MAX, RateBucket, Refusal,
+    DuplicateOf, FeeRate, Orphans, PoolLimits, RATE_BUCKETS, RECENT_MAX, RateBucket, Refusal,
     claims::Claims,
     entry::{Entry, Package, Score},
     floor::Floor,
@@ -44,6 +47,10 @@ pub struct Admitted {
     pub evicted: Vec<TxId>,
 }
 
+/// A place in the order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived(TimestampMs, u64);
+
 /// What a block took out of the pool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Committed {
@@ -71,6 +78,7 @@ pub struct Mempool {
     pub(super) confirmed: RecentSet<TxId>,
     pub(super) rejected: RecentSet<WitnessTxId>,
     pub(super) floor: Floor,
+    pub(super) orphans: Orphans,
     pub(super) heap_bytes: usize,
     pub(super) fees_units: u64,
     pub(super) rates: [RateBucket; RATE_BUCKETS.len()],
@@ -101,6 +109,7 @@ impl Mempool {
             confirmed: RecentSet::new(RECENT_MAX),
             rejected: RecentSet::new(RECENT_MAX),
             floor: Floor::new(),
+            orphans: Orphans::default(),
             heap_bytes: 0,
             fees_units: 0,
             rates: Default::default(),
@@ -155,6 +164,29 @@ impl Mempool {
         self.by_age
             .first_key_value()
             .map(|((entered_ms, _), _)| *entered_ms)
+    }
+
+    /// Transactions that came at `until` or before, after the place `after` in the order of arrival;
+    /// at most `count`, parents first, with the place where they end.
+    pub fn waiting_since(
+        &self,
+        after: Option<Arrived>,
+        until: TimestampMs,
+        count: usize,
+    ) -> (Vec<SharedTransaction>, Option<Arrived>) {
+        if after.is_some_and(|Arrived(at, _)| at > until) {
+            return (Vec::new(), after);
+        }
+        let from = after.map_or(Bound::Unbounded, |Arrived(at, arrival)| {
+            Bound::Excluded((at, arrival))
+        });
+        let mut end = after;
+        let range = self.by_age.range((from, Bound::Included((until, u64::MAX))));
+        let found = range.take(count).filter_map(|((at, arrival), slot)| {
+            end = Some(Arrived(*at, *arrival));
+            Some((*self.slots.get(*slot)?.transaction).clone())
+        });
+        (found.collect(), end)
     }
 
     /// All transactions in the order of arrival, hence parents first: for the file that survives
@@ -522,6 +554,45 @@ impl Mempool {
         outdated.iter().flat_map(|txid| self.drop_invalid(txid)).collect()
     }
 
+    /// Keeps a transaction from `peer` whose inputs are missing until a parent comes. Gives the
+    /// transactions that make the missing inputs and that nobody here knows, to be asked for;
+    /// `None` if it is not kept.
+    pub fn park(
+        &mut self,
+        transaction: Verified<SharedTransaction>,
+        peer: NodeId,
+        view: &dyn UtxoView,
+        now: TimestampMs,
+    ) -> Option<Vec<TxId>> {
+        let mut wanted: Vec<TxId> = Vec::new();
+        for outpoint in &transaction.inputs {
+            let parent = outpoint.txid;
+            let is_here =
+                self.contains(&parent) || self.orphans.contains(&parent) || wanted.contains(&parent);
+            // What a block made and another spent will not come back: no parent can help.
+            if self.confirmed.contains(&parent) && !matches!(view.output(outpoint), Ok(Some(_))) {
+                return None;
+            }
+            if !is_here && matches!(view.output(outpoint), Ok(None)) {
+                wanted.push(parent);
+            }
+        }
+        self.orphans.park(transaction, peer, now).then_some(wanted)
+    }
+
+    /// True if `txid` waits for a parent.
+    pub fn is_orphan(&self, txid: &TxId) -> bool {
+        self.orphans.contains(txid)
+    }
+
+    /// Those that wait for `parent`, which is here now, with whom they came from: to be admitted.
+    pub fn adopt(&mut self, parent: &TxId) -> Vec<(Verified<SharedTransaction>, NodeId)> {
+        if self.orphans.is_empty() {
+            return Vec::new();
+        }
+        self.orphans.children_of(parent)
+    }
+
     /// A proposer found `txid` invalid on the tip: it leaves with its descendants.
     pub fn drop_invalid(&mut self, txid: &TxId) -> Vec<TxId> {
         let left = self
@@ -537,6 +608,7 @@ impl Mempool {
     /// Takes out what is too old, or no block from `next_height` on may include.
     pub fn expire(&mut self, now: TimestampMs, next_height: Height) -> Vec<TxId> {
         self.floor.decay(now, self.pressure_permille());
+        self.orphans.expire(now);
         let mut left = Vec::new();
         while let Some((entered_ms, slot)) = self.by_age.first_key_value().map(|(age, slot)| (age.0, *slot)) {
             if now.ms_since(entered_ms) < self.limits.expiry_ms {

@@ -11,10 +11,23 @@ impl Mempool {
     /// The transactions worth most that fit into `bytes_max` and `count_max` together, each after
     /// its parents. Costs what it takes, not what the pool holds.
     pub fn select(&self, bytes_max: usize, count_max: usize) -> Vec<Verified<SharedTransaction>> {
+        let chosen = self.choose(bytes_max, count_max).order;
+        let entries = chosen.into_iter().filter_map(|slot| self.slots.get(slot));
+        entries.map(|entry| entry.transaction.clone()).collect()
+    }
+
+    /// How many transactions [`Mempool::select`] would take, and their bytes.
+    pub(super) fn would_select(&self, bytes_max: usize, count_max: usize) -> (u64, u64) {
+        let chosen = self.choose(bytes_max, count_max);
+        let bytes = bytes_max as u64 - chosen.bytes_left;
+        (chosen.order.len() as u64, bytes)
+    }
+
+    fn choose(&self, bytes_max: usize, count_max: usize) -> Selection<'_> {
         let mut selection = Selection {
             pool: self,
             taken: vec![false; self.slots.width()],
-            transactions: Vec::with_capacity(count_max.min(self.len())),
+            order: Vec::with_capacity(count_max.min(self.len())),
             bytes_left: bytes_max as u64,
             count_left: count_max,
         };
@@ -25,14 +38,15 @@ impl Mempool {
             }
             misses = if selection.take(*slot) { 0 } else { misses + 1 };
         }
-        selection.transactions
+        selection
     }
 }
 
 struct Selection<'a> {
     pool: &'a Mempool,
     taken: Vec<bool>,
-    transactions: Vec<Verified<SharedTransaction>>,
+    /// What is taken, parents first.
+    order: Vec<Slot>,
     bytes_left: u64,
     count_left: usize,
 }
@@ -56,13 +70,12 @@ impl Selection<'_> {
     }
 
     fn take_all(&mut self, line: &[Slot]) -> bool {
-        let entries = || line.iter().filter_map(|slot| self.pool.slots.get(*slot));
-        let bytes: u64 = entries().map(|entry| entry.size()).sum();
+        let entries = line.iter().filter_map(|slot| self.pool.slots.get(*slot));
+        let bytes: u64 = entries.map(|entry| entry.size()).sum();
         if bytes > self.bytes_left || line.len() > self.count_left {
             return false;
         }
-        self.transactions
-            .extend(entries().map(|entry| entry.transaction.clone()));
+        self.order.extend_from_slice(line);
         self.bytes_left -= bytes;
         self.count_left -= line.len();
         for slot in line {

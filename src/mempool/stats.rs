@@ -1,6 +1,6 @@
 //! Figures for people: how full, how fast, how old, how dear.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::chain::TimestampMs;
 
@@ -44,6 +44,19 @@ pub(super) struct Counters {
     pub(super) refused: BTreeMap<&'static str, u64>,
 }
 
+/// What takes a walk over the pool to know; looked up a few times a second at most.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolDetail {
+    /// Fee rates of what waits; `None` while nothing does.
+    pub fee_rates: Option<FeeRates>,
+    /// Transactions by age, bands of [`AGE_BANDS_MS`], then older.
+    pub ages: [u64; AGE_BANDS_MS.len() + 1],
+    /// Transactions that the next block would take.
+    pub next_block_txs: u64,
+    /// Their canonical bytes.
+    pub next_block_bytes: u64,
+}
+
 /// The pool at one moment. Rates per second are differences of two of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolStats {
@@ -61,12 +74,10 @@ pub struct PoolStats {
     pub fees_units: u64,
     /// Lowest fee rate that is taken, units per 1000 bytes.
     pub floor_per_kb: u64,
-    /// Fee rates of what waits; `None` while nothing does.
-    pub fee_rates: Option<FeeRates>,
+    /// What a walk over the pool found, perhaps a moment ago.
+    pub detail: Arc<PoolDetail>,
     /// When the oldest came.
     pub oldest_ms: Option<TimestampMs>,
-    /// Transactions by age, bands of [`AGE_BANDS_MS`], then older.
-    pub ages: [u64; AGE_BANDS_MS.len() + 1],
     /// Transactions by fee rate, from each bound of [`RATE_BUCKETS`] up.
     pub rates: [RateBucket; RATE_BUCKETS.len()],
     /// Taken in since the start.
@@ -83,6 +94,10 @@ pub struct PoolStats {
     pub dropped: u64,
     /// Refused, by [`super::Refusal::code`], ascending.
     pub refused: Vec<(&'static str, u64)>,
+    /// Transactions that wait for a parent.
+    pub orphans: usize,
+    /// Their canonical bytes.
+    pub orphan_bytes: usize,
 }
 
 /// Index of the histogram bar of `rate`.
@@ -111,13 +126,24 @@ impl Mempool {
         Some(FeeRates { min, p50, p95 })
     }
 
-    /// The figures at `now`.
-    pub fn stats(&self, now: TimestampMs) -> PoolStats {
+    /// What takes a walk over the pool, for blocks of at most `bytes_max` and `count_max`.
+    pub fn detail(&self, now: TimestampMs, bytes_max: usize, count_max: usize) -> PoolDetail {
         let mut ages = [0; AGE_BANDS_MS.len() + 1];
         for (entered_ms, _) in self.by_age.keys() {
             let age = now.ms_since(*entered_ms);
             ages[AGE_BANDS_MS.partition_point(|bound| *bound <= age)] += 1;
         }
+        let (next_block_txs, next_block_bytes) = self.would_select(bytes_max, count_max);
+        PoolDetail {
+            fee_rates: self.fee_rates(),
+            ages,
+            next_block_txs,
+            next_block_bytes,
+        }
+    }
+
+    /// The figures now, with a `detail` made before.
+    pub fn stats(&self, detail: Arc<PoolDetail>) -> PoolStats {
         let counters = &self.counters;
         PoolStats {
             count: self.len(),
@@ -127,9 +153,8 @@ impl Mempool {
             pressure_permille: self.pressure_permille(),
             fees_units: self.fees_units,
             floor_per_kb: self.floor.per_kb(),
-            fee_rates: self.fee_rates(),
+            detail,
             oldest_ms: self.oldest_ms(),
-            ages,
             rates: self.rates,
             admitted: counters.admitted,
             confirmed: counters.confirmed,
@@ -142,6 +167,8 @@ impl Mempool {
                 .iter()
                 .map(|(code, count)| (*code, *count))
                 .collect(),
+            orphans: self.orphans.len(),
+            orphan_bytes: self.orphans.bytes(),
         }
     }
 }

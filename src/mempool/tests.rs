@@ -126,7 +126,7 @@ fn first_seen_wins_and_the_refusal_names_it() {
     );
     assert_eq!(pool.spender_of(&chain.coin(0)), Some(first.txid()));
     assert_eq!(
-        pool.stats(NOW).refused,
+        pool.stats(Default::default()).refused,
         vec![("double_spend", 1), ("duplicate", 1)]
     );
 }
@@ -207,13 +207,13 @@ fn evicts_lowest_fee_when_full_and_refuses_what_is_itself_the_lowest() {
     );
     assert_eq!(pool.spender_of(&chain.coin(1)), None);
     // The floor is now the evicted rate plus an increment, and falls back with time.
-    let stats = pool.stats(NOW);
+    let stats = pool.stats(Default::default());
     assert_eq!((stats.evicted, stats.pressure_permille), (1, 1000));
     assert!(stats.floor_per_kb > 2_000 * 1000 / waiting[1].size() as u64);
     let refusal = admit(&mut pool, &chain, &pay(&chain, 6, 1_000)).unwrap_err();
     assert!(matches!(refusal, Refusal::FeeTooLow { .. }));
     pool.expire(NOW.saturating_add(40 * 600_000), Height::new(1));
-    assert_eq!(pool.stats(NOW).floor_per_kb, 1_000);
+    assert_eq!(pool.stats(Default::default()).floor_per_kb, 1_000);
     assert_consistent(&pool);
 }
 
@@ -359,7 +359,7 @@ fn what_is_too_old_or_past_its_height_leaves_with_its_children() {
         pool.expire(NOW.saturating_add(EXPIRY_MS), Height::new(4)),
         vec![lasting.txid()]
     );
-    assert_eq!(pool.stats(NOW).expired, 3);
+    assert_eq!(pool.stats(Default::default()).expired, 3);
     assert_consistent(&pool);
 }
 

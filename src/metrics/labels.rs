@@ -232,6 +232,7 @@ label! {
         BanPlan = "/bans/plan",
         Command = "/command",
         SubmitTx = "/tx",
+        SubmitTxs = "/txs",
         Tx = "/tx/{txid}",
         Balance = "/address/{address}/balance",
         Utxos = "/address/{address}/utxos",

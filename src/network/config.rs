@@ -58,7 +58,10 @@ impl NetworkConfig {
             reserved_max: 100,
             per_ip_max: 2,
             user_agent: concat!("timed/", env!("CARGO_PKG_VERSION")).to_owned(),
-            capabilities: capability::FULL | capability::TX_RELAY | capability::COMPRESSION,
+            capabilities: capability::FULL
+                | capability::TX_RELAY
+                | capability::COMPRESSION
+                | crate::wire::capability::COMPACT,
             rate_limits: true,
             discovery: true,
             outbound_max: 16,

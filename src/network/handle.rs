@@ -188,6 +188,14 @@ impl Network {
             .count())
     }
 
+    /// True if there is a session that `choose` picks.
+    pub fn has_link(&self, choose: impl Fn(&Link) -> bool) -> bool {
+        self.core
+            .all_sessions()
+            .iter()
+            .any(|session| choose(&link(session)))
+    }
+
     /// Asks one peer and waits for its answer, which may be Busy or NotFound. Dropping the future
     /// gives the request up; a late answer is then no fault of the peer.
     ///

@@ -165,7 +165,7 @@ impl Quotas {
             | MessageType::ViewChange
             | MessageType::Decided
             | MessageType::Evidence => self.vote(now),
-            MessageType::PrePrepare => match self.proposals.take(1.0, now) {
+            MessageType::PrePrepare | MessageType::CompactProposal => match self.proposals.take(1.0, now) {
                 true => Pass::Yes,
                 false => Pass::Drop(Some(Fault::InvalidConsensus)),
             },

@@ -161,6 +161,7 @@ fn rests_on_the_log(effect: &Effect) -> bool {
         | Effect::AskStatus { .. }
         | Effect::Relay { .. }
         | Effect::Offer { .. }
+        | Effect::FetchTransactions { .. }
         | Effect::Reply { .. }
         | Effect::Pooled(_)
         | Effect::Unpooled(_)

@@ -18,7 +18,10 @@ use quick_cache::{
 use crate::{
     chain::{Block, BlockHash, Height, SharedTransaction, TxId, WitnessTxId},
     consensus::Mono,
+    crypto::NodeId,
 };
+
+use super::announced::Announced;
 
 /// Final transactions whose moment of finality is remembered; older ones show their block's time.
 const FINAL_MAX: usize = 100_000;
@@ -27,12 +30,17 @@ const REFUSED_MAX: usize = 20_000;
 /// Transactions whose signatures were checked, that the pool does not hold, and that may come back
 /// in a block.
 const VERIFIED_MAX: usize = 50_000;
+/// Transactions that were checked lately: as many as may be on their way to the pool, or be proposed
+/// by somebody whose pool is behind ours. 700 bytes each where the pool does not hold them anyway.
+const RECENT_MAX: usize = 20_000;
 /// Transactions in proposals under vote, remembered to show their state.
 const PROPOSED_MAX: usize = 40_000;
-/// Announced transactions remembered as asked for.
-const ASKED_MAX: usize = 20_000;
-/// An announced transaction that did not come is asked of another announcer after this long.
-const ASK_AGAIN_US: u64 = 2_000_000;
+/// Our own submissions go out again after this long, if no peer is known to have them.
+const RESEND_AFTER_US: u64 = 30_000_000;
+/// Of these, so many at a time.
+const RESEND_MAX: usize = 200;
+/// The one reason for a refusal that time alone may cure.
+const MISSING_INPUTS: &str = "missing_inputs";
 /// Bodies under vote kept to serve: the rounds of one or two heights.
 const PROPOSALS_MAX: usize = 8;
 
@@ -41,9 +49,13 @@ const PROPOSALS_MAX: usize = 8;
 pub(super) struct Bodies {
     /// With the moment of acceptance, in microseconds of the node's monotonic clock.
     pool: DashMap<TxId, (SharedTransaction, u64)>,
-    /// Announced transactions that were asked for, with the moment in microseconds.
-    asked: Cache<TxId, u64>,
+    /// Announced transactions that were asked for.
+    pub(super) announced: Announced,
+    /// Our own submissions that no peer is known to have, with the moment they last went out.
+    ours: DashMap<TxId, u64>,
     verified: Cache<WitnessTxId, ()>,
+    /// The last transactions that were checked, on their way into the pool or lately out of it.
+    recent: Cache<TxId, SharedTransaction>,
     finals: Cache<TxId, (Height, u64)>,
     refused: Cache<TxId, &'static str>,
     proposed: Cache<TxId, Height>,
@@ -73,8 +85,10 @@ impl Bodies {
     pub(super) fn new() -> Self {
         Self {
             pool: DashMap::new(),
-            asked: last(ASKED_MAX),
+            announced: Announced::default(),
+            ours: DashMap::new(),
             verified: last(VERIFIED_MAX),
+            recent: last(RECENT_MAX),
             finals: last(FINAL_MAX),
             refused: last(REFUSED_MAX),
             proposed: last(PROPOSED_MAX),
@@ -87,24 +101,39 @@ impl Bodies {
         self.pool.contains_key(txid)
     }
 
+    /// True if it waits or is final.
+    pub(super) fn is_known(&self, txid: &TxId) -> bool {
+        self.contains(txid) || self.finals.peek(txid).is_some()
+    }
+
     /// The pooled transaction.
     pub(super) fn get(&self, txid: &TxId) -> Option<SharedTransaction> {
         self.pool.get(txid).map(|entry| entry.0.clone())
     }
 
-    /// True if an announced transaction should be asked for now; asking is remembered.
-    pub(super) fn should_ask(&self, txid: &TxId, now: Mono) -> bool {
-        if self.contains(txid) || self.finals.peek(txid).is_some() || self.refused.peek(txid).is_some() {
+    /// The transaction, if it waits or was checked lately.
+    pub(super) fn find(&self, txid: &TxId) -> Option<SharedTransaction> {
+        self.get(txid).or_else(|| self.recent.get(txid))
+    }
+
+    /// Remembers a transaction whose signatures hold, for proposals by id.
+    pub(super) fn note_checked(&self, transaction: &SharedTransaction) {
+        self.recent.insert(transaction.txid(), transaction.clone());
+        self.note_verified(transaction);
+    }
+
+    /// True if `peer`, who offers this transaction, should be asked for it now; asking is
+    /// remembered.
+    pub(super) fn should_ask(&self, txid: &TxId, peer: NodeId, now: Mono) -> bool {
+        // What lacked a parent may have one now.
+        let is_refused = self
+            .refused
+            .peek(txid)
+            .is_some_and(|reason| reason != MISSING_INPUTS);
+        if self.contains(txid) || self.finals.peek(txid).is_some() || is_refused {
             return false;
         }
-        let due = self
-            .asked
-            .peek(txid)
-            .is_none_or(|at| now.micros().saturating_sub(at) > ASK_AGAIN_US);
-        if due {
-            self.asked.insert(*txid, now.micros());
-        }
-        due
+        self.announced.offered(txid, peer, now)
     }
 
     /// True if this very transaction, witnesses included, was checked.
@@ -125,8 +154,36 @@ impl Bodies {
     pub(super) fn pooled(&self, transactions: Vec<SharedTransaction>, now: Mono) {
         for transaction in transactions {
             self.refused.remove(&transaction.txid());
+            self.announced.arrived(&transaction.txid());
             self.pool.insert(transaction.txid(), (transaction, now.micros()));
         }
+    }
+
+    /// These were submitted here, and went out now.
+    pub(super) fn submitted_here(&self, transactions: &[SharedTransaction], now: Mono) {
+        for transaction in transactions {
+            self.ours.insert(transaction.txid(), now.micros());
+        }
+    }
+
+    /// A peer has it.
+    pub(super) fn seen_elsewhere(&self, txid: &TxId) {
+        if !self.ours.is_empty() {
+            self.ours.remove(txid);
+        }
+    }
+
+    /// Our own submissions that still wait, that went out some time ago, and that no peer is known
+    /// to have: to be sent again. At most [`RESEND_MAX`].
+    pub(super) fn ours_unseen(&self, now: Mono) -> Vec<SharedTransaction> {
+        self.ours.retain(|txid, _| self.contains(txid));
+        let is_due = |at: u64| now.micros().saturating_sub(at) >= RESEND_AFTER_US;
+        let due = self.ours.iter().filter(|entry| is_due(*entry.value()));
+        let due: Vec<TxId> = due.map(|entry| *entry.key()).take(RESEND_MAX).collect();
+        for txid in &due {
+            self.ours.insert(*txid, now.micros());
+        }
+        due.iter().filter_map(|txid| self.get(txid)).collect()
     }
 
     /// The pool let it go; with the reason, if it was refused.
@@ -144,6 +201,11 @@ impl Bodies {
         for transaction in &block.transactions {
             self.proposed.insert(transaction.txid(), block.height());
         }
+        self.serve(block);
+    }
+
+    /// A body that peers may ask for.
+    pub(super) fn serve(&self, block: &Block) {
         let (digest, block) = (block.hash(), block.clone());
         let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
         proposals.retain(|(known, _)| *known != digest);

@@ -4,7 +4,7 @@
 //! consensus but never a runtime worker, and a slow runtime can never delay consensus. Votes have a
 //! queue of their own and are always taken first.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -12,12 +12,13 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use crate::{
     chain::{Height, History},
     consensus::{Mono, Now, ValidatorSet},
+    crypto::Hash256,
     engine::{Effect, Engine, EngineView, Event},
     metrics::{Metrics, labels::SignResult},
     signer::Signer,
 };
 
-use super::{clock::NodeClock, performer::Work, timers::Timers};
+use super::{clock::NodeClock, performer::Work, pool_file, timers::Timers};
 
 /// How often the engine gets a [`Event::Tick`]: ranges are asked for, transactions expire.
 const TICK_MS: u64 = 100;
@@ -73,6 +74,8 @@ pub(super) struct Driver {
     pub(super) tick_at: Mono,
     /// What a stall on purpose looks like to the watchdog: the fault-injection tests set it.
     pub(super) stopping: bool,
+    /// Where the pool is kept over a restart, and the chain it belongs to.
+    pub(super) pool_file: (PathBuf, Hash256),
 }
 
 impl Driver {
@@ -107,6 +110,20 @@ impl Driver {
         self.view_is_old = true;
         self.view_at = Mono::default();
         self.publish();
+        self.save_pool();
+    }
+
+    fn save_pool(&self) {
+        let (path, chain_id) = &self.pool_file;
+        let transactions = self
+            .engine
+            .pool()
+            .transactions()
+            .map(|transaction| &**transaction);
+        match pool_file::save(path, chain_id, transactions) {
+            Ok(transactions) => tracing::info!(transactions, "pool saved for the next start"),
+            Err(error) => tracing::warn!(%error, path = %path.display(), "pool not saved: it starts empty"),
+        }
     }
 
     fn fire_due(&mut self, now: Now) {

@@ -3,20 +3,28 @@
 //! Nothing here waits. A full queue of a peer is that peer's affair: R9 repeats votes, others
 //! announce transactions again.
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+};
 
 use tokio::sync::mpsc;
 
 use crate::{
-    chain::{BlockHash, Height, SharedTransaction, TxId},
+    chain::{Block, BlockHash, Height, SharedTransaction, TxId},
+    consensus::PrePrepare,
     crypto::NodeId,
     network::{Link, Network},
     sync::Request,
-    wire::{BoundedVec, Fault, Message, TxInv, Txs, limits},
+    wire::{BoundedVec, CompactProposal, Fault, Message, Proposal, TxInv, Txs, capability, limits},
 };
+
+use super::compact::Partial;
 
 /// Questions to peers waiting for a task; when full, the newest is dropped: the engine asks again.
 pub(super) const ASKS_MAX: usize = 1_024;
+/// Ids that wait to be announced; more are not announced by us. Others have them too.
+const ANNOUNCED_MAX: usize = 50_000;
 /// Bytes of transactions in one message: well below the message's limit, so that one packet train
 /// of a lane stays short.
 const TXS_BYTES_MAX: usize = 256 * 1024;
@@ -38,6 +46,8 @@ pub(super) enum Ask {
         /// Whose.
         peer: NodeId,
     },
+    /// Transactions of a proposal that came by ids.
+    Fill(Box<Partial>),
     /// Transactions that were announced.
     Transactions {
         /// By whom.
@@ -67,6 +77,8 @@ pub(super) struct Dropped {
 pub(super) struct Gossip {
     network: Network,
     asks: mpsc::Sender<Ask>,
+    /// Relayed since the last announcement: id, whom it came from, whether it was submitted here.
+    announced: Mutex<Vec<(TxId, Option<NodeId>, bool)>>,
     pub(super) counters: Dropped,
 }
 
@@ -75,6 +87,7 @@ impl Gossip {
         Self {
             network,
             asks,
+            announced: Mutex::default(),
             counters: Dropped::default(),
         }
     }
@@ -95,6 +108,38 @@ impl Gossip {
         }
     }
 
+    /// A proposal to every validator: by ids to those that take it so, which hold the transactions.
+    pub(super) fn propose(&self, proposal: PrePrepare, block: Block, except: Option<NodeId>) {
+        let is_chosen = |link: &Link| link.validator.is_some() && Some(link.node_id) != except;
+        let takes_ids = |link: &Link| link.capabilities & capability::COMPACT != 0;
+        let Some(compact) = CompactProposal::of(proposal.clone(), &block) else {
+            let message = Message::PrePrepare(Proposal {
+                message: proposal,
+                block,
+            });
+            return self.to_validators(&message, except);
+        };
+        let compact = Message::CompactProposal(compact);
+        let by_ids = self
+            .network
+            .broadcast(&compact, |link| is_chosen(link) && takes_ids(link));
+        let whole = |link: &Link| is_chosen(link) && (by_ids.is_err() || !takes_ids(link));
+        if self.network.has_link(whole) {
+            let message = Message::PrePrepare(Proposal {
+                message: proposal,
+                block,
+            });
+            if let Err(error) = self.network.broadcast(&message, whole) {
+                tracing::error!(%error, "own proposal does not encode");
+            }
+        }
+    }
+
+    /// Transactions of a proposal that came by ids are missing here.
+    pub(super) fn fill(&self, partial: Partial) -> bool {
+        self.asks.try_send(Ask::Fill(Box::new(partial))).is_ok()
+    }
+
     /// Charges a fault.
     pub(super) fn blame(&self, peer: NodeId, fault: Fault) {
         self.network.blame(&peer, fault, "");
@@ -102,17 +147,40 @@ impl Gossip {
 
     /// Transactions new to us: whole to masternodes if they are our own submissions, as ids to
     /// everybody else. A masternode that pushed to us pushes to the others too.
-    pub(super) fn relay(&self, transactions: Vec<SharedTransaction>, except: Option<NodeId>) {
-        let is_ours = except.is_none();
-        for message in announcements(&transactions) {
-            let choose = |link: &Link| Some(link.node_id) != except && !(is_ours && link.validator.is_some());
-            let _ = self.network.broadcast(&message, choose);
+    pub(super) fn relay(&self, transactions: Vec<SharedTransaction>, except: Option<NodeId>, is_ours: bool) {
+        {
+            let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = ANNOUNCED_MAX.saturating_sub(announced.len());
+            let ids = transactions.iter().take(room);
+            announced.extend(ids.map(|transaction| (transaction.txid(), except, is_ours)));
         }
         if is_ours {
             for message in pushes(transactions) {
                 let _ = self
                     .network
                     .broadcast(&message, |link: &Link| link.validator.is_some());
+            }
+        }
+    }
+
+    /// Announces what was relayed since the last call and `still_waits`: most of what is announced at
+    /// once is final, or known to everybody, a moment later.
+    pub(super) fn announce(&self, still_waits: impl Fn(&TxId) -> bool) {
+        let batch = std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut by_origin: BTreeMap<(Option<NodeId>, bool), Vec<TxId>> = BTreeMap::new();
+        for (txid, except, is_ours) in batch {
+            if still_waits(&txid) {
+                by_origin.entry((except, is_ours)).or_default().push(txid);
+            }
+        }
+        for ((except, is_ours), txids) in by_origin {
+            let choose = |link: &Link| Some(link.node_id) != except && !(is_ours && link.validator.is_some());
+            if !self.network.has_link(choose) {
+                continue;
+            }
+            for page in txids.chunks(limits::TX_INV_MAX) {
+                let txids = BoundedVec::truncated(page.to_vec());
+                let _ = self.network.broadcast(&Message::TxInv(TxInv { txids }), choose);
             }
         }
     }
@@ -151,14 +219,6 @@ impl Gossip {
             });
         }
     }
-}
-
-fn announcements(transactions: &[SharedTransaction]) -> Vec<Message> {
-    transactions
-        .chunks(limits::TX_INV_MAX)
-        .filter_map(|page| BoundedVec::new(page.iter().map(SharedTransaction::txid).collect()).ok())
-        .map(|txids| Message::TxInv(TxInv { txids }))
-        .collect()
 }
 
 /// Whole transactions in messages within count and size.

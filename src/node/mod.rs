@@ -14,12 +14,16 @@
 //! performer and the two verifiers have threads of their own; everything else is a task.
 
 mod allowance;
+mod announced;
 mod barrier;
 mod bodies;
 mod clock;
 mod codec;
+mod compact;
 mod conflict;
+mod disk_floor;
 mod driver;
+mod duplicates;
 mod error;
 mod evidence;
 mod facts;
@@ -31,6 +35,7 @@ mod open;
 mod operator;
 mod people;
 mod performer;
+mod pool_file;
 mod query;
 mod ready;
 mod reindex;

@@ -101,7 +101,7 @@ impl Operator {
                         return;
                     }
                     for request in arrived.drain(..) {
-                        self.take(request, &mut waiting, &mut level);
+                        self.take(request, &mut waiting, &slots, &mut level);
                     }
                 }
                 Ok(slot) = Arc::clone(&slots).acquire_owned(), if !waiting.is_empty() => {
@@ -125,7 +125,27 @@ impl Operator {
         });
     }
 
-    fn take(&self, request: CommandRequest, waiting: &mut VecDeque<Submission>, level: &mut LogLevelChange) {
+    /// Judges a batch that came as one. As many may wait for a slot as HTTP takes requests.
+    fn judge_batch(&self, batch: Vec<Vec<u8>>, slots: &Arc<Semaphore>, answer: Answer) {
+        let (pool, tasks, slots) = (Arc::clone(&self.pool), Arc::clone(&self.tasks), Arc::clone(slots));
+        self.tasks.start("submissions", async move {
+            let Ok(slot) = slots.acquire_owned().await else {
+                return;
+            };
+            let verdicts = Arc::clone(&pool).judge(batch, &tasks).await;
+            // A caller that went away does not undo the submission.
+            let _ = answer.send(Ok(Reply::Judged { verdicts }));
+            drop(slot);
+        });
+    }
+
+    fn take(
+        &self,
+        request: CommandRequest,
+        waiting: &mut VecDeque<Submission>,
+        slots: &Arc<Semaphore>,
+        level: &mut LogLevelChange,
+    ) {
         let CommandRequest {
             command,
             caller,
@@ -158,6 +178,10 @@ impl Operator {
             }
             Command::BanPeer { .. } | Command::UnbanPeer { .. } | Command::ClearBans => {
                 Err(CommandError::Busy)
+            }
+            Command::SubmitTransactions { batch } => {
+                self.judge_batch(batch, slots, answer);
+                return;
             }
             Command::SubmitTransaction { .. } if waiting.len() >= WAITING_MAX => Err(CommandError::Busy),
             Command::SubmitTransaction { bytes } => {
@@ -270,7 +294,7 @@ fn audit(
 ) {
     let caller = caller.word();
     let outcome = match outcome {
-        Ok(Reply::Done | Reply::Accepted { .. }) => "done".to_owned(),
+        Ok(Reply::Done | Reply::Accepted { .. } | Reply::Judged { .. }) => "done".to_owned(),
         Ok(Reply::DoneWith { consequence }) => format!("done: {consequence}"),
         Ok(Reply::Plan(_)) => "told".to_owned(),
         Ok(Reply::Stopping | Reply::Restarting) => "begun".to_owned(),
@@ -288,65 +312,75 @@ fn audit(
 }
 
 impl Submissions {
-    /// Checks a batch on a thread that may compute, hands what holds to the engine at once, and
-    /// answers everybody.
+    /// Judges a batch and answers everybody.
     async fn submit(self: Arc<Self>, batch: Vec<Submission>, tasks: &Tasks) {
         let (bytes, answers): (Vec<Vec<u8>>, Vec<Answer>) = batch
             .into_iter()
             .map(|submission| (submission.bytes, submission.answer))
             .unzip();
+        let verdicts = self.judge(bytes, tasks).await;
+        for (verdict, answer) in verdicts.into_iter().zip(answers) {
+            let _ = answer.send(verdict.map(|txid| Reply::Accepted { txid }));
+        }
+    }
+
+    /// Checks a batch on a thread that may compute, hands what holds to the engine at once, and waits
+    /// for its verdicts; in the order of `batch`. Empty if the node stops.
+    async fn judge(
+        self: Arc<Self>,
+        batch: Vec<Vec<u8>>,
+        tasks: &Tasks,
+    ) -> Vec<Result<Hash256, CommandError>> {
         let this = Arc::clone(&self);
-        let Some(checked) = tasks.blocking(move || this.check(bytes)).await else {
-            return;
+        let Some(checked) = tasks.blocking(move || this.check(batch)).await else {
+            return Vec::new();
         };
         let mut arrivals = Vec::with_capacity(checked.len());
-        let mut verdicts = Vec::with_capacity(checked.len());
-        for (transaction, answer) in checked.into_iter().zip(answers) {
-            let opened = transaction.and_then(|transaction| {
-                let (ticket, verdict) = self.tickets.open().ok_or(CommandError::Busy)?;
-                Ok((transaction, ticket, verdict))
-            });
-            match opened {
-                Ok((transaction, ticket, verdict)) => {
-                    arrivals.push(Arrival {
-                        transaction,
-                        source: Source::Local(ticket),
-                    });
-                    verdicts.push((ticket, verdict, answer));
-                }
-                Err(error) => drop(answer.send(Err(error))),
+        let mut open = Vec::with_capacity(checked.len());
+        for transaction in checked {
+            if let Ok(transaction) = &transaction {
+                self.bodies.note_checked(transaction);
             }
+            open.push(transaction.and_then(|transaction| {
+                let (ticket, verdict) = self.tickets.open().ok_or(CommandError::Busy)?;
+                arrivals.push(Arrival {
+                    transaction,
+                    source: Source::Local(ticket),
+                });
+                Ok((ticket, verdict))
+            }));
         }
-        if arrivals.is_empty() {
-            return;
-        }
-        if let Err(error) = self.engine.try_send(Event::Transactions(arrivals)) {
-            let reason = match error {
+        let mut not_taken = None;
+        if !arrivals.is_empty()
+            && let Err(error) = self.engine.try_send(Event::Transactions(arrivals))
+        {
+            not_taken = Some(match error {
                 TrySendError::Full(_) => CommandError::Busy,
                 TrySendError::Disconnected(_) => CommandError::Stopping,
-            };
-            for (ticket, _, answer) in verdicts {
-                self.tickets.close(ticket);
-                let _ = answer.send(Err(reason.clone()));
-            }
-            return;
+            });
         }
         // The engine judges the batch in one step: waiting in order holds nobody up.
         let deadline = Instant::now() + VERDICT_DEADLINE;
-        for (ticket, verdict, answer) in verdicts {
-            let outcome = match timeout_at(deadline, verdict).await {
-                Ok(Ok(Ok(txid))) => Ok(Reply::Accepted {
-                    txid: *txid.as_hash(),
-                }),
-                Ok(Ok(Err(refusal))) => Err(refused(&refusal)),
-                Ok(Err(_)) => Err(CommandError::Stopping),
-                Err(_) => {
+        let mut verdicts = Vec::with_capacity(open.len());
+        for one in open {
+            verdicts.push(match (one, &not_taken) {
+                (Err(error), _) => Err(error),
+                (Ok((ticket, _)), Some(error)) => {
                     self.tickets.close(ticket);
-                    Err(CommandError::Busy)
+                    Err(error.clone())
                 }
-            };
-            let _ = answer.send(outcome);
+                (Ok((ticket, verdict)), None) => match timeout_at(deadline, verdict).await {
+                    Ok(Ok(Ok(txid))) => Ok(*txid.as_hash()),
+                    Ok(Ok(Err(refusal))) => Err(refused(&refusal)),
+                    Ok(Err(_)) => Err(CommandError::Stopping),
+                    Err(_) => {
+                        self.tickets.close(ticket);
+                        Err(CommandError::Busy)
+                    }
+                },
+            });
         }
+        verdicts
     }
 
     /// Decodes each, refuses what can be refused alone, and checks the signatures of the rest

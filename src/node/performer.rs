@@ -19,7 +19,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::{
     chain::Height,
-    consensus::{Evidence, EvidenceKind, Record},
+    consensus::{ConsensusMessage, Evidence, EvidenceKind, Record},
     crypto::NodeId,
     engine::{CommittedBlock, Effect, Event, SigningHold},
     metrics::{
@@ -190,6 +190,23 @@ impl Hands {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
+            Effect::Broadcast {
+                message: ConsensusMessage::PrePrepare(proposal),
+                block: Some(block),
+            } => {
+                // After a restart too, when its record is not made again.
+                self.bodies.serve(&block);
+                self.gossip.propose(proposal, block, None);
+            }
+            Effect::Forward {
+                from,
+                message: ConsensusMessage::PrePrepare(proposal),
+                block: Some(block),
+            } => {
+                // Whoever gets it from us asks us for what it lacks.
+                self.bodies.serve(&block);
+                self.gossip.propose(proposal, block, Some(from));
+            }
             Effect::Broadcast { message, block } => {
                 if let Some(message) = Message::from_consensus(message, block) {
                     self.gossip.to_validators(&message, None);
@@ -205,8 +222,24 @@ impl Hands {
             Effect::SendDecided { peer, height } => self.gossip.send_decided(peer, height),
             Effect::RequestBlocks(request) => self.gossip.request_blocks(request),
             Effect::AskStatus { peer } => self.gossip.ask_status(peer),
-            Effect::Relay { transactions, except } => self.gossip.relay(transactions, except),
+            Effect::Relay {
+                transactions,
+                except,
+                push,
+            } => {
+                if push {
+                    self.bodies.submitted_here(&transactions, self.clock.mono());
+                }
+                self.gossip.relay(transactions, except, push);
+            }
             Effect::Offer { peer, transactions } => self.gossip.offer(peer, transactions),
+            Effect::FetchTransactions { peer, txids } => {
+                let now = self.clock.mono();
+                let unknown = txids
+                    .into_iter()
+                    .filter(|id| self.bodies.should_ask(id, peer, now));
+                self.gossip.fetch_transactions(peer, unknown.collect());
+            }
             Effect::Reply { ticket, verdict } => self.tickets.answer(ticket, verdict),
             Effect::Pooled(transactions) => {
                 self.metrics.mempool.accepted.inc_by(transactions.len() as u64);

@@ -2,6 +2,7 @@
 //! verified on a blocking thread and handed to the engine.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,19 +11,23 @@ use std::{
 };
 
 use crossbeam_channel::Sender;
+use dashmap::DashMap;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    chain::{Block, BlockHash, CommitCertificate, Height, TxId},
+    chain::{Block, BlockHash, CommitCertificate, Height, SharedTransaction, TxId},
     crypto::NodeId,
     engine::Event,
     network::{Network, RequestError},
     storage::StoreReader,
     sync::{Failure, Request},
-    wire::{BoundedVec, Decided, Fault, GetBlockByHash, GetBlocks, GetStatus, GetTxs, Message, limits},
+    wire::{
+        BoundedVec, Decided, Fault, GetBlockByHash, GetBlockTxs, GetBlocks, GetStatus, GetTxs, Message,
+        limits,
+    },
 };
 
-use super::{gossip::Ask, spawner::Tasks, verifier::Verifier};
+use super::{compact::Partial, gossip::Ask, spawner::Tasks, verifier::Verifier};
 
 /// Questions under way at once.
 const IN_FLIGHT_MAX: usize = 64;
@@ -31,12 +36,19 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// The same for a range of blocks, which may be megabytes on a slow line. Meanwhile others are
 /// asked: the scheduler does not wait for this.
 const BLOCKS_DEADLINE: Duration = Duration::from_secs(15);
-/// Transactions fetched at once. They have slots of their own: a peer that announces what it does
-/// not deliver must not hold up what consensus waits for. Beyond it an announcement is dropped;
-/// others repeat it.
+/// Pages of transactions fetched at once. They have slots of their own: a peer that announces what
+/// it does not deliver must not hold up what consensus waits for. Beyond it the next announcer is
+/// asked, later.
 const TRANSACTIONS_IN_FLIGHT_MAX: usize = 32;
+/// The same from one peer: a thousand ids announced at once, twice over, and a third of all slots
+/// for a flooder at most.
+const PEER_TRANSACTIONS_IN_FLIGHT_MAX: usize = 10;
+/// Transactions that have not come by then are asked of the next announcer.
+const TRANSACTIONS_DEADLINE: Duration = Duration::from_secs(2);
 /// A body that consensus waits for is asked of the next peer after this long.
 const BODY_DEADLINE: Duration = Duration::from_millis(500);
+/// What is missing of a proposal is given up on after this long, for the whole block.
+const FILL_DEADLINE: Duration = Duration::from_millis(300);
 /// Below this distance a peer is helped block by block; above it only learns how far we are.
 const HELP_DISTANCE: u64 = 2;
 /// A block above this size is not pushed with its certificate; the peer asks for it.
@@ -54,6 +66,35 @@ pub(super) struct Requests {
     pub(super) tries: Arc<AtomicUsize>,
 }
 
+/// One of a peer's places among the transactions being fetched.
+struct Share {
+    of_peers: Arc<DashMap<NodeId, usize>>,
+    peer: NodeId,
+}
+
+impl Share {
+    fn take(of_peers: &Arc<DashMap<NodeId, usize>>, peer: NodeId) -> Option<Self> {
+        let mut taken = of_peers.entry(peer).or_default();
+        if *taken >= PEER_TRANSACTIONS_IN_FLIGHT_MAX {
+            return None;
+        }
+        *taken += 1;
+        Some(Self {
+            of_peers: Arc::clone(of_peers),
+            peer,
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.of_peers.remove_if_mut(&self.peer, |_, taken| {
+            *taken = taken.saturating_sub(1);
+            *taken == 0
+        });
+    }
+}
+
 fn failed(peer: NodeId, start: Height, failure: Failure) -> Event {
     Event::BlocksFailed { peer, start, failure }
 }
@@ -62,13 +103,25 @@ impl Requests {
     pub(super) async fn run(self, mut asks: mpsc::Receiver<Ask>) {
         let slots = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
         let for_transactions = Arc::new(Semaphore::new(TRANSACTIONS_IN_FLIGHT_MAX));
+        let of_peers = Arc::new(DashMap::<NodeId, usize>::new());
         while let Some(ask) = asks.recv().await {
+            let mut share = None;
             let slot = match &ask {
-                Ask::Transactions { .. } => match Arc::clone(&for_transactions).try_acquire_owned() {
-                    Ok(slot) => slot,
-                    Err(_) => continue,
-                },
-                Ask::Body { .. } | Ask::Blocks(_) | Ask::Status { .. } | Ask::TellDecided { .. } => {
+                Ask::Transactions { peer, txids } => {
+                    share = Share::take(&of_peers, *peer);
+                    match Arc::clone(&for_transactions).try_acquire_owned() {
+                        Ok(slot) if share.is_some() => slot,
+                        _ => {
+                            self.ask_others(peer, txids);
+                            continue;
+                        }
+                    }
+                }
+                Ask::Body { .. }
+                | Ask::Fill(_)
+                | Ask::Blocks(_)
+                | Ask::Status { .. }
+                | Ask::TellDecided { .. } => {
                     let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                         break;
                     };
@@ -78,7 +131,7 @@ impl Requests {
             let this = self.clone();
             self.tasks.start("request", async move {
                 this.answer(ask).await;
-                drop(slot);
+                drop((slot, share));
             });
         }
     }
@@ -88,6 +141,7 @@ impl Requests {
             Ask::Body { height, digest } => self.body(height, digest).await,
             Ask::Blocks(request) => self.blocks(request).await,
             Ask::Status { peer } => self.status(peer).await,
+            Ask::Fill(partial) => self.fill(*partial).await,
             Ask::Transactions { peer, txids } => self.transactions(peer, txids).await,
             Ask::TellDecided { peer, height } => self.tell_decided(peer, height).await,
         }
@@ -137,6 +191,38 @@ impl Requests {
                 None => {}
             }
         }
+    }
+
+    /// Asks whoever sent a proposal by ids for what is missing here. If it does not come, consensus
+    /// gets the proposal without its block, and fetches that whole.
+    async fn fill(&self, mut partial: Partial) {
+        let digest = partial.digest;
+        if let Some(missing) = partial.missing()
+            && let Ok(positions) = BoundedVec::new(missing.clone())
+        {
+            let question = Message::GetBlockTxs(GetBlockTxs {
+                hash: digest,
+                positions,
+            });
+            let answer = self
+                .network
+                .request(&partial.from, &question, FILL_DEADLINE)
+                .await;
+            if let Ok(Message::BlockTxs(came)) = answer.map(|inbound| inbound.message) {
+                partial.fill(&missing, came.transactions.into_vec());
+            }
+        }
+        let verifier = Arc::clone(&self.verifier);
+        let votes = self.votes.clone();
+        let _ = self
+            .tasks
+            .blocking(move || {
+                let event = verifier.proposal_by_ids(partial);
+                verifier.filling.end(&digest);
+                // Full: the proposal comes again (R9).
+                let _ = votes.try_send(event);
+            })
+            .await;
     }
 
     async fn blocks(&self, request: Request) {
@@ -222,23 +308,43 @@ impl Requests {
         }
     }
 
+    /// Fetches announced transactions; what does not come is asked of the next announcer.
     async fn transactions(&self, peer: NodeId, txids: Vec<TxId>) {
-        let Ok(txids) = BoundedVec::new(txids) else { return };
-        let question = Message::GetTxs(GetTxs { txids });
-        let Ok(answer) = self.network.request(&peer, &question, DEADLINE).await else {
+        let Ok(asked) = BoundedVec::new(txids.clone()) else {
             return;
         };
-        let Message::Txs(found) = answer.message else {
-            return;
+        let question = Message::GetTxs(GetTxs { txids: asked });
+        let answer = self
+            .network
+            .request(&peer, &question, TRANSACTIONS_DEADLINE)
+            .await;
+        let found = match answer.map(|inbound| inbound.message) {
+            Ok(Message::Txs(found)) => found.transactions.into_vec(),
+            _ => Vec::new(),
         };
-        let arrived = found
-            .transactions
-            .into_vec()
-            .into_iter()
-            .map(|tx| (peer, tx))
-            .collect();
+        let missing: Vec<TxId> = {
+            let came: HashSet<TxId> = found.iter().map(SharedTransaction::txid).collect();
+            txids.into_iter().filter(|txid| !came.contains(txid)).collect()
+        };
+        // One that was committed or replaced meanwhile is nobody's fault; nothing at all is.
+        if found.is_empty() && !missing.iter().any(|txid| self.verifier.bodies.is_known(txid)) {
+            self.network
+                .blame(&peer, Fault::Timeout, "announced transactions did not come");
+        }
+        self.ask_others(&peer, &missing);
+        if found.is_empty() {
+            return;
+        }
+        let arrived = found.into_iter().map(|tx| (peer, tx)).collect();
         let verifier = Arc::clone(&self.verifier);
         let _ = self.tasks.blocking(move || verifier.admit(arrived)).await;
+    }
+
+    fn ask_others(&self, peer: &NodeId, txids: &[TxId]) {
+        let (verifier, now) = (&self.verifier, self.verifier.clock.mono());
+        for (next, txids) in verifier.bodies.announced.failed(peer, txids, now) {
+            verifier.gossip.fetch_transactions(next, txids);
+        }
     }
 
     /// R10: a peer works at a height that is decided. One block behind: the block and its proof.

@@ -10,8 +10,9 @@ use crate::{
     network::{Inbound, Network},
     storage::StoreReader,
     wire::{
-        BlockByHash, Blocks, BoundedVec, Busy, Fault, GetBlockByHash, GetBlocks, GetMasternodes, GetStatus,
-        GetTxs, MasternodeEntry, Masternodes, Message, NotFound, Status, Txs, limits,
+        BlockByHash, BlockTxs, Blocks, BoundedVec, Busy, Fault, GetBlockByHash, GetBlockTxs, GetBlocks,
+        GetMasternodes, GetStatus, GetTxs, MasternodeEntry, Masternodes, Message, NotFound, Status, Txs,
+        limits,
     },
 };
 
@@ -91,6 +92,7 @@ impl Serve {
             Message::GetStatus(GetStatus { nonce }) => self.status(*nonce),
             Message::GetBlocks(get) => self.blocks(get),
             Message::GetBlockByHash(get) => self.block_by_hash(get),
+            Message::GetBlockTxs(get) => Some(self.block_txs(get)),
             Message::GetTxs(get) => Some(self.transactions(get)),
             Message::GetMasternodes(get) => self.masternodes(get),
             _ => None,
@@ -153,6 +155,27 @@ impl Serve {
             block: stored.block,
             certificate: stored.certificate,
         }))
+    }
+
+    /// Transactions of a block under vote, all that were asked for or none.
+    fn block_txs(&self, get: &GetBlockTxs) -> Message {
+        let not_found = Message::NotFound(NotFound);
+        let Some(block) = self.bodies.proposal(&get.hash) else {
+            return not_found;
+        };
+        let listed = match block.transactions.split_first() {
+            Some((first, others)) if first.is_reward() => others,
+            _ => &block.transactions[..],
+        };
+        let found: Option<Vec<_>> = get
+            .positions
+            .iter()
+            .map(|position| listed.get(*position as usize).cloned())
+            .collect();
+        match found.map(BoundedVec::new) {
+            Some(Ok(transactions)) => Message::BlockTxs(BlockTxs { transactions }),
+            Some(Err(_)) | None => not_found,
+        }
     }
 
     fn transactions(&self, get: &GetTxs) -> Message {

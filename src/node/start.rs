@@ -35,6 +35,8 @@ use super::{
     barrier::Barrier,
     bodies::Bodies,
     clock::NodeClock,
+    compact::Filling,
+    disk_floor,
     driver::{Driver, Shared, Window},
     evidence::{EVIDENCE_MAX, EvidenceBook},
     facts::Facts,
@@ -43,6 +45,7 @@ use super::{
     open::{self, Opened},
     people::{self, People, PeopleParts},
     performer::{Hands, Performer, WORK_QUEUE_MAX, Work},
+    pool_file,
     ready::ReadyTask,
     reindex::Reindex,
     requests::Requests,
@@ -67,6 +70,10 @@ const LISTEN_MS: std::ops::RangeInclusive<u64> = 1_000..=10_000;
 const STALL_AFTER_MIN: Duration = Duration::from_secs(60);
 /// How often peers' claimed heights are passed on to the engine.
 const HEIGHTS_EVERY: Duration = Duration::from_millis(500);
+/// How often ids are announced.
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(50);
+/// How often our own submissions are looked through for those that nobody else is known to have.
+const REBROADCAST_EVERY: Duration = Duration::from_secs(10);
 /// How long a thread has to take the word to stop.
 const TELL_BUDGET: Duration = Duration::from_secs(1);
 /// A step of the stop gets this long even if those before it used up the budget.
@@ -272,6 +279,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     for evidence in &remembered {
         ledger.note_evidence(evidence);
     }
+    let bodies_of_ours = Arc::clone(&bodies);
     let evidence = Arc::new(EvidenceBook::new(remembered, work.clone()));
     let tickets = Arc::new(Tickets::default());
 
@@ -315,6 +323,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         votes: votes.clone(),
         bulk: bulk.clone(),
         tasks: Arc::clone(&tasks),
+        filling: Filling::default(),
     });
     let performer = Performer {
         barrier: Barrier::new(wal, mark),
@@ -351,6 +360,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         view_is_old: true,
         tick_at: Default::default(),
         stopping: false,
+        pool_file: (pool_file::path(&options.data_dir), chain_id),
     };
 
     let serve = Serve {
@@ -461,7 +471,26 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         let stopping = Arc::clone(&tasks);
         thread("reindex", move || reindex.run(&|| stopping.is_stopping()))?;
     }
-    let consensus_verifier = Arc::clone(&verifier);
+    let (consensus_verifier, restorer) = (Arc::clone(&verifier), Arc::clone(&verifier));
+    let saved = pool_file::path(&options.data_dir);
+    tasks.start("restore pool", {
+        let tasks = Arc::clone(&tasks);
+        async move {
+            let _ = tasks.blocking(move || restorer.restore(&saved)).await;
+        }
+    });
+    tasks.start(
+        "disk floor",
+        disk_floor::watch(options.data_dir.clone(), votes.clone(), Arc::clone(&tasks)),
+    );
+    tasks.start(
+        "announce",
+        announce(Arc::clone(&gossip), Arc::clone(&bodies_of_ours)),
+    );
+    tasks.start(
+        "rebroadcast",
+        rebroadcast(Arc::clone(&gossip), Arc::clone(&bodies_of_ours), clock),
+    );
     let verifiers = vec![
         thread("verify-votes", move || {
             consensus_verifier.run_consensus(inboxes.consensus)
@@ -503,6 +532,27 @@ async fn watch_peers(
         if let Err(crossbeam_channel::TrySendError::Full(told)) = votes.try_send(told) {
             let votes = votes.clone();
             let _ = tasks.blocking(move || votes.send(told)).await;
+        }
+    }
+}
+
+/// Ids of what came lately go out together.
+async fn announce(gossip: Arc<Gossip>, bodies: Arc<Bodies>) {
+    let mut every = tokio::time::interval(ANNOUNCE_EVERY);
+    loop {
+        every.tick().await;
+        gossip.announce(|txid| bodies.contains(txid));
+    }
+}
+
+/// Our own submissions go out again until somebody else is seen to have them.
+async fn rebroadcast(gossip: Arc<Gossip>, bodies: Arc<Bodies>, clock: NodeClock) {
+    let mut every = tokio::time::interval(REBROADCAST_EVERY);
+    loop {
+        every.tick().await;
+        let ours = bodies.ours_unseen(clock.mono());
+        if !ours.is_empty() {
+            gossip.relay(ours, None, true);
         }
     }
 }

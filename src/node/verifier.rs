@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::{
     chain::{
         self, Block, BlockContext, CommitCertificate, Height, SharedTransaction, VerifiedTransactions,
-        WitnessTxId, check_block_alone, check_block_limits, check_body,
+        WitnessTxId, check_alone, check_block_alone, check_block_limits, check_body,
     },
     consensus::{
         Body, CertificateContext, ConsensusMessage, Evidence, EvidenceError, MessageContext, SigningDomain,
@@ -25,11 +25,19 @@ use crate::{
     crypto::{Hash256, NodeId, Verified},
     engine::{Arrival, Event, Source},
     network::Inbound,
-    wire::{Decided, Fault, Message, Status},
+    wire::{CompactProposal, Decided, Fault, Message, Status},
 };
 
 use super::{
-    bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, gossip::Gossip, spawner::Tasks,
+    bodies::Bodies,
+    clock::NodeClock,
+    compact::{Fill, Filling, Partial},
+    driver::Shared,
+    duplicates::Duplicates,
+    evidence::EvidenceBook,
+    gossip::Gossip,
+    pool_file,
+    spawner::Tasks,
 };
 
 /// Transactions checked as one batch on one core.
@@ -52,11 +60,27 @@ pub(super) struct Verifier {
     pub(super) votes: Sender<Event>,
     pub(super) bulk: Sender<Event>,
     pub(super) tasks: Arc<Tasks>,
+    /// Proposals by ids that are being filled.
+    pub(super) filling: Filling,
+}
+
+/// The message, if the engine gets everything that belongs to it.
+fn whole(event: &Event) -> Option<&ConsensusMessage> {
+    match event {
+        Event::Consensus { message, body, .. } => match (&**message, body) {
+            (ConsensusMessage::PrePrepare(_), Some(Body::Valid(_))) | (ConsensusMessage::Vote(_), _) => {
+                Some(message)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 impl Verifier {
     /// The consensus thread: runs until the network closes its queue.
     pub(super) fn run_consensus(&self, mut inbox: mpsc::Receiver<Inbound>) {
+        let mut duplicates = Duplicates::default();
         while let Some(inbound) = self.tasks.next(&mut inbox) {
             let Inbound {
                 peer,
@@ -65,21 +89,26 @@ impl Verifier {
                 ..
             } = inbound;
             let event = match message {
+                Message::CompactProposal(proposal) => self.compact(peer, proposal, &mut duplicates),
                 Message::Decided(Decided { certificate, block }) => self.decided(peer, certificate, block),
                 Message::Evidence(evidence) => {
                     self.on_evidence(peer, evidence);
                     None
                 }
                 other => match other.into_consensus() {
+                    Ok((message, _)) if duplicates.is_known(&message, self.clock.mono()) => None,
                     Ok((message, block)) => self.consensus(peer, message, block),
                     Err(_) => None,
                 },
             };
-            if let Some(event) = event
-                && self.votes.try_send(event).is_err()
-            {
-                // R9 brings it back; the engine is busy or stopping.
-                self.gossip.counters.engine_full.fetch_add(1, Ordering::Relaxed);
+            if let Some(event) = event {
+                let taken = whole(&event).cloned();
+                if self.votes.try_send(event).is_err() {
+                    // R9 brings it back; the engine is busy or stopping.
+                    self.gossip.counters.engine_full.fetch_add(1, Ordering::Relaxed);
+                } else if let Some(message) = taken {
+                    duplicates.taken(&message, self.clock.mono());
+                }
             }
             drop(permit);
         }
@@ -93,31 +122,9 @@ impl Verifier {
     }
 
     fn consensus(&self, from: NodeId, message: ConsensusMessage, block: Option<Block>) -> Option<Event> {
-        let window = self.shared.window.load();
-        let height = message.height();
-        let next = window.tip.next();
-        let set = if height == next || height == next.next() {
-            &window.current
-        } else if height == window.tip && message.step() == Step::Commit {
-            &window.before
-        } else {
-            return Some(Event::OffHeight { from, height });
-        };
-        let domain = self.domain(set);
-        let context = MessageContext {
-            domain: &domain,
-            validators: set,
-        };
-        let message = match Verified::check(message, context) {
-            Ok(message) => message,
-            Err(error) => {
-                tracing::debug!(peer = %from.short(), %error, "consensus message refused");
-                // Two heights up, the set may be one that we cannot know yet.
-                if height <= next {
-                    self.gossip.blame(from, Fault::InvalidConsensus);
-                }
-                return None;
-            }
+        let (message, vset_hash) = match self.checked(from, message)? {
+            Ok(checked) => checked,
+            Err(off_height) => return Some(off_height),
         };
         let body = match (&*message, block) {
             (ConsensusMessage::PrePrepare(proposal), Some(block)) => {
@@ -128,9 +135,111 @@ impl Verifier {
         Some(Event::Consensus {
             from,
             message,
-            vset_hash: domain.vset_hash,
+            vset_hash,
             body,
         })
+    }
+
+    /// A proposal by ids: with its block if everything is here; else it is filled first.
+    fn compact(&self, from: NodeId, proposal: CompactProposal, duplicates: &mut Duplicates) -> Option<Event> {
+        let message = ConsensusMessage::PrePrepare(proposal.message);
+        if duplicates.is_known(&message, self.clock.mono()) {
+            return None;
+        }
+        let digest = proposal.header.hash();
+        let (message, vset_hash) = match self.checked(from, message)? {
+            Ok(checked) => checked,
+            Err(off_height) => return Some(off_height),
+        };
+        if !matches!(&*message, ConsensusMessage::PrePrepare(signed) if signed.digest == digest) {
+            self.gossip.blame(from, Fault::InvalidBlock);
+            return None;
+        }
+        let txids = proposal.txids.into_vec();
+        let found: Vec<Option<SharedTransaction>> = txids.iter().map(|txid| self.bodies.find(txid)).collect();
+        let is_whole = found.iter().all(Option::is_some);
+        let partial = Partial {
+            from,
+            message,
+            vset_hash,
+            digest,
+            header: proposal.header,
+            prev_commit: proposal.prev_commit,
+            evidence: proposal.evidence,
+            reward: proposal.reward,
+            txids,
+            found,
+        };
+        if !is_whole {
+            match self.filling.begin(digest) {
+                Fill::UnderWay => return None,
+                Fill::Begin => {
+                    let message = partial.message.clone();
+                    if self.gossip.fill(partial) {
+                        return None;
+                    }
+                    self.filling.end(&digest);
+                    return Some(Event::Consensus {
+                        from,
+                        message,
+                        vset_hash,
+                        body: None,
+                    });
+                }
+                Fill::Full => {}
+            }
+        }
+        Some(self.proposal_by_ids(partial))
+    }
+
+    /// A proposal with the block that was put together for it. A body that is not the header's is
+    /// nobody's fault here: our copy of a transaction may have other witnesses.
+    pub(super) fn proposal_by_ids(&self, partial: Partial) -> Event {
+        let (from, vset_hash) = (partial.from, partial.vset_hash);
+        let (message, block) = partial.assemble();
+        let whole = block.filter(|block| check_body(block).is_ok());
+        let body = whole.map(|block| self.judged(block));
+        Event::Consensus {
+            from,
+            message,
+            vset_hash,
+            body,
+        }
+    }
+
+    /// The message once membership and signatures are checked, with the set that it was checked under; or, of a height that nobody checks, what
+    /// its sender claims by it.
+    fn checked(
+        &self,
+        from: NodeId,
+        message: ConsensusMessage,
+    ) -> Option<Result<(Verified<ConsensusMessage>, Hash256), Event>> {
+        let window = self.shared.window.load();
+        let height = message.height();
+        let next = window.tip.next();
+        let set = if height == next || height == next.next() {
+            &window.current
+        } else if height == window.tip && message.step() == Step::Commit {
+            &window.before
+        } else {
+            return Some(Err(Event::OffHeight { from, height }));
+        };
+        let domain = self.domain(set);
+        let context = MessageContext {
+            domain: &domain,
+            validators: set,
+        };
+        match Verified::check(message, context) {
+            Ok(message) => Some(Ok((message, domain.vset_hash))),
+            Err(error) => {
+                tracing::debug!(peer = %from.short(), %error, "consensus message refused");
+                // Two heights up, the set may be one that we cannot know yet.
+                if height <= next {
+                    self.gossip.blame(from, Fault::InvalidConsensus);
+                }
+                None
+            }
+        }
     }
 
     /// Judges a proposal's body: is it the one that was signed, and do its signatures hold? Only for
@@ -140,6 +249,10 @@ impl Verifier {
             self.gossip.blame(from, Fault::InvalidBlock);
             return Body::Mismatch;
         }
+        self.judged(block)
+    }
+
+    fn judged(&self, block: Block) -> Body {
         if check_block_limits(&block, &self.params).is_err() {
             return Body::Invalid(Box::new(block));
         }
@@ -216,10 +329,10 @@ impl Verifier {
         for transaction in &held {
             self.bodies.note_verified(transaction);
         }
-        let fresh: HashSet<WitnessTxId> = block.transactions.iter().map(SharedTransaction::wtxid).collect();
+        // Each was checked just now or before.
         let context = BlockContext {
             chain_id: &self.chain_id,
-            known: &|id| fresh.contains(id),
+            known: &|_| true,
         };
         Verified::check(block.clone(), context).map_err(|_| block)
     }
@@ -303,12 +416,23 @@ impl Verifier {
                 permits.extend(permit);
                 match message {
                     Message::Txs(txs) => {
+                        // While they are checked, nobody who announces them is asked for them.
+                        let now = self.clock.mono();
+                        for transaction in txs.transactions.iter() {
+                            self.bodies.announced.offered(&transaction.txid(), peer, now);
+                        }
                         arrived.extend(txs.transactions.into_vec().into_iter().map(|tx| (peer, tx)));
                     }
                     Message::TxInv(inv) => {
                         let unknown = inv.txids.into_vec().into_iter();
                         let now = self.clock.mono();
-                        let unknown: Vec<_> = unknown.filter(|id| self.bodies.should_ask(id, now)).collect();
+                        unknown
+                            .as_slice()
+                            .iter()
+                            .for_each(|id| self.bodies.seen_elsewhere(id));
+                        let unknown: Vec<_> = unknown
+                            .filter(|id| self.bodies.should_ask(id, peer, now))
+                            .collect();
                         self.gossip.fetch_transactions(peer, unknown);
                     }
                     Message::Status(Status { height, .. }) => self.claim(peer, height),
@@ -319,6 +443,35 @@ impl Verifier {
                 }
             }
             self.admit(arrived);
+        }
+    }
+
+    /// Takes the pool of the last run up again: checked and admitted like everything else.
+    pub(super) fn restore(&self, saved: &std::path::Path) {
+        let transactions = match pool_file::load(saved, &self.chain_id) {
+            Ok(transactions) => transactions,
+            Err(error) => {
+                tracing::warn!(%error, path = %saved.display(), "saved pool not read: the pool starts empty");
+                return;
+            }
+        };
+        for chunk in transactions.chunks(GATHER_MAX) {
+            let sound = chunk
+                .iter()
+                .filter(|one| check_alone(one).is_ok())
+                .cloned()
+                .collect();
+            let (held, _) = self.verify_transactions(sound);
+            let arrivals = held.into_iter().map(|transaction| Arrival {
+                transaction,
+                source: Source::Restored,
+            });
+            if self.bulk.send(Event::Transactions(arrivals.collect())).is_err() {
+                return;
+            }
+        }
+        if !transactions.is_empty() {
+            tracing::info!(transactions = transactions.len(), "pool of the last run read");
         }
     }
 
@@ -343,6 +496,9 @@ impl Verifier {
             if let Some(peer) = from.get(&culprit.wtxid()) {
                 self.gossip.blame(*peer, Fault::InvalidSignature);
             }
+        }
+        for transaction in &held {
+            self.bodies.note_checked(transaction);
         }
         let arrivals: Vec<Arrival> = held
             .into_iter()

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 
-use super::{Accepted, BanPlan, CarriedOut, CommandJson, ErrorBody, limits};
+use super::{Accepted, BanPlan, CarriedOut, CommandJson, ErrorBody, Verdict, limits};
 use crate::{
     control::{
         BalanceView, Ban, BanTarget, BlockView, EvidenceView, MasternodeView, Page, TransactionView,
@@ -251,6 +251,20 @@ impl Client {
         let (status, body) = self.exchange(Method::POST, "/tx", body).await?;
         let accepted: Accepted = self.accept(status, &body)?;
         Ok(accepted.txid)
+    }
+
+    /// `POST /txs` with the canonical bytes of many transactions; the verdicts stand in their order.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; a refused transaction is a verdict, not an error.
+    pub async fn submit_all(&self, batch: &[Vec<u8>]) -> Result<Vec<Verdict>, ClientError> {
+        let mut body = String::with_capacity(batch.iter().map(|one| 2 * one.len() + 1).sum());
+        for transaction in batch {
+            body.push_str(&const_hex::encode(transaction));
+            body.push('\n');
+        }
+        let (status, body) = self.exchange(Method::POST, "/txs", Bytes::from(body)).await?;
+        self.accept(status, &body)
     }
 
     /// `GET` of any path, as text.

@@ -102,9 +102,12 @@ pub(super) async fn command(
     };
     let consequence = match app.node.ask(command.into(), caller).await? {
         Reply::DoneWith { consequence } => consequence,
-        Reply::Done | Reply::Stopping | Reply::Restarting | Reply::Plan(_) | Reply::Accepted { .. } => {
-            String::new()
-        }
+        Reply::Done
+        | Reply::Stopping
+        | Reply::Restarting
+        | Reply::Plan(_)
+        | Reply::Accepted { .. }
+        | Reply::Judged { .. } => String::new(),
     };
     Ok(Json(CarriedOut { consequence }))
 }

@@ -97,6 +97,13 @@ impl IntoResponse for Refusal {
     }
 }
 
+impl Refusal {
+    /// The body alone, as a part of an answer.
+    pub(super) fn into_body(self) -> ErrorBody {
+        self.body
+    }
+}
+
 impl From<QueryError> for Refusal {
     fn from(error: QueryError) -> Self {
         let reason = error.to_string();

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Bytes of a request body. A transaction has at most 100 kB, so 200 kB in hex.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// Transactions in one `POST /txs`: 5 ms of signatures.
+pub const BATCH_MAX: usize = 500;
+
 /// Open connections; more wait in the kernel's queue. Each holds a few KiB.
 pub const CONNECTIONS_MAX: usize = 256;
 

@@ -42,7 +42,7 @@ pub use error::{ErrorBody, RpcError};
 pub use gauges::set_gauges;
 pub use observe::MetricsJson;
 pub use server::Server;
-pub use submit::Accepted;
+pub use submit::{Accepted, Verdict};
 
 /// Where and for whom HTTP answers.
 #[derive(Debug, Clone)]
@@ -101,6 +101,7 @@ fn router(app: App) -> Router {
         .route("/blocks/{height}", get(lookups::block))
         .route("/evidence", get(lookups::evidence))
         .route("/tx", post(submit::submit))
+        .route("/txs", post(submit::submit_all))
         .route("/tx/{txid}", get(lookups::transaction))
         .route("/address/{address}/balance", get(lookups::balance))
         .route("/address/{address}/utxos", get(lookups::utxos))

@@ -266,6 +266,8 @@ pub mod capability {
     pub const TX_RELAY: u64 = 1 << 4;
     /// Has dropped old bodies.
     pub const PRUNED: u64 = 1 << 5;
+    /// Takes proposals whose transactions stand as ids.
+    pub const COMPACT: u64 = 1 << 6;
 }
 
 /// A signature by a consensus key that says "this session is mine".

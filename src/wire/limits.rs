@@ -52,6 +52,11 @@ pub const BLOCKS_BYTES_MAX: u32 = 8 * 1024 * 1024;
 pub const BLOCK_MESSAGE_MAX_BYTES: usize = 4 * 1024 * 1024 + 256 * 1024;
 /// Transaction ids in one TxInv.
 pub const TX_INV_MAX: usize = 1000;
+/// Transactions of one block, hence ids in a proposal by id.
+pub const BLOCK_TXS_MAX: usize = 20_000;
+/// Transactions of a proposal that a validator may lack and still ask for one by one; beyond it the
+/// whole block is cheaper.
+pub const BLOCK_TXS_MISSING_MAX: usize = 5_000;
 /// Transactions in one GetTxs or Txs.
 pub const TXS_MAX: usize = 100;
 /// Peer records in one answer.

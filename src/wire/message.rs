@@ -149,6 +149,8 @@ catalogue! {
     24 GetBlockByHash(GetBlockByHash), Consensus, 64, Kind::Request(MessageType::BlockByHash);
     /// One block.
     25 BlockByHash(BlockByHash), Consensus, limits::BLOCK_MESSAGE_MAX_BYTES, Kind::Response;
+    /// A leader's proposal, its transactions as ids.
+    29 CompactProposal(CompactProposal), Consensus, 1536 * KIB, Kind::Notice;
     /// A leader's proposal.
     30 PrePrepare(Proposal), Consensus, limits::BLOCK_MESSAGE_MAX_BYTES + 512 * KIB, Kind::Notice;
     /// A PREPARE.
@@ -161,6 +163,10 @@ catalogue! {
     34 Decided(Decided), Consensus, limits::BLOCK_MESSAGE_MAX_BYTES, Kind::Notice;
     /// Two messages that no honest validator signs both.
     37 Evidence(Evidence), Consensus, 256 * KIB, Kind::Notice;
+    /// Transactions of a block under vote, please.
+    38 GetBlockTxs(GetBlockTxs), Consensus, 32 * KIB, Kind::Request(MessageType::BlockTxs);
+    /// Transactions of a block under vote.
+    39 BlockTxs(BlockTxs), Consensus, limits::BLOCK_MESSAGE_MAX_BYTES, Kind::Response;
     /// Transactions are to be had.
     40 TxInv(TxInv), Tx, 32 * KIB, Kind::Notice;
     /// Transactions, please.

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    chain::{Block, BlockHash, CommitCertificate, Height, SharedTransaction, Tier, TxId},
+    chain::{Block, BlockHash, BlockHeader, CommitCertificate, Height, SharedTransaction, Tier, TxId},
     consensus::{self, Vote},
     crypto::{Hash256, PublicKey},
 };
@@ -203,6 +203,61 @@ pub struct Proposal {
     pub message: consensus::PrePrepare,
     /// The block.
     pub block: Block,
+}
+
+/// A proposal whose transactions stand as ids: validators hold most of them already.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct CompactProposal {
+    /// What the leader signed, and its justification.
+    pub message: consensus::PrePrepare,
+    /// The block's header.
+    pub header: BlockHeader,
+    /// The parent's certificate.
+    pub prev_commit: Option<CommitCertificate>,
+    /// Evidence in the block.
+    pub evidence: Vec<Vec<u8>>,
+    /// The reward at the head of the block, which no pool holds.
+    pub reward: Option<SharedTransaction>,
+    /// Ids of the other transactions, in the block's order.
+    pub txids: BoundedVec<TxId, { limits::BLOCK_TXS_MAX }>,
+}
+
+impl CompactProposal {
+    /// `block` with its transactions as ids; `None` if there are none, or too many.
+    pub fn of(message: consensus::PrePrepare, block: &Block) -> Option<Self> {
+        let (reward, others) = match block.transactions.split_first() {
+            Some((first, others)) if first.is_reward() => (Some(first.clone()), others),
+            _ => (None, &block.transactions[..]),
+        };
+        if others.is_empty() {
+            return None;
+        }
+        let txids = others.iter().map(SharedTransaction::txid).collect();
+        Some(Self {
+            message,
+            header: block.header.clone(),
+            prev_commit: block.prev_commit.clone(),
+            evidence: block.evidence.clone(),
+            reward,
+            txids: BoundedVec::new(txids).ok()?,
+        })
+    }
+}
+
+/// Asks for transactions of a block under vote.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct GetBlockTxs {
+    /// Hash of the block.
+    pub hash: BlockHash,
+    /// Which: positions in the list of ids of its [`CompactProposal`].
+    pub positions: BoundedVec<u32, { limits::BLOCK_TXS_MISSING_MAX }>,
+}
+
+/// Transactions of a block under vote, in the order in which they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct BlockTxs {
+    /// The transactions.
+    pub transactions: BoundedVec<SharedTransaction, { limits::BLOCK_TXS_MISSING_MAX }>,
 }
 
 /// A decided height, for a node that is still working on it.

@@ -293,10 +293,11 @@ fn run_load(node: &FakeNode, dir: &Path, rate: f64, duration: Duration, inputs: 
     WalletFile::create(&wallet, &key(), "devnet", &address).unwrap();
     let plan = LoadPlan {
         rpc: node.url(),
-        wallet,
+        wallets: vec![wallet],
         rate,
         duration: Some(duration),
         inputs,
+        presigned: false,
     };
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

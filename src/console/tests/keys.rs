@@ -521,7 +521,7 @@ fn was_asked_for(
         Command::PlanResync { .. } => true,
         Command::Resync { .. } => enter && matches!(asked, Some((Act::Resync { .. }, "testnet"))),
         Command::CancelResync => matches!(asked, Some((Act::CancelResync, _))),
-        Command::SubmitTransaction { .. } => false,
+        Command::SubmitTransaction { .. } | Command::SubmitTransactions { .. } => false,
     }
 }
 

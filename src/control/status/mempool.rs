@@ -39,4 +39,65 @@ pub struct MempoolStatus {
     pub next_block_bytes: Option<u64>,
     /// Transactions accepted since the process began.
     pub accepted_total: u64,
+    /// How full the pool is by the fuller of both caps, in thousandths.
+    pub pressure_permille: u64,
+    /// Canonical bytes of what waits, as blocks count them.
+    pub wire_bytes: u64,
+    /// Fees of what waits, in base units.
+    pub fees_units: u64,
+    /// When the pool is full at the pace of the last ten seconds; `None` while it does not fill.
+    pub full_in_ms: Option<u64>,
+    /// Transactions that left by finality, per second over the last minute, oldest first, at most 60.
+    pub out_history: Vec<u32>,
+    /// What waits by fee rate, ascending; the last band has no upper end.
+    pub rate_bands: Vec<RateBand>,
+    /// What waits by age, youngest first; the last band has no upper end.
+    pub age_bands: Vec<AgeBand>,
+    /// Refusals since the process began by reason, ascending by reason.
+    pub refused: Vec<ReasonCount>,
+    /// Left in a final block since the process began.
+    pub confirmed_total: u64,
+    /// Left because a block spent their inputs otherwise.
+    pub conflicting_total: u64,
+    /// Left for dearer ones.
+    pub evicted_total: u64,
+    /// Left for age or height.
+    pub expired_total: u64,
+    /// Left because they turned out invalid when a block was built.
+    pub invalid_total: u64,
+    /// Transactions that wait for a parent to arrive.
+    pub orphans: u64,
+    /// Cap on them.
+    pub orphans_max: u64,
+    /// Their canonical bytes.
+    pub orphan_bytes: u64,
+}
+
+/// One bar of the histogram of fee rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateBand {
+    /// Lowest rate in it, units per byte.
+    pub from: u64,
+    /// Transactions.
+    pub txs: u64,
+    /// Their canonical bytes.
+    pub bytes: u64,
+}
+
+/// One band of ages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgeBand {
+    /// Younger than this; `None` for the oldest band.
+    pub below_ms: Option<u64>,
+    /// Transactions.
+    pub txs: u64,
+}
+
+/// How often something was refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonCount {
+    /// The refusal's code, as `POST /tx` says it.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
 }

@@ -42,7 +42,8 @@ use super::{
 use crate::chain::{SharedTransaction, TxId};
 
 pub use pending::Counts;
-use pending::{Finality, PendingTable, Stamp};
+use pending::PendingTable;
+pub(super) use pending::{Finality, Stamp};
 
 /// Open submissions per node: half of what a node's HTTP port handles at once.
 const IN_FLIGHT_MAX: usize = 32;
@@ -68,6 +69,8 @@ pub struct TrafficPlan {
     pub duration: Option<Duration>,
     /// Coins that a transaction spends, at least one.
     pub inputs: usize,
+    /// Whether everything is signed before it begins, so that more can be sent than nodes can take.
+    pub presigned: bool,
 }
 
 /// What was seen while traffic ran.
@@ -83,6 +86,9 @@ pub struct Seen {
     pub final_in_time: u64,
     /// The chains of the nodes, compared.
     pub agreement: Agreement,
+    /// Signatures that this machine verifies per second when it does nothing else; measured only
+    /// where transactions were signed beforehand.
+    pub signatures_per_s: Option<f64>,
 }
 
 /// Makes traffic on `targets` with the coins of `purse`, following each from the height in `heights`,
@@ -161,6 +167,7 @@ impl Traffic {
             elapsed,
             final_in_time,
             agreement: self.agreement,
+            signatures_per_s: None,
         }
     }
 

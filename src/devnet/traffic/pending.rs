@@ -29,23 +29,23 @@ pub(super) const RESUBMIT_AFTER: Duration = Duration::from_secs(5);
 
 /// Our two clocks at one moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stamp {
+pub(in crate::devnet) struct Stamp {
     pub(super) at: Instant,
     pub(super) unix_us: u64,
 }
 
 /// When a node called a transaction final.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Finality {
+pub(in crate::devnet) struct Finality {
     /// When we saw it.
-    pub(super) seen: Instant,
+    pub(in crate::devnet) seen: Instant,
     /// By the clock of the node, if it is ours.
-    pub(super) stamp_ms: Option<u64>,
+    pub(in crate::devnet) stamp_ms: Option<u64>,
 }
 
 impl Stamp {
     /// Both clocks now.
-    pub(super) fn now() -> Self {
+    pub(in crate::devnet) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             at: Instant::now(),
@@ -57,7 +57,7 @@ impl Stamp {
 impl Finality {
     /// From the acceptance to here. A stamp in whole milliseconds stands for the middle of its
     /// millisecond; no stamp is believed that lies behind what was seen.
-    fn since(self, accepted: Stamp) -> Duration {
+    pub(in crate::devnet) fn since(self, accepted: Stamp) -> Duration {
         let seen = self.seen.saturating_duration_since(accepted.at);
         let Some(ms) = self.stamp_ms else {
             return seen;

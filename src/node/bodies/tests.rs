@@ -56,16 +56,6 @@ fn signatures_are_known_while_a_transaction_is_pooled_and_after_it_left() {
 }
 
 #[test]
-fn an_announced_transaction_is_asked_for_once_then_of_another_announcer() {
-    let bodies = Bodies::new();
-    let txid = TxId::from_hash(crate::crypto::Hash256::ZERO);
-    let at = |us: u64| Mono::from_micros(1_000_000 + us);
-    assert!(bodies.should_ask(&txid, at(0)));
-    assert!(!bodies.should_ask(&txid, at(ASK_AGAIN_US)));
-    assert!(bodies.should_ask(&txid, at(ASK_AGAIN_US + 1)));
-}
-
-#[test]
 fn a_final_transaction_tells_how_long_it_took_from_acceptance() {
     let chain = TestChain::new(1, 2);
     let bodies = Bodies::new();
@@ -76,5 +66,6 @@ fn a_final_transaction_tells_how_long_it_took_from_acceptance() {
     assert_eq!(took, [7_000]);
     assert_eq!(bodies.final_at(&paid.txid()), Some((block.height(), 77)));
     assert!(!bodies.contains(&paid.txid()));
-    assert!(!bodies.should_ask(&paid.txid(), Mono::from_micros(20_000)));
+    let peer = crate::chain::testing::key(1).public_key();
+    assert!(!bodies.should_ask(&paid.txid(), peer, Mono::from_micros(20_000)));
 }

@@ -177,7 +177,7 @@ impl StatusBuilder {
         let before = &self.last;
         let consensus = consensus::section(&mut self.consensus, known, &inputs);
         let peers = peers::section(&mut self.peers, known, &inputs);
-        let mempool = pool::section(&mut self.pool, known, &inputs);
+        let mempool = pool::section(&mut self.pool, &inputs);
         let sync = sync::section(&mut self.sync, known, &inputs);
         let mut status = Status {
             at: inputs.at,

@@ -117,7 +117,7 @@ impl Fixture {
             past: Vec::new(),
             validators: self.set.clone(),
             connected: self.set.keys().iter().copied().collect(),
-            pool: Mempool::new(PoolLimits::default()).stats(TimestampMs::new(0)),
+            pool: Mempool::new(PoolLimits::default()).stats(Default::default()),
             sync: SyncView {
                 active: false,
                 target: Height::GENESIS,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    chain::{TimestampMs, testing::TestChain},
+    chain::testing::TestChain,
     consensus::{Machine, MachineConfig, Recovered, Tip, ValidatorSet},
     engine::SyncView,
     mempool::{Mempool, PoolLimits},
@@ -31,7 +31,7 @@ fn view(at_ms: u64) -> EngineView {
         past: Vec::new(),
         validators,
         connected: BTreeSet::new(),
-        pool: Mempool::new(PoolLimits::default()).stats(TimestampMs::new(0)),
+        pool: Mempool::new(PoolLimits::default()).stats(Default::default()),
         sync: SyncView {
             active: false,
             target: Height::GENESIS,

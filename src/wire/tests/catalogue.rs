@@ -189,6 +189,22 @@ fn samples() -> Vec<Message> {
             block: block(),
             certificate: None,
         }),
+        Message::CompactProposal(CompactProposal {
+            message: PrePrepare {
+                height: Height::new(8),
+                round: Round::ZERO,
+                digest: BlockHash::from_hash(hash(0x91)),
+                signer: 3,
+                signature: signature(0x95),
+                view_changes: Vec::new(),
+                prepared: None,
+            },
+            header: block().header,
+            prev_commit: Some(certificate()),
+            evidence: vec![vec![1, 2, 3]],
+            reward: Some(transaction()),
+            txids: BoundedVec::truncated(txids.clone()),
+        }),
         Message::PrePrepare(Proposal {
             message: PrePrepare {
                 height: Height::new(8),
@@ -214,6 +230,13 @@ fn samples() -> Vec<Message> {
             height: Height::new(8),
             vset_hash: hash(0xc2),
             messages: vec![ConsensusMessage::Vote(vote(Step::Prepare))],
+        }),
+        Message::GetBlockTxs(GetBlockTxs {
+            hash: BlockHash::from_hash(hash(0x91)),
+            positions: BoundedVec::truncated(vec![0, 7]),
+        }),
+        Message::BlockTxs(BlockTxs {
+            transactions: BoundedVec::truncated(vec![transaction()]),
         }),
         Message::TxInv(TxInv {
             txids: BoundedVec::truncated(txids.clone()),
@@ -275,6 +298,28 @@ fn dos_06_every_message_comes_back_as_it_was_and_no_byte_may_be_missing_or_left(
         let longer = [&body[..], &[0]].concat();
         assert_eq!(Message::decode(kind, &longer), Err(CodecError::Trailing(1)));
     }
+}
+
+#[test]
+fn the_largest_proposals_by_id_fit_their_limits() {
+    let Some(Message::CompactProposal(sample)) = samples()
+        .into_iter()
+        .find(|one| one.message_type() == MessageType::CompactProposal)
+    else {
+        panic!("no sample")
+    };
+    let most = CompactProposal {
+        txids: BoundedVec::truncated(vec![TxId::from_hash(hash(1)); BLOCK_TXS_MAX]),
+        ..sample
+    };
+    let bytes = Message::CompactProposal(most).encode_body().unwrap().len();
+    assert!(bytes + 800_000 < MessageType::CompactProposal.limit(), "{bytes}");
+    let most = GetBlockTxs {
+        hash: BlockHash::from_hash(hash(1)),
+        positions: BoundedVec::truncated(vec![0; BLOCK_TXS_MISSING_MAX]),
+    };
+    let bytes = Message::GetBlockTxs(most).encode_body().unwrap().len();
+    assert!(bytes < MessageType::GetBlockTxs.limit(), "{bytes}");
 }
 
 #[test]

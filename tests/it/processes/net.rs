@@ -432,10 +432,11 @@ impl Net {
         let stop = CancellationToken::new();
         let plan = LoadPlan {
             rpc: self.layout.url(node),
-            wallet: self.layout.wallet(node + 1),
+            wallets: vec![self.layout.wallet(node + 1)],
             rate,
             duration: None,
             inputs: 1,
+            presigned: false,
         };
         let token = stop.clone();
         let task = self
