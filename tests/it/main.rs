@@ -14,6 +14,7 @@ mod devnet_load;
 mod docs;
 mod errors;
 mod example_config;
+mod fuzz;
 mod ops;
 mod processes;
 mod screen;

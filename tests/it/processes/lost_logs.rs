@@ -87,8 +87,9 @@ fn a_node_whose_log_is_gone_observes_and_signs_three_heights_later() {
         "{log}"
     );
     assert!(log.contains("this node does not know what it signed"), "{log}");
-    let status = net.status(3);
-    assert_eq!(status.mode, Mode::Validator);
+    net.wait("it is a validator again", limit(10), |net| {
+        net.status(3).mode == Mode::Validator
+    });
     net.check(&ALL);
     net.check_no_evidence(&ALL);
     // What it signed then it remembers.

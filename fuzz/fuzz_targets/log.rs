@@ -1,0 +1,8 @@
+//! Fuzz target `log`: see ../laws/log.rs for what must hold.
+#![no_main]
+
+#[path = "../laws/mod.rs"]
+#[allow(dead_code)]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::log::holds(data));
