@@ -283,7 +283,7 @@ impl World {
             return;
         };
         let from = self.keys[signer].public_key();
-        let body = block.and_then(|block| self.verified(block)).map(Body::Valid);
+        let body = block.and_then(|block| self.verified(block)).map(|block| Body::Valid(Box::new(block)));
         let vset_hash = self.domain.vset_hash;
         self.step(Event::Consensus {
             from,

@@ -191,10 +191,10 @@ impl Recording {
             }
             from -= 1;
         }
-        for at in from..=index {
-            let payload = self.index.read(&snapshots[at])?;
+        for (at, snapshot) in snapshots.iter().enumerate().take(index + 1).skip(from) {
+            let payload = self.index.read(snapshot)?;
             image = image
-                .unpack(snapshots[at].place.kind, &payload)
+                .unpack(snapshot.place.kind, &payload)
                 .ok_or_else(|| self.other_version(at))?;
         }
         self.near = Some((index, image.clone()));

@@ -11,6 +11,9 @@ use timecoin::{
     crypto::{Signature, Verified},
 };
 
+/// A certificate, as far as it was judged: height, round, who signed what.
+type Judged = (Height, u32, Vec<(Signer, Signature)>);
+
 /// Watches one world.
 #[derive(Debug, Default)]
 pub(super) struct Laws {
@@ -20,7 +23,7 @@ pub(super) struct Laws {
     sent: BTreeMap<(usize, Height), Vec<Spoken>>,
     bodies: BTreeSet<(usize, BlockHash)>,
     /// Certificates that were found to hold.
-    held: BTreeSet<(Height, u32, Vec<(Signer, Signature)>)>,
+    held: BTreeSet<Judged>,
     pub(super) broken: Vec<String>,
 }
 

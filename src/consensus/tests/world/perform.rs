@@ -75,9 +75,9 @@ impl World {
                 if let Record::Body(block) = &*record {
                     let digest = block.hash();
                     self.laws.on_body(node, digest);
-                    if !self.bodies.contains_key(&digest) {
-                        self.bodies.insert(digest, Rc::new(verified(block.clone())));
-                    }
+                    self.bodies
+                        .entry(digest)
+                        .or_insert_with(|| Rc::new(verified(block.clone())));
                 }
                 self.nodes[node].disk.push(*record);
             }
