@@ -283,7 +283,9 @@ impl World {
             return;
         };
         let from = self.keys[signer].public_key();
-        let body = block.and_then(|block| self.verified(block)).map(|block| Body::Valid(Box::new(block)));
+        let body = block
+            .and_then(|block| self.verified(block))
+            .map(|block| Body::Valid(Box::new(block)));
         let vset_hash = self.domain.vset_hash;
         self.step(Event::Consensus {
             from,
@@ -417,7 +419,7 @@ impl World {
             prepared,
         };
         proposal.signature = self.sign(signer, &proposal.signing_bytes(&self.domain));
-        let block = (bytes.u8() % 4 != 0).then_some(block);
+        let block = (!bytes.u8().is_multiple_of(4)).then_some(block);
         self.give(ConsensusMessage::PrePrepare(proposal), block);
     }
 }
