@@ -8,11 +8,8 @@ use super::{
     task::Deck,
     *,
 };
-use crate::{
-    control::{
-        AlarmKind, Direction, Event, EventKind, Moment, NodeStatus, PeerRow, PeersStatus, Severity, Status,
-    },
-    crypto::PublicKey,
+use crate::control::{
+    AlarmKind, Direction, Event, EventKind, Moment, NodeStatus, PeerRow, PeersStatus, Severity, Status,
 };
 
 /// 2026-11-25 00:00:00Z.
@@ -25,7 +22,7 @@ fn status(second: u64) -> Status {
         mono_ms: second * 1_000,
     };
     let row = |index: u8| PeerRow {
-        id: PublicKey::from_bytes([index; 32]),
+        id: serde_json::from_value(format!("{index:02x}").repeat(32).into()).unwrap(),
         name: Some(format!("node{index}")),
         direction: Direction::Inbound,
         address: format!("10.0.0.{index}:24100"),

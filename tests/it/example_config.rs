@@ -14,12 +14,10 @@ fn the_example_is_the_defaults_and_names_every_key() {
     assert_eq!(example, default);
     let parsed: Config = toml::from_str(&text).unwrap();
     assert_eq!(parsed, Config::default());
-    for line in text
-        .lines()
-        .filter(|line| line.contains(" = ") && !line.starts_with('#'))
-    {
-        let at = text.find(line).unwrap();
-        let before = text[..at].trim_end().lines().last().unwrap_or("");
-        assert!(before.starts_with('#'), "`{line}` has no comment");
+    let mut before = "";
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let is_setting = line.contains(" = ") && !line.starts_with('#');
+        assert!(!is_setting || before.starts_with('#'), "`{line}` has no comment");
+        before = line;
     }
 }

@@ -136,8 +136,8 @@ fn samples() -> Vec<Message> {
             records: BoundedVec::truncated(vec![PeerRecord {
                 node_id: PublicKey::from_bytes([0xb5; 32]),
                 addresses: BoundedVec::truncated(vec![
-                    Endpoint::from(std::net::SocketAddr::from(([203, 0, 113, 7], 24_100))),
-                    Endpoint::from(std::net::SocketAddr::from((
+                    Endpoint::from(core::net::SocketAddr::from(([203, 0, 113, 7], 24_100))),
+                    Endpoint::from(core::net::SocketAddr::from((
                         [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1],
                         24_100,
                     ))),
