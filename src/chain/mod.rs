@@ -23,6 +23,7 @@ mod merkle;
 mod network;
 mod params;
 mod period;
+mod proof;
 mod registration;
 mod registry;
 mod registry_rules;
@@ -65,6 +66,7 @@ pub use merkle::{MerkleProof, evidence_root, merkle_root, transaction_leaf, tran
 pub use network::{Network, ParseNetworkError};
 pub use params::{Params, ParamsError};
 pub use period::SILENT_EPOCHS_MAX;
+pub use proof::CoinSum;
 pub use registration::{
     MasternodeChange, MasternodeUpdate, OwnerChange, POSSESSION_DOMAIN, READY_DOMAIN, Ready, Registration,
     ServiceAddress, possession_bytes, ready_bytes,

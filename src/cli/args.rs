@@ -67,6 +67,9 @@ pub(super) enum Command {
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at the chain database of a stopped node, and check it.
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Build the chain database of a stopped node anew; keys, log and config are not touched.
     Resync(ResyncArguments),
     /// Run a network of masternodes on this machine, with traffic between their wallets.
@@ -523,6 +526,28 @@ pub(super) struct SendArguments {
     pub(super) json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum DbCommand {
+    /// Check that blocks hang together and that the coins are those that the tip commits to.
+    Check(DbArguments),
+    /// Height, coins, transactions, size.
+    Stats(DbArguments),
+    /// Version of the layout.
+    Version(DbArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DbArguments {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Genesis file; a devnet needs one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) genesis: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ResyncArguments {
     #[command(flatten)]
@@ -530,7 +555,7 @@ pub(super) struct ResyncArguments {
     /// Genesis file; a devnet needs one.
     #[arg(long, value_name = "FILE")]
     pub(super) genesis: Option<PathBuf>,
-    /// reindex (own blocks, judged again) or full (all blocks from peers).
+    /// reindex (own blocks, judged again), snapshot (coins from peers, proved) or full (all from peers).
     #[arg(long, value_name = "MODE", default_value = "reindex", value_parser = resync_mode)]
     pub(super) mode: ResyncMode,
     /// Only say what it would do.

@@ -10,6 +10,7 @@ mod attach;
 mod client;
 mod completions;
 mod config;
+mod db;
 mod devnet;
 mod failure;
 mod identity;
@@ -80,6 +81,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Masternode(command)) => masternode::masternode(command),
         Some(Command::Tx(command)) => tx::tx(command),
         Some(Command::Config(command)) => config::config(command),
+        Some(Command::Db(command)) => db::db(command),
         Some(Command::Resync(arguments)) => resync::resync(arguments),
         Some(Command::Devnet(arguments)) => devnet::devnet(arguments),
         Some(Command::Load(arguments)) => load::load(arguments),

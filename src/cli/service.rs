@@ -122,6 +122,7 @@ impl Service {
             warnings: prepared.loaded.warnings,
             stop_budget,
             may_restart: prepared.may_restart,
+            trusted: config.trusted().map_err(|_| bad_address("storage.trusted"))?,
             genesis: prepared.genesis,
         };
         let node = runtime.block_on(node::start(options, runtime.handle().clone()))?;

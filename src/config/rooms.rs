@@ -2,10 +2,11 @@
 
 use super::Config;
 use crate::{
+    chain::{BlockHash, Height},
     mempool::PoolLimits,
     network::{NetworkConfig, PeerAddress},
     rpc,
-    storage::StoreOptions,
+    storage::{FlushOptions, StoreOptions},
 };
 
 /// Bytes in the unit that operators count memory in.
@@ -27,7 +28,26 @@ impl Config {
     pub fn store_options(&self) -> StoreOptions {
         StoreOptions {
             cache_coins: self.storage.cache_coins,
+            flush: FlushOptions {
+                snapshot_every: self.storage.snapshot_every,
+                ..FlushOptions::default()
+            },
             ..StoreOptions::default()
+        }
+    }
+
+    /// The block that the operator vouches for; an error unless it is empty or `height:hash`.
+    pub fn trusted(&self) -> Result<Option<(Height, BlockHash)>, String> {
+        let text = self.storage.trusted.as_str();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let parsed = text
+            .split_once(':')
+            .and_then(|(height, hash)| Some((Height::new(height.parse().ok()?), hash.parse().ok()?)));
+        match parsed {
+            Some(block) => Ok(Some(block)),
+            None => Err("write height:hash, such as 5000:0f3c…, from a source that you trust".to_owned()),
         }
     }
 

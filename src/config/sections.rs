@@ -104,12 +104,18 @@ pub struct RpcSection {
 pub struct StorageSection {
     /// Unspent outputs kept decoded in memory, about 200 bytes each.
     pub cache_coins: usize,
+    /// A snapshot of the state is kept, and served, every this many blocks; 0 for none.
+    pub snapshot_every: u64,
+    /// `height:hash` of a block that the operator vouches for: a snapshot of it needs no other proof.
+    pub trusted: String,
 }
 
 impl Default for StorageSection {
     fn default() -> Self {
         Self {
             cache_coins: StoreOptions::default().cache_coins,
+            snapshot_every: 1_000,
+            trusted: String::new(),
         }
     }
 }

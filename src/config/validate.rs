@@ -46,6 +46,9 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             problem("network.peers", error.to_string());
         }
     }
+    if let Err(error) = config.trusted() {
+        problem("storage.trusted", error);
+    }
     let moniker = &config.node.moniker;
     if moniker.chars().count() > MONIKER_CHARS_MAX || moniker.chars().any(|c| c.is_control()) {
         problem(

@@ -109,6 +109,8 @@ pub struct ResyncStatus {
     pub target: u64,
     /// When this process took it up.
     pub since: Moment,
+    /// Pages of the snapshot that came, and all of them; `None` before the first, and without one.
+    pub pages: Option<(u64, u64)>,
     /// True until the switch: then the old database can still be gone back to.
     pub can_cancel: bool,
 }

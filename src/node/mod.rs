@@ -44,6 +44,7 @@ pub mod resync;
 mod serve;
 mod sessions;
 pub mod signer_state;
+mod snapshot;
 mod spawner;
 mod start;
 mod status;

@@ -100,6 +100,9 @@ pub(super) fn open(
             // Full: the next flush says the same and more.
             let _ = work.try_send(Work::Flushed(flushed.height));
         }
+        StoreEvent::NoSnapshot(error) => {
+            tracing::warn!(%error, "no snapshot was written; the next one is due in its turn");
+        }
         StoreEvent::Failed(error) => {
             tracing::error!(%error, "the chain database takes no more blocks; final blocks stay in the consensus log");
             let _ = work.try_send(Work::StoreFailed);

@@ -143,6 +143,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
     task.publish();
     parts.tasks.start("status", task.run());
 
+    parts.resync.stop_at(ask_stop.clone());
     let operator = Operator {
         clock: faces,
         events: Arc::clone(&parts.events),

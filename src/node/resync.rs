@@ -14,6 +14,8 @@ use std::{
     },
 };
 
+use tokio::sync::watch;
+
 use crate::{
     chain::{BlockHash, Height},
     control::{CommandError, Moment, ResyncMode, ResyncPlan, ResyncStatus, ResyncStep},
@@ -77,9 +79,6 @@ pub fn plan(mode: ResyncMode, facts: &PlanFacts) -> ResyncPlan {
 }
 
 fn obstacle(mode: ResyncMode, facts: &PlanFacts, needed_bytes: u64) -> Option<String> {
-    if mode == ResyncMode::Snapshot {
-        return Some("nobody serves snapshots in this version; use mode reindex or full".to_owned());
-    }
     if facts.free_bytes.is_some_and(|free| free < needed_bytes) {
         return Some(format!(
             "{} MiB are free and {} MiB are needed; free some, or stop the node and run `timed resync --mode full --delete-first`, which gives the old database up before the new one is whole",
@@ -167,6 +166,10 @@ pub(super) struct Resync {
     wants_restart: AtomicBool,
     /// Somebody is switching.
     is_ending: AtomicBool,
+    /// Pages of the snapshot that came, and all of them.
+    pages: Mutex<Option<(u64, u64)>>,
+    /// Where a stop is asked for.
+    ask_stop: Mutex<Option<watch::Sender<Option<String>>>>,
 }
 
 impl Resync {
@@ -189,11 +192,32 @@ impl Resync {
             under_way: Mutex::new(under_way),
             wants_restart: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
+            pages: Mutex::new(None),
+            ask_stop: Mutex::new(None),
         }
     }
 
     fn intent(&self) -> std::sync::MutexGuard<'_, Option<Intent>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells where a stop is asked for.
+    pub(super) fn stop_at(&self, ask_stop: watch::Sender<Option<String>>) {
+        *self.ask_stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(ask_stop);
+    }
+
+    /// What was noted takes another start.
+    pub(super) fn start_again(&self, reason: &str) {
+        self.wants_restart.store(true, Ordering::Release);
+        let ask_stop = self.ask_stop.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ask_stop) = ask_stop.as_ref() {
+            ask_stop.send_if_modified(|asked| asked.replace(reason.to_owned()).is_none());
+        }
+    }
+
+    /// Another page of the snapshot is in.
+    pub(super) fn on_page(&self, progress: (u64, u64)) {
+        *self.pages.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 
     /// True once the process shall start again after its stop.
@@ -209,6 +233,7 @@ impl Resync {
             step: ResyncStep::Building,
             target: intent.target.get(),
             since: self.since,
+            pages: *self.pages.lock().unwrap_or_else(PoisonError::into_inner),
             can_cancel: intent.from.is_some() && !(intent.delete_first && intent.runs_on_new()),
         })
     }

@@ -8,11 +8,11 @@ use crate::{
     chain::{Block, ChainState, Height, Masternode, Standing},
     crypto::NodeId,
     network::{Inbound, Network},
-    storage::StoreReader,
+    storage::{Snapshots, StoreReader},
     wire::{
         BlockByHash, BlockTxs, Blocks, BoundedVec, Busy, Fault, GetBlockByHash, GetBlockTxs, GetBlocks,
-        GetMasternodes, GetStatus, GetTxs, MasternodeEntry, Masternodes, Message, NotFound, Status, Txs,
-        limits,
+        GetMasternodes, GetStatus, GetTxs, GetUtxoSetPage, MasternodeEntry, Masternodes, Message, NotFound,
+        SnapshotInfo, Status, Txs, UtxoSetPage, limits,
     },
 };
 
@@ -41,6 +41,7 @@ pub(super) struct Serve {
     pub(super) bodies: Arc<Bodies>,
     pub(super) tasks: Arc<Tasks>,
     pub(super) allowance: Arc<Allowance>,
+    pub(super) snapshots: Arc<Snapshots>,
 }
 
 impl Serve {
@@ -95,6 +96,8 @@ impl Serve {
             Message::GetBlockTxs(get) => Some(self.block_txs(get)),
             Message::GetTxs(get) => Some(self.transactions(get)),
             Message::GetMasternodes(get) => self.masternodes(get),
+            Message::GetSnapshotInfo(_) => Some(self.snapshot()),
+            Message::GetUtxoSetPage(get) => Some(self.page(get)),
             _ => None,
         }
     }
@@ -118,7 +121,9 @@ impl Serve {
         let (mut blocks, mut certificate, mut bytes) = (Vec::new(), None, 0);
         let mut height = get.start;
         while blocks.len() < count && height <= tip && height != Height::GENESIS {
-            let stored = self.reader.block(height).ok()??;
+            let Some(stored) = self.reader.block(height).ok()? else {
+                break;
+            };
             bytes += encoded_bytes_max(&stored.block);
             if !blocks.is_empty() && bytes > bytes_max {
                 break;
@@ -175,6 +180,32 @@ impl Serve {
         match found.map(BoundedVec::new) {
             Some(Ok(transactions)) => Message::BlockTxs(BlockTxs { transactions }),
             Some(Err(_)) | None => not_found,
+        }
+    }
+
+    fn snapshot(&self) -> Message {
+        match self.snapshots.newest() {
+            Some(manifest) => Message::SnapshotInfo(SnapshotInfo { manifest }),
+            None => Message::NotFound(NotFound),
+        }
+    }
+
+    fn page(&self, get: &GetUtxoSetPage) -> Message {
+        let found = self
+            .snapshots
+            .page(get.height, &get.hash, get.cursor)
+            .filter(|(items, _)| items.len() <= usize::from(get.limit));
+        let Some((items, next)) = found else {
+            return Message::NotFound(NotFound);
+        };
+        match BoundedVec::new(items) {
+            Ok(items) => Message::UtxoSetPage(UtxoSetPage {
+                height: get.height,
+                cursor: get.cursor,
+                items,
+                next,
+            }),
+            Err(_) => Message::NotFound(NotFound),
         }
     }
 

@@ -17,7 +17,7 @@ use crossbeam_channel::Sender;
 use tokio::runtime::Handle;
 
 use crate::{
-    chain::{Genesis, Height},
+    chain::{BlockHash, Genesis, Height},
     consensus::{Evidence, ValidatorSet},
     control::{ChainStatus, EventRing, LogFilter, LogRing, Mode, NodeHandle, NodeStatus, StopStatus},
     crypto::SecretKey,
@@ -26,7 +26,7 @@ use crate::{
     metrics::Metrics,
     network::{self, DIALLED_PEERS_MAX, Network, NetworkConfig, PeerEvent, Surroundings},
     signer::Signer,
-    storage::{Store, StoreOptions, lock::DataDirLock, rebuild::Origin},
+    storage::{Snapshots, Store, StoreOptions, lock::DataDirLock, rebuild::Origin},
     wire::{ChainIdentity, LocalTip, MasternodeProof},
 };
 
@@ -52,6 +52,7 @@ use super::{
     resync::Resync,
     serve::Serve,
     sessions::LiveSessions,
+    snapshot::SnapshotFetch,
     spawner::Tasks,
     status::Heights,
     tickets::Tickets,
@@ -117,6 +118,8 @@ pub struct NodeOptions {
     pub warnings: Vec<String>,
     /// How long a graceful stop may take.
     pub stop_budget: Duration,
+    /// A block that the operator vouches for: a snapshot of it needs no other proof.
+    pub trusted: Option<(Height, BlockHash)>,
     /// Whether this process may start again by itself, which a resync takes.
     pub may_restart: bool,
 }
@@ -369,6 +372,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         bodies: Arc::clone(&bodies),
         tasks: Arc::clone(&tasks),
         allowance: Arc::default(),
+        snapshots: Arc::new(Snapshots::new(&options.data_dir.join("blocks"))),
     };
     tasks.start("serve", serve.run(inboxes.serve));
     let requests = Requests {
@@ -470,6 +474,18 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         };
         let stopping = Arc::clone(&tasks);
         thread("reindex", move || reindex.run(&|| stopping.is_stopping()))?;
+    }
+    if let Some(intent) = rebuild.filter(|intent| !intent.runs_on_new()) {
+        let fetch = SnapshotFetch {
+            network: network.clone(),
+            tasks: Arc::clone(&tasks),
+            genesis: genesis.clone(),
+            blocks: options.data_dir.join("blocks"),
+            intent,
+            trusted: options.trusted,
+            resync: Arc::clone(&resync),
+        };
+        tasks.start("snapshot", fetch.run());
     }
     let (consensus_verifier, restorer) = (Arc::clone(&verifier), Arc::clone(&verifier));
     let saved = pool_file::path(&options.data_dir);

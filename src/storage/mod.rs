@@ -24,6 +24,7 @@ mod redo;
 pub mod schema;
 mod shared;
 pub mod sled_backend;
+mod snapshot;
 mod store;
 pub mod wal;
 mod writer;
@@ -32,6 +33,7 @@ pub use error::StoreError;
 pub use flush::UNDO_BLOCKS;
 pub use reader::{CoinPage, StoreReader, StoredBlock};
 pub use redo::REDO_FILE;
+pub use snapshot::{LoadError, SnapshotLoader, Snapshots, page_hash};
 pub use store::{CommitBatch, Store, StoreOptions, StoreStats};
 pub use writer::{FlushOptions, Flushed, StoreEvent};
 

@@ -177,6 +177,28 @@ impl StoreReader {
         Ok(position.filter(|position| position.height <= tip))
     }
 
+    /// A page of all coins in the database above `after`, ascending by outpoint; empty at the end.
+    /// Blocks that are not flushed yet are not in it: for a database that nobody writes.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn coins(&self, after: Option<OutPoint>) -> Result<CoinPage, StoreError> {
+        let after = after.map(|outpoint| schema::outpoint_key(&outpoint));
+        let cursor = Cursor {
+            prefix: &[],
+            after: after.as_ref().map(<[u8; 36]>::as_slice),
+        };
+        let page = self.shared.backend.page(Table::Utxos, cursor, PAGE_ENTRIES_MAX)?;
+        let typed =
+            page.iter().map(
+                |(key, value)| match (schema::outpoint_of_key(key), schema::decode(value)) {
+                    (Ok(outpoint), Ok(coin)) => Ok((outpoint, coin)),
+                    _ => Err(self.corrupt("a coin does not decode")),
+                },
+            );
+        typed.collect()
+    }
+
     /// Coins of an address above `after`, ascending by outpoint; at most `limit` and
     /// [`PAGE_ENTRIES_MAX`]. A page shorter than that is the last.
     ///
@@ -309,7 +331,8 @@ impl StoreReader {
         view: impl FnOnce(&super::pending::PendingBlock) -> T,
     ) -> Option<Option<T>> {
         let pending = self.shared.pending();
-        if height > pending.state.tip.height {
+        let is_pruned = height < self.shared.pruned_below && height != Height::GENESIS;
+        if height > pending.state.tip.height || is_pruned {
             return Some(None);
         }
         let block = Arc::clone(pending.block(height)?);

@@ -178,6 +178,20 @@ pub fn loaded(disk: &dyn Disk, blocks: &Path, intent: &Intent) -> Result<Intent,
     Ok(intent)
 }
 
+/// Notes that no snapshot could be had: from the next start on, the blocks of peers fill the new
+/// generation, from genesis on.
+///
+/// # Errors
+/// As [`begin`].
+pub fn without_snapshot(disk: &dyn Disk, blocks: &Path, intent: &Intent) -> Result<(), StoreError> {
+    remove_generation(blocks, intent.to)?;
+    let intent = Intent {
+        origin: Origin::Peers,
+        ..*intent
+    };
+    write(disk, blocks, &intent)
+}
+
 /// Switches to the new generation and deletes the old one. The new one has to be durable.
 ///
 /// # Errors

@@ -39,6 +39,11 @@ impl RedoFile {
         }
     }
 
+    /// The directory it lies in.
+    pub(super) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// Writes the file durably, in place of an older one. Returns its size.
     pub(super) fn write(&self, disk: &dyn Disk, generation: u64, ops: &[Op]) -> Result<usize, StoreError> {
         let bytes = encode(generation, ops);

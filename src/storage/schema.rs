@@ -91,7 +91,11 @@ pub fn outpoint_key(outpoint: &OutPoint) -> [u8; OUTPOINT_BYTES] {
     key
 }
 
-fn outpoint_of_key(key: &[u8]) -> Result<OutPoint, Undecodable> {
+/// The outpoint in an [`outpoint_key`].
+///
+/// # Errors
+/// [`Undecodable`] if it has another length.
+pub fn outpoint_of_key(key: &[u8]) -> Result<OutPoint, Undecodable> {
     let (txid, index) = key.split_first_chunk::<32>().ok_or(Undecodable)?;
     let index = index.try_into().map_err(|_| Undecodable)?;
     Ok(OutPoint::new(TxId::from_bytes(*txid), u32::from_be_bytes(index)))

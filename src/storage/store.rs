@@ -451,6 +451,15 @@ fn load_state(backend: &dyn Backend) -> Result<Option<ChainState>, StoreError> {
     Ok(Some(state))
 }
 
+/// A state from its stored parts: registry, history, tip.
+pub(super) fn state_of(parts: &[Vec<u8>]) -> Option<ChainState> {
+    let [registry, history, tip] = parts else {
+        return None;
+    };
+    let tip: StoredState = schema::decode(tip).ok()?;
+    Some(tip.complete(schema::decode(registry).ok()?, schema::decode(history).ok()?))
+}
+
 /// Writes block 0 and its coins into an empty database, the tip last and only after the rest is
 /// durable. Interrupted, it starts again.
 fn load_genesis(backend: &dyn Backend, genesis: &Genesis) -> Result<ChainState, StoreError> {

@@ -17,6 +17,7 @@ use super::{
     flush,
     pending::PendingBlock,
     shared::Shared,
+    snapshot,
 };
 
 /// When a window of blocks is flushed, and how much may wait.
@@ -32,6 +33,14 @@ pub struct FlushOptions {
     pub pending_blocks_max: usize,
     /// Unflushed bytes at which a commit waits. Bounds memory.
     pub pending_bytes_max: usize,
+    /// Write a snapshot after each block whose height is a multiple of this; 0 for none.
+    pub snapshot_every: u64,
+}
+
+impl FlushOptions {
+    fn is_snapshot(&self, height: Height) -> bool {
+        self.snapshot_every > 0 && height.get().is_multiple_of(self.snapshot_every)
+    }
 }
 
 impl Default for FlushOptions {
@@ -42,6 +51,7 @@ impl Default for FlushOptions {
             window_age: Duration::from_secs(1),
             pending_blocks_max: 256,
             pending_bytes_max: 160 << 20,
+            snapshot_every: 0,
         }
     }
 }
@@ -56,6 +66,8 @@ pub enum StoreEvent {
     /// Everything up to this height is durable in the database; the consensus log of these heights
     /// may go.
     Flushed(Flushed),
+    /// A snapshot could not be written; the database is well.
+    NoSnapshot(StoreError),
     /// The database takes no more blocks.
     Failed(StoreError),
 }
@@ -217,6 +229,9 @@ impl Queue {
         let mut bytes = 0;
         while let Some(next) = work.blocks.front() {
             let is_full = window.len() >= self.options.window_blocks
+                || window
+                    .last()
+                    .is_some_and(|last| self.options.is_snapshot(last.height()))
                 || (!window.is_empty() && bytes + next.bytes() > self.options.window_bytes);
             if is_full {
                 break;
@@ -270,6 +285,15 @@ pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
                         operations,
                         took,
                     }));
+                }
+                if let Some(last) = window
+                    .last()
+                    .filter(|last| shared.queue.options.is_snapshot(last.height()))
+                {
+                    let written = snapshot::export(shared.backend.as_ref(), shared.redo.dir(), last.height());
+                    if let Err(error) = written {
+                        report(StoreEvent::NoSnapshot(error));
+                    }
                 }
                 shared.queue.done();
             }

@@ -66,6 +66,13 @@ pub const PEERS_UNASKED_MAX: usize = 10;
 /// Masternodes on one page.
 pub const MASTERNODES_PAGE_MAX: usize = 500;
 
+/// Coins on one page of a snapshot.
+pub const UTXO_PAGE_MAX: usize = 1000;
+/// Pages of one snapshot: a larger state is not served so.
+pub const SNAPSHOT_PAGES_MAX: usize = 16_000;
+/// Parts of a snapshot's state beside its coins.
+pub const SNAPSHOT_PARTS_MAX: usize = 8;
+
 /// Requests that may be open to one peer. A caller beyond that is told to wait.
 pub const REQUESTS_OPEN_MAX: usize = 64;
 /// Cancelled requests remembered per peer, so that a late answer is no fault.

@@ -14,6 +14,7 @@ use super::{
     CodecError, FrameError, Hello, Lane, Outgoing, codec,
     limits::{self, DECODED_GROWTH_MAX},
     payload::*,
+    snapshot::*,
 };
 
 const KIB: usize = 1024;
@@ -173,6 +174,14 @@ catalogue! {
     41 GetTxs(GetTxs), Tx, 4 * KIB, Kind::Request(MessageType::Txs);
     /// Transactions.
     42 Txs(Txs), Tx, 1024 * KIB, Kind::Either;
+    /// The newest snapshot, please.
+    50 GetSnapshotInfo(GetSnapshotInfo), State, 16, Kind::Request(MessageType::SnapshotInfo);
+    /// The newest snapshot.
+    51 SnapshotInfo(SnapshotInfo), State, 2 * KIB * KIB, Kind::Response;
+    /// A page of coins, please.
+    52 GetUtxoSetPage(GetUtxoSetPage), State, 128, Kind::Request(MessageType::UtxoSetPage);
+    /// A page of coins.
+    53 UtxoSetPage(UtxoSetPage), State, 128 * KIB, Kind::Response;
 }
 
 impl MessageType {

@@ -20,6 +20,7 @@ mod packet;
 mod payload;
 mod peer;
 mod record;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -47,3 +48,4 @@ pub use record::{
     Endpoint, PeerRecord, RECORD_ADDRESSES_MAX, RECORD_AGE_MAX_S, RECORD_FUTURE_MAX_S, address_group,
     is_dialable,
 };
+pub use snapshot::{GetSnapshotInfo, GetUtxoSetPage, SnapshotInfo, SnapshotManifest, UtxoSetPage};

@@ -39,9 +39,11 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Sy
     let has_told = !inputs.peers.is_empty();
     let can_serve = inputs.peers.iter().any(|peer| peer.height > height);
     let is_alone = engine.validators.len() <= 1;
+    let pages = inputs.resync.as_ref().and_then(|resync| resync.pages);
     let is_served = !engine.sync.in_flight.is_empty() || can_serve || inputs.resync.is_some();
     let state = match (syncing, has_told) {
         _ if is_halted(engine) => SyncState::Halted,
+        _ if pages.is_some() => SyncState::Snapshot,
         (true, _) if is_served && behind <= CATCH_UP_BLOCKS => SyncState::CatchUp,
         (true, _) if is_served => SyncState::Blocks,
         (true, _) => SyncState::Stalled,
@@ -75,7 +77,7 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Sy
         in_flight: u32::try_from(engine.sync.in_flight.len()).unwrap_or(u32::MAX),
         buffered_bytes: engine.sync.buffered_bytes,
         stalls: engine.sync.stalls,
-        snapshot_pages: None,
+        snapshot_pages: pages,
         resync: inputs.resync.clone(),
     }
 }

@@ -142,6 +142,18 @@ fn what_was_given_up_for_room_cannot_be_gone_back_to() {
 }
 
 #[test]
+fn without_a_snapshot_the_blocks_of_peers_are_fetched() {
+    let place = Place::new();
+    let intent = place.begin(Origin::Snapshot, false);
+    place.fill(1);
+    without_snapshot(&RealDisk, place.blocks(), &intent).unwrap();
+    let goes_on = place.settle().unwrap();
+    assert!(goes_on.runs_on_new() && goes_on.origin == Origin::Peers);
+    assert!(!place.is_whole(1), "half a snapshot is no beginning");
+    assert!(place.is_whole(0));
+}
+
+#[test]
 fn a_snapshot_is_run_on_only_once_it_is_whole() {
     let place = Place::new();
     let intent = place.begin(Origin::Snapshot, true);

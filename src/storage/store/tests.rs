@@ -432,7 +432,7 @@ fn windows_are_flushed_by_count_and_reported_in_order() {
                 assert!(*blocks <= 4);
                 height.get()
             }
-            StoreEvent::Failed(error) => panic!("{error}"),
+            StoreEvent::NoSnapshot(error) | StoreEvent::Failed(error) => panic!("{error}"),
         })
         .collect();
     assert!(heights.is_sorted() && heights.last() == Some(&10), "{heights:?}");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     chain::{
-        Address, Amount, Block, BlockHash, BlockHeader, CommitCertificate, Height, OutPoint, Output,
+        Address, Amount, Block, BlockHash, BlockHeader, Coin, CommitCertificate, Height, OutPoint, Output,
         SharedTransaction, Tier, TimestampMs, Transaction, TransactionKind, TxId, Witness,
     },
     consensus::{
@@ -246,6 +246,36 @@ fn samples() -> Vec<Message> {
         }),
         Message::Txs(Txs {
             transactions: BoundedVec::truncated(vec![transaction()]),
+        }),
+        Message::GetSnapshotInfo(GetSnapshotInfo),
+        Message::SnapshotInfo(SnapshotInfo {
+            manifest: SnapshotManifest {
+                header: block().header,
+                certificate: certificate(),
+                state: BoundedVec::new(vec![vec![1, 2], vec![3]]).unwrap(),
+                coins: 2,
+                pages: BoundedVec::new(vec![hash(0xb1)]).unwrap(),
+            },
+        }),
+        Message::GetUtxoSetPage(GetUtxoSetPage {
+            height: Height::new(1_000),
+            hash: BlockHash::from_hash(hash(0xb2)),
+            cursor: Some(OutPoint::new(TxId::from_hash(hash(0xb3)), 4)),
+            limit: 1_000,
+        }),
+        Message::UtxoSetPage(UtxoSetPage {
+            height: Height::new(1_000),
+            cursor: None,
+            items: BoundedVec::new(vec![(
+                OutPoint::new(TxId::from_hash(hash(0xb4)), 1),
+                Coin {
+                    output: transaction().outputs[0],
+                    height: Height::new(5),
+                    is_reward: true,
+                },
+            )])
+            .unwrap(),
+            next: Some(OutPoint::new(TxId::from_hash(hash(0xb4)), 1)),
         }),
     ]
 }

@@ -118,6 +118,74 @@ fn a_full_resync_fetches_the_chain_and_switches() {
     rebuild("full", 1);
 }
 
+/// Node 3 begins with nothing, by blocks and then by a snapshot of some height: the same commitments,
+/// and it votes.
+fn join(height: u64, every: u64) {
+    let all = [0, 1, 2, 3];
+    let mut net = Net::new(4);
+    for node in all {
+        net.edit_config(node, |config| {
+            let storage = config.entry("storage").or_insert(toml::Table::new().into());
+            let storage = storage.as_table_mut().unwrap();
+            storage.insert("snapshot_every".to_owned(), toml::Value::Integer(every as i64));
+        });
+    }
+    for node in [0, 1, 2] {
+        net.node(node).start().unwrap();
+    }
+    for node in [0, 1, 2] {
+        net.start(node);
+    }
+    let load = net.load(0, 100.0);
+    net.wait_height(&[0, 1, 2], height, limit(60 + height / 4));
+    net.finish(load);
+    // By blocks.
+    let began = std::time::Instant::now();
+    net.start(3);
+    let goal = net.height(0);
+    net.wait_height(&all, goal, limit(60 + height / 10));
+    println!("joined at {goal} by blocks within {:?}", began.elapsed());
+    net.check(&all);
+    // By a snapshot.
+    net.stop(3);
+    let (code, told) = timed(&net, 3, &["resync", "--mode", "snapshot", "--yes"]);
+    assert_eq!(code, Some(0), "{told}");
+    let began = std::time::Instant::now();
+    net.node(3).start().unwrap();
+    net.wait("the switch to the snapshot", limit(120), |net| switched(net, 1));
+    let goal = net.height(0);
+    net.wait("the tip", limit(120), |net| net.block(3, goal).is_some());
+    println!("joined at {goal} by a snapshot within {:?}", began.elapsed());
+    let (ours, theirs) = (net.block(3, goal).unwrap(), net.block(0, goal).unwrap());
+    assert_eq!(
+        (ours.hash, ours.utxo_commitment),
+        (theirs.hash, theirs.utxo_commitment)
+    );
+    assert!(net.block(3, 1).is_none(), "it began with the snapshot");
+    let mut at = goal;
+    net.wait("node3 signs", limit(60), |net| {
+        at += u64::from(net.block(0, at + 1).is_some());
+        net.block(0, at).is_some_and(|block| net.has_signed(&block, 3))
+    });
+    net.check_logs();
+    net.check_no_evidence(&all);
+    net.stop(3);
+    let (code, told) = timed(&net, 3, &["db", "check"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("whole"), "{told}");
+}
+
+#[test]
+fn a_node_joins_by_blocks_and_by_a_snapshot() {
+    join(45, 20);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test --release --test it -- --ignored processes::resync"]
+fn a_node_joins_at_height_10_000_by_blocks_and_by_a_snapshot() {
+    join(10_000, 1_000);
+}
+
 #[test]
 fn a_resync_is_given_up_and_the_old_database_serves_again() {
     let mut net = stopped_in_a_network();
