@@ -66,7 +66,6 @@ pub(super) fn resync(arguments: &ResyncArguments) -> Result<ExitCode, Failure> {
             tip = found.tip;
             facts = PlanFacts {
                 height: found.tip.0.get(),
-                transactions: found.transactions,
                 pruned_below: found.pruned_below,
                 db_bytes: found.db_bytes,
                 ..facts
@@ -131,7 +130,6 @@ fn refused(error: crate::storage::StoreError) -> Failure {
 
 struct Found {
     tip: (Height, BlockHash),
-    transactions: u64,
     pruned_below: u64,
     db_bytes: u64,
 }
@@ -146,7 +144,6 @@ fn look(
     let state = reader.state();
     Ok(Found {
         tip: (state.tip.height, state.tip.hash),
-        transactions: state.totals.transactions,
         pruned_below: reader.pruned_below().get(),
         db_bytes: store.stats()?.size_bytes,
     })

@@ -67,7 +67,7 @@ pub struct ResyncPlan {
     pub free_bytes: Option<u64>,
     /// Free bytes that it takes: old and new stand beside each other for a while.
     pub needed_bytes: u64,
-    /// How long votes stop at about this rate of blocks; `None` if nobody can tell yet.
+    /// How long votes stop at about a rate that was measured; `None`, shown as unknown, without one.
     pub votes_stop_ms: Option<u64>,
     /// Why it cannot be done now, with what to do; `None` if it can.
     pub obstacle: Option<String>,

@@ -31,10 +31,6 @@ use crate::{
 const SPACE_TENTHS: u64 = 12;
 /// Free space below which nothing is begun, however small the database is.
 const SPACE_MIN_BYTES: u64 = 256 << 20;
-/// What judging costs, measured in docs/OPERATIONS.md: used for an estimate that people read.
-const BLOCK_US: u64 = 3_000;
-/// The same for a transaction of it.
-const TRANSACTION_US: u64 = 120;
 
 /// What a plan is made of.
 #[derive(Debug, Clone, Default)]
@@ -43,8 +39,6 @@ pub struct PlanFacts {
     pub network: String,
     /// Height of the database.
     pub height: u64,
-    /// Transactions in all its blocks.
-    pub transactions: u64,
     /// Lowest block that it holds a body of.
     pub pruned_below: u64,
     /// Bytes of the database.
@@ -60,8 +54,6 @@ pub struct PlanFacts {
 /// What a resync of `mode` would do to a node of which `facts` are known.
 pub fn plan(mode: ResyncMode, facts: &PlanFacts) -> ResyncPlan {
     let needed_bytes = (facts.db_bytes / 10 * SPACE_TENTHS).max(SPACE_MIN_BYTES);
-    let reads_blocks = mode != ResyncMode::Snapshot;
-    let judging_us = facts.height * BLOCK_US + facts.transactions * TRANSACTION_US;
     ResyncPlan {
         mode,
         network: facts.network.clone(),
@@ -69,7 +61,9 @@ pub fn plan(mode: ResyncMode, facts: &PlanFacts) -> ResyncPlan {
         db_bytes: facts.db_bytes,
         free_bytes: facts.free_bytes,
         needed_bytes,
-        votes_stop_ms: reads_blocks.then_some(judging_us / 1_000),
+        // Nothing has measured how fast this machine judges these blocks, and no figure is better than
+        // a guessed one.
+        votes_stop_ms: None,
         obstacle: facts
             .obstacle
             .clone()
@@ -254,7 +248,6 @@ impl Resync {
         let facts = PlanFacts {
             network: self.network.clone(),
             height: state.tip.height.get(),
-            transactions: state.totals.transactions,
             pruned_below: self.reader.pruned_below().get(),
             db_bytes: self.store.stats().map_or(0, |stats| stats.size_bytes),
             free_bytes: free_bytes(&self.blocks),
