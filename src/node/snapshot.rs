@@ -12,7 +12,7 @@ use crate::{
     crypto::{Hash256, HashWriter, NodeId, Verified},
     network::Network,
     storage::{
-        LoadError, SnapshotLoader, StoreError,
+        LoadError, SnapshotLoader, StoreError, claimed_state,
         disk::RealDisk,
         rebuild::{self, Intent},
     },
@@ -270,23 +270,26 @@ fn provable(
     if certificate.height != header.height || certificate.block_hash != hash {
         return Err("its certificate names another block");
     }
-    match trusted {
+    let keys = match trusted {
         Some((height, pinned)) if height == header.height => {
-            return if pinned == hash {
-                Ok(())
-            } else {
-                Err("it is not the block that is pinned")
-            };
+            if pinned != hash {
+                return Err("it is not the block that is pinned");
+            }
+            // The pin vouches for the block, not for the signatures beside it, which we would serve
+            // to others. Whose they are, the state says, and the pinned block commits to the state.
+            let state = claimed_state(manifest).ok_or("its state does not decode")?;
+            let set = state.history.set_at(height).map(|set| set.keys());
+            set.ok_or("its state does not say who its validators are")?
         }
-        Some(_) | None => {}
-    }
-    let validators = ValidatorSet::new(genesis.validator_keys());
+        Some(_) | None => genesis.validator_keys(),
+    };
+    let validators = ValidatorSet::new(keys);
     let domain = SigningDomain {
         chain_id: genesis.chain_id(),
         vset_hash: validators.hash(),
     };
     if header.vset_hash != domain.vset_hash {
-        return Err("its validators are not those of genesis; pin its block with storage.trusted");
+        return Err("its validators are not those that we know; pin its block with storage.trusted");
     }
     let context = CertificateContext {
         domain: &domain,

@@ -33,7 +33,7 @@ pub use error::StoreError;
 pub use flush::UNDO_BLOCKS;
 pub use reader::{CoinPage, StoreReader, StoredBlock};
 pub use redo::REDO_FILE;
-pub use snapshot::{LoadError, SnapshotLoader, Snapshots, page_hash};
+pub use snapshot::{LoadError, SnapshotLoader, Snapshots, claimed_state, page_hash};
 pub use store::{CommitBatch, Store, StoreOptions, StoreStats};
 pub use writer::{FlushOptions, Flushed, StoreEvent};
 

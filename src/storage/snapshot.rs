@@ -21,7 +21,7 @@ use std::{
 use bincode::{Decode, Encode};
 
 use crate::{
-    chain::{Block, BlockHash, Coin, CoinSum, CommitCertificate, Genesis, Height, OutPoint},
+    chain::{Block, BlockHash, ChainState, Coin, CoinSum, CommitCertificate, Genesis, Height, OutPoint},
     crypto::{Hash256, HashWriter},
     wire::{BoundedVec, SnapshotManifest, limits},
 };
@@ -268,6 +268,14 @@ pub enum LoadError {
     /// Our own database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The state that a manifest claims; [`SnapshotLoader::finish`] proves it. `None` if it does not
+/// decode.
+pub fn claimed_state(manifest: &SnapshotManifest) -> Option<ChainState> {
+    (manifest.state.len() == PARTS.len())
+        .then(|| store::state_of(&manifest.state))
+        .flatten()
 }
 
 /// A snapshot on its way into a new generation.
