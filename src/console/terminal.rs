@@ -250,8 +250,10 @@ impl Screen {
 /// a key that does nothing.
 pub(super) fn suspend(screen: &mut Screen) {
     restore();
-    // Nothing runs here until SIGCONT has come. A refusal leaves us awake, and we just go on.
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+    // Sent to this thread, which so stands still inside the call until SIGCONT has come: sent to the
+    // process it can land on another thread, and the terminal is taken again before this one stops.
+    // A refusal leaves us awake, and we just go on.
+    let _ = signal_hook::low_level::raise(signal_hook::consts::SIGSTOP);
     // A terminal that cannot be taken again shows at the next frame.
     let _ = screen.retake();
 }

@@ -301,7 +301,9 @@ impl Index {
             });
         };
         self.moments.from_ms = first.unix_ms;
-        self.moments.to_ms = last.unix_ms;
+        // What happened after the last snapshot is the most wanted of all where a node was killed.
+        let last_event = self.events.last().map_or(0, |found| found.unix_ms);
+        self.moments.to_ms = last.unix_ms.max(last_event);
         self.moments.snapshots = self.snapshots.len();
         let mut marks = Vec::new();
         for found in &self.events {

@@ -159,7 +159,6 @@ fn pty_several_nodes_stand_side_by_side() {
 }
 
 #[test]
-#[ignore = "hangs in some runs after ^Z, cause not found yet: cargo test --test it -- --ignored pty_attach_suspends"]
 fn pty_attach_suspends_and_comes_back() {
     let net = single();
     let mut term = attached(&[&socket(&net, 0)]);
@@ -302,7 +301,6 @@ fn recorded(net: &Net, node: u16, is_it: impl Fn(&EventKind) -> bool) -> bool {
 }
 
 #[test]
-#[ignore = "times out in whole runs, cause not found yet: cargo test --test it -- --ignored pty_replay_shows"]
 fn pty_replay_shows_a_view_change_again() {
     let mut net = Net::started(4);
     net.wait_height(&[0, 1, 2, 3], 2, limit(30));

@@ -462,7 +462,11 @@ impl Net {
         for node in nodes {
             let from = seen.looked_at.get(node).copied().unwrap_or(0) + 1;
             let mut height = from;
-            while let Some(block) = self.look_up(*node, height) {
+            // Not beyond what is final now: under load the chain grows as fast as it is looked at.
+            let tip = self.try_status(*node).map_or(u64::MAX, |status| status.height);
+            while height <= tip
+                && let Some(block) = self.look_up(*node, height)
+            {
                 let found = (block.hash, block.utxo_commitment);
                 let known = *seen.blocks.entry(height).or_insert(found);
                 assert_eq!(found, known, "height {height}: node{node} has another block");
@@ -491,11 +495,18 @@ impl Net {
     /// After a restart: looks at the chain from the beginning again, and at every transaction that was
     /// ever final.
     pub(super) fn check_again(&self, nodes: &[u16]) -> u64 {
+        self.check_from(nodes, 0)
+    }
+
+    /// After a restart: looks at the chain from the beginning again, and asks for every transaction that
+    /// was final at a height or above it.
+    pub(super) fn check_from(&self, nodes: &[u16], lowest: u64) -> u64 {
         let transactions: Vec<(Hash256, u64)> = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.looked_at.clear();
             seen.transactions
                 .iter()
+                .filter(|(_, height)| **height >= lowest)
                 .map(|(txid, height)| (*txid, *height))
                 .collect()
         };
