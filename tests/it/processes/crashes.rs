@@ -87,11 +87,11 @@ pub(super) fn kill_all_under_load(times: u32) {
             "round {round}: answering after {answering:?}, final after {:?}",
             restarted.elapsed()
         );
+        let report = net.finish(load);
+        assert_eq!(report.lost, 0, "{report:?}");
         // Every block again; of the transactions those that this power cut may have cost.
         net.check_from(&all, reached);
         net.check_no_evidence(&all);
-        let report = net.finish(load);
-        assert_eq!(report.lost, 0, "{report:?}");
         reached = before;
     }
     net.check_again(&all);
