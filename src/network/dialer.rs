@@ -1,6 +1,10 @@
 //! Keeps a connection to one configured peer: dials, waits while there is a session, dials again.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -20,18 +24,32 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Addresses tried for one name.
 const ADDRESSES_MAX: usize = 4;
 
+/// What others hold of a dialler: its end, and whom it found.
+#[derive(Clone, Default)]
+pub(super) struct Dialled {
+    pub(super) removed: CancellationToken,
+    answered: Arc<Mutex<Option<NodeId>>>,
+}
+
+impl Dialled {
+    /// Who answered at the address last, also if the session with them is another one.
+    pub(super) fn answered(&self) -> Option<NodeId> {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Runs until the network stops, the peer is removed, or the address turns out to be our own.
-pub(super) async fn dial(core: Arc<Core>, peer: PeerAddress, removed: CancellationToken) {
+pub(super) async fn dial(core: Arc<Core>, peer: PeerAddress, dialled: Dialled) {
     let mut dialer = Dialer {
         known: peer.expected,
         last_address: None,
         core,
         peer,
+        answered: dialled.answered,
     };
-    let removed_token = removed.clone();
     tokio::select! {
         () = dialer.core.stopping.clone().cancelled_owned() => {}
-        () = removed_token.cancelled() => {}
+        () = dialled.removed.cancelled() => {}
         () = dialer.run() => {}
     }
 }
@@ -42,6 +60,7 @@ struct Dialer {
     /// Who answered there last.
     known: Option<NodeId>,
     last_address: Option<SocketAddr>,
+    answered: Arc<Mutex<Option<NodeId>>>,
 }
 
 impl Dialer {
@@ -56,14 +75,14 @@ impl Dialer {
             } else {
                 match self.attempt().await {
                     Ok(session) => {
-                        self.known = Some(session.node_id());
+                        self.found(session.node_id());
                         continue;
                     }
                     Err(HandshakeError::Refused(Refusal::Ourselves)) => {
                         tracing::info!(peer = %self.peer, "Configured peer is this node itself; not dialled again");
                         return;
                     }
-                    Err(HandshakeError::Duplicate(node_id)) => self.known = Some(node_id),
+                    Err(HandshakeError::Duplicate(node_id)) => self.found(node_id),
                     Err(HandshakeError::Refused(refusal)) if !failures_logged => {
                         // The operator wrote this address, so what is wrong with it is theirs to see.
                         failures_logged = true;
@@ -74,6 +93,11 @@ impl Dialer {
             }
             tokio::time::sleep(backoff.next_wait(self.core.random())).await;
         }
+    }
+
+    fn found(&mut self, node_id: NodeId) {
+        self.known = Some(node_id);
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(node_id);
     }
 
     /// The session that makes dialling needless: with the node that answers at this address, or one

@@ -7,7 +7,6 @@ use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     crypto::{NodeId, PublicKey},
@@ -16,8 +15,8 @@ use crate::{
 
 use super::{
     BanError, BansInForce, CloseReason, DIALLED_PEERS_MAX, Inbound, NetworkConfig, NetworkError, Outboxes,
-    PeerAddress, RequestError, SendError, Surroundings, core::Core, dialer, handshake::unix_ms, listener,
-    requests::Waiter, session::Session, tls::TlsIdentity,
+    PeerAddress, RequestError, SendError, Surroundings, core::Core, dialer, dialer::Dialled,
+    handshake::unix_ms, listener, requests::Waiter, session::Session, tls::TlsIdentity,
 };
 
 /// Sessions have this long to say goodbye when the network stops.
@@ -27,7 +26,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct Network {
     core: Arc<Core>,
-    dialled: Arc<DashMap<PeerAddress, CancellationToken>>,
+    dialled: Arc<DashMap<PeerAddress, Dialled>>,
 }
 
 /// What an unban did.
@@ -110,27 +109,31 @@ impl Network {
         let Entry::Vacant(entry) = self.dialled.entry(peer.clone()) else {
             return false;
         };
-        let removed = CancellationToken::new();
-        entry.insert(removed.clone());
+        let dialled = Dialled::default();
+        entry.insert(dialled.clone());
         self.core
-            .spawn("dialer", dialer::dial(Arc::clone(&self.core), peer, removed));
+            .spawn("dialer", dialer::dial(Arc::clone(&self.core), peer, dialled));
         true
     }
 
     /// Stops dialling `peer`; a session with it stays. False if it was not dialled.
     pub fn undial(&self, peer: &PeerAddress) -> bool {
         match self.dialled.remove(peer) {
-            Some((_, removed)) => {
-                removed.cancel();
+            Some((_, dialled)) => {
+                dialled.removed.cancel();
                 true
             }
             None => false,
         }
     }
 
-    /// Peers that are dialled, in no order.
-    pub fn dialled(&self) -> Vec<PeerAddress> {
-        self.dialled.iter().map(|entry| entry.key().clone()).collect()
+    /// Peers that are dialled, in no order, and who answered at each address last: behind a proxy or a
+    /// name that is another node than its session tells.
+    pub fn dialled(&self) -> Vec<(PeerAddress, Option<NodeId>)> {
+        let pairs = self.dialled.iter();
+        pairs
+            .map(|entry| (entry.key().clone(), entry.value().answered()))
+            .collect()
     }
 
     /// Addresses in the book.

@@ -36,7 +36,7 @@ use crate::{
         AlarmBook, AlarmChange, ChainStatus, EventKind, EventRing, Moment, NodeStatus, ResourceStatus,
         ResyncStatus, Severity, Status, StopStatus, TaskTick, WatchdogStatus, assess, explain,
     },
-    crypto::PublicKey,
+    crypto::{NodeId, PublicKey},
     engine::EngineView,
     network::{BansInForce, PeerAddress},
     wire::PeerInfo,
@@ -66,7 +66,8 @@ pub(super) struct Inputs {
     pub(super) peers: Vec<PeerInfo>,
     /// Who is kept out.
     pub(super) bans: BansInForce,
-    pub(super) dialled: Vec<PeerAddress>,
+    /// With who answered there last.
+    pub(super) dialled: Vec<(PeerAddress, Option<NodeId>)>,
     pub(super) proofs: Arc<Vec<Proof>>,
     pub(super) proposal: Option<Proposal>,
     pub(super) totals: Totals,

@@ -128,11 +128,20 @@ fn row(peer: &PeerInfo, session: Session, names: &Names) -> PeerRow {
     }
 }
 
-/// Those who are dialled and with whom there is no session, as far as addresses can tell: a name
-/// that is no number is taken to be the session that no number claims.
-fn missing(dialled: &[PeerAddress], peers: &[PeerInfo]) -> Vec<String> {
-    let mut free: Vec<&PeerInfo> = peers.iter().collect();
-    let mut left: Vec<&PeerAddress> = dialled.iter().collect();
+/// Those who are dialled and with whom there is no session: by who answered there last, and else as far
+/// as addresses can tell. A name that is no number is taken to be the session that no number claims.
+fn missing(dialled: &[(PeerAddress, Option<NodeId>)], peers: &[PeerInfo]) -> Vec<String> {
+    let has_session = |id: &NodeId| peers.iter().any(|peer| peer.node_id == *id);
+    let known: Vec<NodeId> = dialled.iter().filter_map(|(_, answered)| *answered).collect();
+    let mut free: Vec<&PeerInfo> = peers
+        .iter()
+        .filter(|peer| !known.contains(&peer.node_id))
+        .collect();
+    let mut left: Vec<&PeerAddress> = dialled
+        .iter()
+        .filter(|(_, answered)| !answered.as_ref().is_some_and(has_session))
+        .map(|(address, _)| address)
+        .collect();
     for fits in [is_expected, is_at, is_on_port] {
         left.retain(|wanted| match free.iter().position(|peer| fits(wanted, peer)) {
             Some(index) => {

@@ -753,6 +753,8 @@ fn sessions_show_rates_and_who_is_missing() {
     inputs.peers = vec![peer(1, 24_200), peer(2, 24_202), peer(3, 40_000)];
     inputs.peers[2].direction = wire::Direction::Inbound;
     inputs.peers[2].listen_address = Some(([127, 0, 0, 1], 24_204).into());
+    inputs.peers.push(peer(4, 50_000));
+    inputs.peers[3].direction = wire::Direction::Inbound;
     inputs.dialled = [
         "127.0.0.1:24200",
         "localhost:24202",
@@ -760,16 +762,21 @@ fn sessions_show_rates_and_who_is_missing() {
         "seed.example:24100",
     ]
     .iter()
-    .map(|text| text.parse().unwrap())
+    .map(|text| (text.parse().unwrap(), None))
     .collect();
+    // Behind a proxy only the handshake tells who is there.
+    let behind_proxy = Some(inputs.peers[3].node_id);
+    inputs
+        .dialled
+        .push(("127.0.0.1:36139".parse().unwrap(), behind_proxy));
     let (peers, dialled) = (inputs.peers.clone(), inputs.dialled.clone());
     let status = builder.build(inputs);
     assert_eq!(status.peers.missing, ["seed.example:24100"]);
     assert_eq!(
         (status.peers.inbound, status.peers.outbound, status.peers.max),
-        (1, 2, 10)
+        (2, 2, 10)
     );
-    assert_eq!(status.peers.clock_offset_ms, Some(2));
+    assert_eq!(status.peers.clock_offset_ms, Some(3));
     let row = &status.peers.rows[0];
     assert_eq!(row.agent, "timed/0.1[31m", "no control characters");
     assert_eq!(row.capabilities, ["full", "tx relay"]);
