@@ -23,13 +23,10 @@ use crate::{
 const DIR_MODE: u32 = 0o700;
 
 pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
-    let mut flags = arguments.place.flags();
+    let mut flags = arguments.chain.flags();
     flags.push(("node.moniker", arguments.moniker.as_str().into()));
-    if let Some(path) = &arguments.genesis {
-        flags.push(("network.genesis", path.to_string_lossy().as_ref().into()));
-    }
     let sources = Sources {
-        file: arguments.place.config.clone(),
+        file: arguments.chain.place.config.clone(),
         environment: Environment::read().settings,
         flags,
     };
@@ -51,7 +48,7 @@ pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
     let validator_id = identity::create_validator_key(&dir)?;
     create_key_dir(&dir.keys())?;
     let address = identity::create_wallet(&dir.keys().join(identity::WALLET_FILE), genesis.network)?;
-    let genesis_path = arguments.genesis.as_deref().map(absolute).transpose()?;
+    let genesis_path = arguments.chain.genesis.as_deref().map(absolute).transpose()?;
     let content = config_text(genesis.network, &arguments.moniker, genesis_path.as_deref());
     write_config(&dir.config_file(), &content)?;
 

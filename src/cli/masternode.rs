@@ -9,7 +9,10 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use serde_json::json;
 
 use super::{
-    args::{Asked, DeregisterArguments, MasternodeCommand, RegisterArguments, UpdateArguments},
+    args::{
+        Asked, DeregisterArguments, MasternodeCommand, PaymentArguments, Question, RegisterArguments,
+        UpdateArguments,
+    },
     client::{block_on, client, load_place},
     failure::{Code, Failure},
     output,
@@ -35,8 +38,8 @@ pub(super) fn masternode(command: &MasternodeCommand) -> Result<ExitCode, Failur
         MasternodeCommand::Register(arguments) => register(arguments),
         MasternodeCommand::Update(arguments) => update(arguments),
         MasternodeCommand::Deregister(arguments) => deregister(arguments),
-        MasternodeCommand::List { asked, json } => list(asked, *json),
-        MasternodeCommand::Status { asked, id, json } => status(asked, id.as_deref(), *json),
+        MasternodeCommand::List { question } => list(question),
+        MasternodeCommand::Status { question, id } => status(question, id.as_deref()),
     }
 }
 
@@ -50,11 +53,11 @@ struct Payer {
 }
 
 impl Payer {
-    async fn open(asked: &Asked, file: &std::path::Path) -> Result<Self, Failure> {
-        let client = client(asked)?;
+    async fn open(payment: &PaymentArguments) -> Result<Self, Failure> {
+        let client = client(&payment.question.asked)?;
         let status = client.status().await?;
         let network = wallet::parse_network(&status.network)?;
-        let (wallet, from) = wallet::open(file, Some(network))?;
+        let (wallet, from) = wallet::open(&payment.wallet, Some(network))?;
         let utxos = tx::all_utxos(&client, &from).await?;
         Ok(Self {
             client,
@@ -131,11 +134,14 @@ fn validator_key(asked: &Asked, file: Option<&PathBuf>) -> Result<LocalSigner, F
 }
 
 fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
-    let fee = arguments.fee.as_deref().map(amount).transpose()?;
-    let signer = validator_key(&arguments.asked, arguments.validator_key.as_ref())?;
+    let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
+    let signer = validator_key(
+        &arguments.payment.question.asked,
+        arguments.validator_key.as_ref(),
+    )?;
     let service = service(arguments.service.as_ref())?;
     block_on(async {
-        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let payer = Payer::open(&arguments.payment).await?;
         let owner = payer.address();
         let (consensus_key, proof) = prove(&signer, &payer.chain_id, owner.as_bytes())?;
         let registration = Registration {
@@ -153,9 +159,9 @@ fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
             }],
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
-        report(arguments.json, txid, txid, fee, height)?;
-        if !arguments.json {
+        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, txid, txid, fee, height)?;
+        if !arguments.payment.question.json {
             output::diagnostic(
                 "start its node with this consensus key: once it has caught up it asks to join, and it joins with a reward period",
             );
@@ -165,7 +171,7 @@ fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
 }
 
 fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
-    let fee = arguments.fee.as_deref().map(amount).transpose()?;
+    let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
     let id = masternode_id(&arguments.id)?;
     let service = service(arguments.service.as_ref())?;
     let signer = arguments
@@ -174,7 +180,7 @@ fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
         .map(|path| LocalSigner::open(path));
     let signer = signer.transpose()?;
     block_on(async {
-        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let payer = Payer::open(&arguments.payment).await?;
         let prove = |signer: &LocalSigner| prove(signer, &payer.chain_id, id.as_bytes());
         let payout = match &arguments.payout {
             Some(_) => Some(payer.address_or_own(arguments.payout.as_ref(), "--payout")?),
@@ -200,25 +206,25 @@ fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
             outputs: Vec::new(),
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
-        report(arguments.json, txid, *id.as_hash(), fee, height)?;
+        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, txid, *id.as_hash(), fee, height)?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
 fn deregister(arguments: &DeregisterArguments) -> Result<ExitCode, Failure> {
-    let fee = arguments.fee.as_deref().map(amount).transpose()?;
+    let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
     let id = masternode_id(&arguments.id)?;
     block_on(async {
-        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let payer = Payer::open(&arguments.payment).await?;
         let order = Order {
             kind: TransactionKind::DeregisterMasternode { id },
             outputs: Vec::new(),
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
-        report(arguments.json, txid, *id.as_hash(), fee, height)?;
-        if !arguments.json {
+        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, txid, *id.as_hash(), fee, height)?;
+        if !arguments.payment.question.json {
             output::diagnostic(
                 "it leaves with this reward period, and its collateral is free in the next one",
             );
@@ -255,8 +261,8 @@ fn masternode_id(text: &str) -> Result<MasternodeId, Failure> {
     })
 }
 
-fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
-    let client = client(asked)?;
+fn list(question: &Question) -> Result<ExitCode, Failure> {
+    let client = client(&question.asked)?;
     let all = block_on(async {
         let mut all: Vec<MasternodeView> = Vec::new();
         for page in 0..PAGES_MAX {
@@ -271,7 +277,7 @@ fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
         }
         Ok(all)
     })?;
-    if as_json {
+    if question.json {
         output::json(&all)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -292,8 +298,8 @@ fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn status(asked: &Asked, id: Option<&str>, as_json: bool) -> Result<ExitCode, Failure> {
-    let client = client(asked)?;
+fn status(question: &Question, id: Option<&str>) -> Result<ExitCode, Failure> {
+    let client = client(&question.asked)?;
     let view = block_on(async {
         let wanted: Hash256 = match id {
             Some(text) => *masternode_id(text)?.as_hash(),
@@ -317,7 +323,7 @@ fn status(asked: &Asked, id: Option<&str>, as_json: bool) -> Result<ExitCode, Fa
             found => Ok(found?),
         }
     })?;
-    if as_json {
+    if question.json {
         output::json(&view)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use super::{
     args::{SignerCommand, StateCommand, StateInitArguments},
     client::load_place,
+    config::load_chain,
     failure::{Code, Failure},
     init::genesis_of,
     output,
 };
 use crate::{
     chain::Height,
-    config::{DataDir, Environment, Sources, load},
+    config::DataDir,
     node::signer_state::{self, SignerMemory, SignerState},
     signer::{VALIDATOR_KEY_FILE, read_key_file},
 };
@@ -72,15 +73,7 @@ fn init(arguments: &StateInitArguments) -> Result<(), Failure> {
             "if any other process holds this key, two nodes sign with it and it is punished; stop them all, then say so with --i-have-stopped-every-other-node",
         ));
     }
-    let mut flags = arguments.place.flags();
-    if let Some(path) = &arguments.genesis {
-        flags.push(("network.genesis", path.to_string_lossy().as_ref().into()));
-    }
-    let loaded = load(&Sources {
-        file: arguments.place.config.clone(),
-        environment: Environment::read().settings,
-        flags,
-    })?;
+    let loaded = load_chain(&arguments.chain)?;
     let genesis = genesis_of(&loaded.config)?;
     let dir = loaded.data_dir()?;
     let key = read_key_file(&dir.keys().join(VALIDATOR_KEY_FILE))?.public_key();

@@ -66,7 +66,7 @@ fn no_command_means_run() {
 fn every_flag_sets_a_key_that_exists() {
     let all = "timed --config c --data-dir /d --network devnet --genesis g --listen 1.2.3.4:5 --rpc-listen 127.0.0.1:6 --peer a:1 --observer --log-level warn --log-format json";
     let mut arguments = parse(all);
-    arguments.run.place.config = None;
+    arguments.run.chain.place.config = None;
     let config = load(&Sources {
         flags: arguments.run.flags(),
         ..Sources::default()
@@ -269,7 +269,7 @@ fn a_wallet_of_another_network_is_refused() {
 
 #[test]
 fn durations_and_rates_are_read_with_their_units() {
-    use super::args::{duration, rate};
+    use super::args::units::{duration, rate};
     use std::time::Duration;
     for (text, ms) in [
         ("250ms", 250),

@@ -23,34 +23,32 @@ pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
             output::line(&address)?;
         }
         WalletCommand::Utxos {
-            asked,
+            question,
             wallet,
             address,
-            json,
         } => {
-            let client = client(asked)?;
+            let client = client(&question.asked)?;
             let utxos = block_on(async {
                 let address = whose(&client, wallet.as_deref(), address.as_deref()).await?;
                 Ok(tx::all_utxos(&client, &address).await?)
             })?;
-            if *json {
+            if question.json {
                 output::json(&utxos)?;
             } else {
                 show_utxos(&utxos)?;
             }
         }
         WalletCommand::Balance {
-            asked,
+            question,
             wallet,
             address,
-            json,
         } => {
-            let client = client(asked)?;
+            let client = client(&question.asked)?;
             let balance = block_on(async {
                 let address = whose(&client, wallet.as_deref(), address.as_deref()).await?;
                 Ok(client.balance(&address).await?)
             })?;
-            if *json {
+            if question.json {
                 output::json(&balance)?;
             } else {
                 output::line(&format!(
