@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 pub(super) use chain::{ConfigCommand, DbArguments, DbCommand, ResyncArguments};
 pub(super) use devnet::{DevnetArguments, DevnetCommand, LoadArguments};
-pub(super) use keys::{KeyKind, KeysCommand, SignerCommand, StateCommand, StateInitArguments};
+pub(super) use keys::{KeyFiles, KeyKind, KeysCommand, SignerCommand, StateCommand, StateInitArguments};
 pub(super) use live::{AttachArguments, LogCommand, ReplayArguments, StatusArguments, StopArguments};
 pub(super) use masternode::{DeregisterArguments, MasternodeCommand, RegisterArguments, UpdateArguments};
 pub(super) use money::{PaymentArguments, SendArguments, TxCommand, WalletCommand};

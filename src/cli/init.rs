@@ -12,6 +12,7 @@ use super::{
     args::InitArguments,
     failure::{Code, Failure},
     identity, output,
+    passphrase::new_passphrase,
 };
 use crate::{
     chain::{Genesis, Network},
@@ -39,15 +40,28 @@ pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::FAILURE);
     }
 
+    let passphrase = match arguments.encrypt {
+        true => Some(new_passphrase(
+            arguments.passphrase.passphrase_file.as_deref(),
+            &dir.keys().join(VALIDATOR_KEY_FILE),
+        )?),
+        false => None,
+    };
+    let passphrase = passphrase.as_ref();
+
     let made = DirBuilder::new()
         .recursive(true)
         .mode(DIR_MODE)
         .create(dir.root());
     made.map_err(|error| Failure::io(dir.root(), &error))?;
-    let node_id = identity::create_node_key(&dir)?;
-    let validator_id = identity::create_validator_key(&dir)?;
+    let node_id = identity::create_node_key(&dir, passphrase)?;
+    let validator_id = identity::create_validator_key(&dir, passphrase)?;
     create_key_dir(&dir.keys())?;
-    let address = identity::create_wallet(&dir.keys().join(identity::WALLET_FILE), genesis.network)?;
+    let address = identity::create_wallet(
+        &dir.keys().join(identity::WALLET_FILE),
+        genesis.network,
+        passphrase,
+    )?;
     let genesis_path = arguments.chain.genesis.as_deref().map(absolute).transpose()?;
     let content = config_text(genesis.network, &arguments.moniker, genesis_path.as_deref());
     write_config(&dir.config_file(), &content)?;

@@ -10,12 +10,13 @@ use serde_json::json;
 
 use super::{
     args::{
-        Asked, DeregisterArguments, MasternodeCommand, PaymentArguments, Question, RegisterArguments,
+        DeregisterArguments, MasternodeCommand, PaymentArguments, Question, RegisterArguments,
         UpdateArguments,
     },
     client::{block_on, client, load_place},
     failure::{Code, Failure},
     output,
+    passphrase::Passphrases,
     payment::{self, Order},
     tx, wallet,
 };
@@ -53,11 +54,11 @@ struct Payer {
 }
 
 impl Payer {
-    async fn open(payment: &PaymentArguments) -> Result<Self, Failure> {
+    async fn open(payment: &PaymentArguments, passphrases: &Passphrases) -> Result<Self, Failure> {
         let client = client(&payment.question.asked)?;
         let status = client.status().await?;
         let network = wallet::parse_network(&status.network)?;
-        let (wallet, from) = wallet::open(&payment.wallet, Some(network))?;
+        let (wallet, from) = wallet::open(&payment.wallet, Some(network), passphrases)?;
         let utxos = tx::all_utxos(&client, &from).await?;
         Ok(Self {
             client,
@@ -94,6 +95,15 @@ impl Payer {
     }
 }
 
+/// Where the passphrases of wallet and consensus key come from.
+pub(super) fn passphrases(payment: &PaymentArguments) -> Result<Passphrases, Failure> {
+    let loaded = load_place(&payment.question.asked.place)?;
+    Ok(Passphrases::of(
+        payment.passphrase.passphrase_file.as_deref(),
+        &loaded,
+    ))
+}
+
 fn amount(text: &str) -> Result<Amount, Failure> {
     text.parse()
         .map_err(|error| Failure::new(Code::Argument, format!("`{text}` is {error}")))
@@ -122,26 +132,29 @@ fn prove(
     Ok((key, proof))
 }
 
-fn validator_key(asked: &Asked, file: Option<&PathBuf>) -> Result<LocalSigner, Failure> {
+/// The consensus key in `file`, or the data directory's.
+fn validator_key(
+    payment: &PaymentArguments,
+    file: Option<&PathBuf>,
+    passphrases: &Passphrases,
+) -> Result<LocalSigner, Failure> {
     let path = match file {
         Some(path) => path.clone(),
-        None => load_place(&asked.place)?
+        None => load_place(&payment.question.asked.place)?
             .data_dir()?
             .keys()
             .join(VALIDATOR_KEY_FILE),
     };
-    Ok(LocalSigner::open(&path)?)
+    Ok(LocalSigner::open(&path, passphrases)?)
 }
 
 fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
+    let passphrases = passphrases(&arguments.payment)?;
     let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
-    let signer = validator_key(
-        &arguments.payment.question.asked,
-        arguments.validator_key.as_ref(),
-    )?;
+    let signer = validator_key(&arguments.payment, arguments.validator_key.as_ref(), &passphrases)?;
     let service = service(arguments.service.as_ref())?;
     block_on(async {
-        let payer = Payer::open(&arguments.payment).await?;
+        let payer = Payer::open(&arguments.payment, &passphrases).await?;
         let owner = payer.address();
         let (consensus_key, proof) = prove(&signer, &payer.chain_id, owner.as_bytes())?;
         let registration = Registration {
@@ -171,16 +184,17 @@ fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
 }
 
 fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
+    let passphrases = passphrases(&arguments.payment)?;
     let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
     let id = masternode_id(&arguments.id)?;
     let service = service(arguments.service.as_ref())?;
     let signer = arguments
         .new_validator_key
         .as_ref()
-        .map(|path| LocalSigner::open(path));
+        .map(|path| LocalSigner::open(path, &passphrases));
     let signer = signer.transpose()?;
     block_on(async {
-        let payer = Payer::open(&arguments.payment).await?;
+        let payer = Payer::open(&arguments.payment, &passphrases).await?;
         let prove = |signer: &LocalSigner| prove(signer, &payer.chain_id, id.as_bytes());
         let payout = match &arguments.payout {
             Some(_) => Some(payer.address_or_own(arguments.payout.as_ref(), "--payout")?),
@@ -213,10 +227,11 @@ fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
 }
 
 fn deregister(arguments: &DeregisterArguments) -> Result<ExitCode, Failure> {
+    let passphrases = passphrases(&arguments.payment)?;
     let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
     let id = masternode_id(&arguments.id)?;
     block_on(async {
-        let payer = Payer::open(&arguments.payment).await?;
+        let payer = Payer::open(&arguments.payment, &passphrases).await?;
         let order = Order {
             kind: TransactionKind::DeregisterMasternode { id },
             outputs: Vec::new(),

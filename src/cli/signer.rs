@@ -15,7 +15,7 @@ use crate::{
     chain::Height,
     config::DataDir,
     node::signer_state::{self, SignerMemory, SignerState},
-    signer::{VALIDATOR_KEY_FILE, read_key_file},
+    signer::{VALIDATOR_KEY_FILE, public_key_of},
 };
 
 /// Longest line that is read as the confirmation.
@@ -76,7 +76,7 @@ fn init(arguments: &StateInitArguments) -> Result<(), Failure> {
     let loaded = load_chain(&arguments.chain)?;
     let genesis = genesis_of(&loaded.config)?;
     let dir = loaded.data_dir()?;
-    let key = read_key_file(&dir.keys().join(VALIDATOR_KEY_FILE))?.public_key();
+    let key = public_key_of(&dir.keys().join(VALIDATOR_KEY_FILE))?;
     output::raw(&format!(
         "This lets {key} sign above height {above} although nobody remembers what it signed.\n\
          If more than f validators do this at one height that is not decided, the chain can fork and\n\

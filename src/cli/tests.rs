@@ -258,13 +258,16 @@ fn a_wallet_of_another_network_is_refused() {
     use crate::chain::Network::{Devnet, Mainnet};
     WalletFile::create(&path, &key, "devnet", &address.to_text(Devnet)).unwrap();
     assert_eq!(
-        super::wallet::open(&path, None).unwrap().1,
+        super::wallet::address_of(&path, None).unwrap(),
         address.to_text(Devnet)
     );
-    assert_eq!(code(super::wallet::open(&path, Some(Mainnet))), Code::Argument);
+    assert_eq!(
+        code(super::wallet::address_of(&path, Some(Mainnet))),
+        Code::Argument
+    );
     let lying = home.path().join("l.key.json");
     WalletFile::create(&lying, &key, "devnet", "timed1other").unwrap();
-    assert_eq!(code(super::wallet::open(&lying, None)), Code::KeyUnreadable);
+    assert_eq!(code(super::wallet::address_of(&lying, None)), Code::KeyUnreadable);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
     args::{SendArguments, TxCommand},
     client::{block_on, client},
     failure::{Code, Failure},
-    output,
+    masternode, output,
     payment::{self, Order},
     wallet,
 };
@@ -63,13 +63,14 @@ fn send(arguments: &SendArguments) -> Result<ExitCode, Failure> {
     };
     let value = amount(&arguments.amount)?;
     let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
+    let passphrases = masternode::passphrases(&arguments.payment)?;
     let client = client(&arguments.payment.question.asked)?;
     block_on(async {
         let status = client.status().await?;
         let network = wallet::parse_network(&status.network)?;
         let to = Address::from_text(&arguments.to, network)
             .map_err(|error| Failure::new(Code::Argument, format!("--to: {error}")))?;
-        let (wallet, from) = wallet::open(&arguments.payment.wallet, Some(network))?;
+        let (wallet, from) = wallet::open(&arguments.payment.wallet, Some(network), &passphrases)?;
         let utxos = all_utxos(&client, &from).await?;
         let order = Order::transfer(to, value, fee);
         let signed = payment::build(order, &utxos, &wallet.key, &status.chain_id)?;

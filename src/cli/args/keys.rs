@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::place::{ChainPlace, Place};
+use super::place::{ChainPlace, PassphraseArguments, Place};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum KeyKind {
@@ -28,7 +28,7 @@ pub(in crate::cli) enum KeysCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Show the public keys of the data directory.
+    /// Show the public keys of the data directory, and which are encrypted. Needs no passphrase.
     Show {
         #[command(flatten)]
         place: Place,
@@ -36,6 +36,32 @@ pub(in crate::cli) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Put keys under a passphrase. The node reads them at its next start.
+    Encrypt(KeyFiles),
+    /// Take the passphrase off keys.
+    Decrypt(KeyFiles),
+    /// Put encrypted keys under another passphrase.
+    ChangePassphrase {
+        #[command(flatten)]
+        files: KeyFiles,
+        /// Private file with the new passphrase, or a descriptor; without it, it is asked for twice.
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+    },
+}
+
+/// Which key files change.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct KeyFiles {
+    #[command(flatten)]
+    pub(in crate::cli) place: Place,
+    /// Which key; without it, all of the data directory.
+    pub(in crate::cli) kind: Option<KeyKind>,
+    /// Another file than those of the data directory: a wallet or key file.
+    #[arg(long, value_name = "FILE", conflicts_with = "kind")]
+    pub(in crate::cli) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::place::{Asked, Question};
+use super::place::{Asked, PassphraseArguments, Question};
 
 /// Who pays for a transaction, and what is told of it.
 #[derive(Debug, Args)]
@@ -14,6 +14,8 @@ pub(in crate::cli) struct PaymentArguments {
     /// Wallet file that pays; of a masternode, its owner's.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) wallet: PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
     /// Fee in TIME; without it, a low rate by size.
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) fee: Option<String>,

@@ -48,6 +48,14 @@ impl ChainPlace {
     }
 }
 
+/// Where the passphrase of encrypted keys comes from.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct PassphraseArguments {
+    /// Private file with the passphrase of encrypted keys, or a descriptor such as /dev/fd/3.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) passphrase_file: Option<PathBuf>,
+}
+
 /// Which running node is asked.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct Asked {

@@ -3,12 +3,14 @@
 use clap::{Args, ValueEnum};
 use toml::Value;
 
-use super::place::{ChainPlace, push_text};
+use super::place::{ChainPlace, PassphraseArguments, push_text};
 
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct RunArguments {
     #[command(flatten)]
     pub(in crate::cli) chain: ChainPlace,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
     /// Without the console; so it is too when stdin or stdout is no terminal.
     #[arg(long)]
     pub(in crate::cli) headless: bool,
@@ -80,6 +82,11 @@ pub(in crate::cli) struct InitArguments {
     /// A name for screens.
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(in crate::cli) moniker: String,
+    /// Encrypt the keys: the passphrase is asked for twice, or read from --passphrase-file.
+    #[arg(long)]
+    pub(in crate::cli) encrypt: bool,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
     /// Ask nothing (the default off a terminal).
     #[arg(long)]
     pub(in crate::cli) non_interactive: bool,
