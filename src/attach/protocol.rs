@@ -12,11 +12,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{AttachError, frame};
-use crate::control::{Command, CommandError, Event, LogLevel, LogLine, Reply, Status, StatusDelta};
+use crate::control::{Command, CommandError, Event, LAYOUT, LogLevel, LogLine, Reply, Status, StatusDelta};
 
 /// Version of everything below but the head of [`Hello`]. Raised whenever a message, or a section of
 /// the snapshot, changes its layout.
-pub const PROTO: u32 = 1;
+pub const PROTO: u32 = LAYOUT as u32;
 
 /// What every hello begins with, whatever its version.
 const MAGIC: [u8; 8] = *b"timed-at";

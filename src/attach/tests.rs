@@ -1,5 +1,7 @@
 //! The socket against a node that is only a Status, two rings and a queue.
 
+mod layout;
+
 use std::{
     fs,
     io::{Read, Write},
@@ -503,7 +505,8 @@ fn another_protocol_is_named_whatever_follows_its_head() {
     frame.extend([0xff; 64]);
     let error = Hello::from_frame(&frame[4..]).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("timed 9.9.9[31m with attach protocol 2"), "{text}");
+    let other = format!("timed 9.9.9[31m with attach protocol {}", PROTO + 1);
+    assert!(text.contains(&other), "{text}");
     assert!(
         text.contains(&format!(
             "timed {} with protocol {PROTO}",

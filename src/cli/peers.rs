@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{
-    args::{PeersCommand, Question},
+    args::{Asked, PeersCommand},
     client::{block_on, client, cookie},
     failure::{Code, Failure},
     output,
@@ -25,23 +25,23 @@ const ID_DIGITS_MIN: usize = 6;
 
 pub(super) fn peers(command: &PeersCommand) -> Result<ExitCode, Failure> {
     match command {
-        PeersCommand::List { question } => list(question),
-        PeersCommand::Bans { question } => bans(question),
-        PeersCommand::Add { question, address } => {
+        PeersCommand::List { asked, json } => list(asked, *json),
+        PeersCommand::Bans { asked, json } => bans(asked, *json),
+        PeersCommand::Add { asked, address, json } => {
             let address = address.clone();
-            carry_out(question, CommandJson::AddPeer { address })
+            carry_out(asked, CommandJson::AddPeer { address }, *json)
         }
-        PeersCommand::Remove { question, address } => {
+        PeersCommand::Remove { asked, address, json } => {
             let address = address.clone();
-            carry_out(question, CommandJson::RemovePeer { address })
+            carry_out(asked, CommandJson::RemovePeer { address }, *json)
         }
-        PeersCommand::Disconnect { question, peer } => {
-            let client = client(&question.asked)?;
+        PeersCommand::Disconnect { asked, peer, json } => {
+            let client = client(asked)?;
             let peer = block_on(async { node(&client.peers().await?, peer) })?;
-            carry_out(question, CommandJson::Disconnect { peer })
+            carry_out(asked, CommandJson::Disconnect { peer }, *json)
         }
         PeersCommand::Ban(arguments) => {
-            let client = client(&arguments.question.asked)?;
+            let client = client(&arguments.asked)?;
             let target = block_on(target(&client, &arguments.target))?;
             let plan = block_on(async { Ok(client.ban_plan(&target).await?) })?;
             if plan.halts && !arguments.yes {
@@ -55,33 +55,34 @@ pub(super) fn peers(command: &PeersCommand) -> Result<ExitCode, Failure> {
                 seconds: arguments.length,
                 reason: arguments.reason.clone(),
             };
-            carry_out(&arguments.question, command)
+            carry_out(&arguments.asked, command, arguments.json)
         }
         PeersCommand::Unban {
-            question,
+            asked,
             target: text,
+            json,
         } => {
-            let client = client(&question.asked)?;
+            let client = client(asked)?;
             let target = block_on(target(&client, text))?;
-            carry_out(question, CommandJson::Unban { target })
+            carry_out(asked, CommandJson::Unban { target }, *json)
         }
-        PeersCommand::ClearBans { question, yes } => {
+        PeersCommand::ClearBans { asked, yes, json } => {
             if !yes {
                 return Err(Failure::new(
                     Code::Refused,
                     "this lifts every ban and every discouragement; say --yes if you mean it",
                 ));
             }
-            carry_out(question, CommandJson::ClearBans)
+            carry_out(asked, CommandJson::ClearBans, *json)
         }
     }
 }
 
-fn carry_out(question: &Question, command: CommandJson) -> Result<ExitCode, Failure> {
-    let client = client(&question.asked)?;
-    let cookie = cookie(&question.asked)?;
+fn carry_out(asked: &Asked, command: CommandJson, as_json: bool) -> Result<ExitCode, Failure> {
+    let client = client(asked)?;
+    let cookie = cookie(asked)?;
     let CarriedOut { consequence } = block_on(async { Ok(client.command(&command, &cookie).await?) })?;
-    if question.json {
+    if as_json {
         output::json(&json!({ "schema": 1, "done": true, "consequence": consequence }))?;
     } else {
         output::line(match consequence.as_str() {
@@ -92,10 +93,10 @@ fn carry_out(question: &Question, command: CommandJson) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(question: &Question) -> Result<ExitCode, Failure> {
-    let client = client(&question.asked)?;
+fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
+    let client = client(asked)?;
     let peers = block_on(async { Ok(client.peers().await?) })?;
-    if question.json {
+    if as_json {
         output::json(&json!({ "schema": 1, "peers": peers }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -124,8 +125,8 @@ fn list(question: &Question) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn bans(question: &Question) -> Result<ExitCode, Failure> {
-    let client = client(&question.asked)?;
+fn bans(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
+    let client = client(asked)?;
     let bans = block_on(async {
         let mut all: Vec<Ban> = Vec::new();
         loop {
@@ -138,7 +139,7 @@ fn bans(question: &Question) -> Result<ExitCode, Failure> {
             }
         }
     })?;
-    if question.json {
+    if as_json {
         output::json(&json!({ "schema": 1, "bans": bans }))?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,11 +1,6 @@
 //! `timed replay`: the console on what a node recorded of itself, a span of it as a file, or its facts.
 
-use std::{
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use super::{
     args::{self, ReplayArguments},
@@ -17,7 +12,7 @@ use super::{
 use crate::{
     config::Environment,
     console,
-    control::words::{counted, duration, grouped},
+    control::words::{counted, date, duration, grouped},
     recorder::{Recording, export},
 };
 
@@ -148,13 +143,7 @@ fn moment(text: &str, end_ms: u64) -> Result<u64, Failure> {
 
 /// A time in UTC, for people: date and time of day.
 fn utc(unix_ms: u64) -> String {
-    let at = UNIX_EPOCH + std::time::Duration::from_millis(unix_ms);
-    let days = at
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
-        / 86_400;
-    let (year, month, day) = civil(days);
+    let (year, month, day) = date(unix_ms / 86_400_000);
     let s = unix_ms / 1_000 % 86_400;
     format!(
         "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z",
@@ -162,24 +151,6 @@ fn utc(unix_ms: u64) -> String {
         s / 60 % 60,
         s % 60
     )
-}
-
-/// Days since 1970 as a date of the Gregorian calendar, counted in 400-year eras that begin in March.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let of_era = z % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::{
     failure::{Code, Failure},
     manager::Manager,
     run::Prepared,
+    start_lines,
 };
 use crate::{
     attach,
@@ -121,11 +122,21 @@ impl Service {
             },
             warnings: prepared.loaded.warnings,
             stop_budget,
+            on_start_step: match prepared.with_console {
+                true => start_lines::shown(),
+                false => start_lines::silent(),
+            },
             may_restart: prepared.may_restart,
             trusted: config.trusted().map_err(|_| bad_address("storage.trusted"))?,
             genesis: prepared.genesis,
         };
-        let node = runtime.block_on(node::start(options, runtime.handle().clone()))?;
+        let node = runtime
+            .block_on(node::start(options, runtime.handle().clone()))
+            .inspect_err(|_| {
+                if prepared.with_console {
+                    start_lines::broken_off();
+                }
+            })?;
         let rpc = rpc::Server::start(http, node.handle().clone(), Arc::clone(node.metrics()));
         let rpc = match rpc {
             Ok(rpc) => rpc,

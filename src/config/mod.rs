@@ -22,8 +22,7 @@ pub use environment::Environment;
 pub use error::ConfigError;
 pub use layers::{Loaded, Origin, Sources, load};
 pub use sections::{
-    Config, KeysSection, MempoolSection, NetworkSection, NodeSection, RpcSection, ShutdownSection,
-    StorageSection,
+    Config, MempoolSection, NetworkSection, NodeSection, RpcSection, ShutdownSection, StorageSection,
 };
 pub use suggest::nearest;
 

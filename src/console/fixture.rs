@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{
     control::{
-        Alarm, AlarmKind, Ban, BanSource, BanTarget, BlockLine, ChainStatus, ConsensusStatus, Direction,
-        Event, EventKind, FleetLink, FleetNode, FleetState, FleetStatus, HeightMark, HeightTrace,
+        AgeBand, Alarm, AlarmKind, Ban, BanSource, BanTarget, BlockLine, ChainStatus, ConsensusStatus,
+        Direction, Event, EventKind, FleetLink, FleetNode, FleetState, FleetStatus, HeightMark, HeightTrace,
         LinkWeather, LogLevel, LogLine, Mark, MempoolStatus, Mode, Moment, NodeStatus, PeerRow, PeersStatus,
-        Phase, ResourceStatus, RoundEnd, RoundStats, RoundTrace, Severity, SigningStatus, Status, SyncSource,
-        SyncState, SyncStatus, Tally, TimerStatus, TraceEvent, TraceKind, ValidatorRow, VoteCell,
-        WatchdogStatus, explain,
+        Phase, RateBand, ReasonCount, ResourceStatus, RoundEnd, RoundStats, RoundTrace, Severity,
+        SigningStatus, StartStep, Status, SyncSource, SyncState, SyncStatus, Tally, TimerStatus, TraceEvent,
+        TraceKind, ValidatorRow, VoteCell, WaitingTx, WatchdogStatus, explain,
     },
     crypto::{Hash256, PublicKey},
 };
@@ -63,6 +63,21 @@ fn node() -> NodeStatus {
         address: Some("timet1q7f0xk2l9w4e8s3d5h6j7k8l9z0x1c2v3b9k2e".to_owned()),
         mode: Mode::Validator,
         started: ago(274_320_000),
+        start: [
+            ("lock the data directory", 0),
+            ("read the consensus log", 12),
+            ("open the chain database", 812),
+            ("replay final blocks from the log", 3),
+            ("read the last heights", 41),
+            ("listen for peers", 1),
+            ("start the engine", 2),
+        ]
+        .into_iter()
+        .map(|(name, took_ms)| StartStep {
+            name: name.to_owned(),
+            took_ms,
+        })
+        .collect(),
         warnings: Vec::new(),
         pid: 4_711,
         data_dir: PathBuf::from("/var/lib/timed/testnet"),
@@ -305,6 +320,50 @@ fn mempool() -> MempoolStatus {
         next_block_txs: Some(1_830),
         next_block_bytes: Some(604_000),
         accepted_total: 88_201_334,
+        full_in_ms: Some(413_000),
+        out_history: (0..60_u32).map(|s| 370 + (s * 41) % 70).collect(),
+        rate_bands: [0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1_000]
+            .into_iter()
+            .zip([0, 1_902, 1_100, 466, 420, 201, 90, 23, 8, 2, 0, 0])
+            .map(|(from, txs)| RateBand {
+                from,
+                txs,
+                bytes: txs * 330,
+            })
+            .collect(),
+        age_bands: [
+            Some(1_000),
+            Some(10_000),
+            Some(60_000),
+            Some(600_000),
+            Some(3_600_000),
+            None,
+        ]
+        .into_iter()
+        .zip([409, 2_611, 1_192, 0, 0, 0])
+        .map(|(below_ms, txs)| AgeBand { below_ms, txs })
+        .collect(),
+        cheapest: (0..8_u64)
+            .map(|n| WaitingTx {
+                txid: hash(40 + n),
+                fee_rate: 1_000 + n * 10,
+                bytes: 198 + n * 14,
+                inputs: 1,
+                outputs: 1 + n as u32 % 2,
+                since_unix_ms: NOW.unix_ms - 41_000 + n * 1_700,
+            })
+            .collect(),
+        refused: [("fee_too_low", 28), ("already_known", 311), ("missing_inputs", 4)]
+            .into_iter()
+            .map(|(reason, count)| ReasonCount {
+                reason: reason.to_owned(),
+                count,
+            })
+            .collect(),
+        confirmed_total: 88_197_002,
+        evicted_total: 120,
+        orphans: 12,
+        orphans_max: 100,
         ..MempoolStatus::default()
     }
 }
@@ -348,6 +407,7 @@ pub(super) fn healthy() -> Status {
             cpu_percent: Some(7.2),
             disk_free_bytes: Some(41 << 30),
             disk_size_bytes: Some(216 << 30),
+            disk_full_in_ms: Some(19 * 86_400_000),
             fds: Some(91),
             threads: Some(24),
             db_bytes: Some(11_200_000_000),
@@ -515,7 +575,7 @@ pub(super) fn halted() -> Status {
         Alarm {
             kind: AlarmKind::QuorumMargin,
             severity: Severity::Crit,
-            text: "4 of 7 validators reachable, quorum is 5: nothing can become final".to_owned(),
+            text: "4 of 7 reachable, quorum 5: nothing can become final".to_owned(),
             since: ago(92_000),
             acked: true,
         },
@@ -527,6 +587,49 @@ pub(super) fn halted() -> Status {
 /// Just begun: nothing is known.
 pub(super) fn empty() -> Status {
     Status::default()
+}
+
+/// Three seconds into a run: two validators are not there yet, and a second holder of the key is
+/// listened for.
+pub(super) fn starting() -> Status {
+    let mut status = healthy();
+    let node = Arc::make_mut(&mut status.node);
+    node.started = ago(3_100);
+    status.chain = Arc::new(ChainStatus {
+        finalized: None,
+        blocks_this_run: 0,
+        last_blocks: Vec::new(),
+        finality_ms: Vec::new(),
+        ..status.chain.as_ref().clone()
+    });
+    let mut consensus = consensus();
+    consensus.activated = false;
+    consensus.previous = Vec::new();
+    consensus.stats = RoundStats::default();
+    for row in consensus.validators.iter_mut().filter(|row| !row.is_self) {
+        row.online = row.index < 2;
+        row.last_seen_mono_ms = row.online.then_some(NOW.mono_ms - 400);
+    }
+    status.consensus = Arc::new(consensus);
+    let peers = Arc::make_mut(&mut status.peers);
+    peers.rows.truncate(2);
+    (peers.inbound, peers.outbound) = (1, 1);
+    status.sync = Arc::new(SyncStatus {
+        state: SyncState::WaitingPeers,
+        ..SyncStatus::default()
+    });
+    status.signing = SigningStatus {
+        signing: false,
+        reason: "listens for a second holder of this key".to_owned(),
+        ..SigningStatus::default()
+    };
+    status.mempool = Arc::new(MempoolStatus {
+        txs_max: 10_000,
+        bytes_max: 300_000_000,
+        ..MempoolStatus::default()
+    });
+    settle(&mut status);
+    status
 }
 
 /// Far behind.

@@ -2,7 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-pub(super) use crate::control::words::{duration, grouped, printable};
+pub(super) use crate::control::words::{date, duration, grouped, printable};
 
 /// What stands where a figure is not known.
 pub(super) const UNKNOWN: &str = "—";
@@ -11,25 +11,6 @@ pub(super) const UNKNOWN: &str = "—";
 pub(super) fn clock(unix_ms: u64) -> String {
     let s = unix_ms / 1_000 % 86_400;
     format!("{:02}:{:02}:{:02}", s / 3_600, s % 3_600 / 60, s % 60)
-}
-
-/// Year, month and day of a number of days since 1970-01-01.
-pub(super) fn date(days: u64) -> (u64, u64, u64) {
-    // Years that begin in March put the leap day at their end (Howard Hinnant, "chrono-compatible
-    // low-level date algorithms").
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + 400 * era + u64::from(month <= 2);
-    (year, month, day)
 }
 
 /// `2026-11-20 14:22Z`.
@@ -155,6 +136,34 @@ pub(super) fn fit(text: &str, width: usize) -> String {
     if width > 0 {
         out.push('…');
     }
+    out
+}
+
+/// Sentences in lines of a width, broken between words, control characters removed.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in printable(text).split_whitespace() {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if !line.is_empty() && line.width() + 1 + word.width() > width {
+            lines.push(word.to_owned());
+            continue;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines
+}
+
+/// The same in at most so many lines, each of at most `width`; what is left over is cut with `…`.
+pub(super) fn wrapped_in(text: &str, width: usize, at_most: usize) -> Vec<String> {
+    let lines = wrapped(text, width);
+    let kept = at_most.max(1).min(lines.len());
+    let (head, rest) = lines.split_at(kept - 1);
+    let mut out: Vec<String> = head.iter().map(|line| fit(line, width)).collect();
+    out.push(fit(&rest.join(" "), width));
     out
 }
 

@@ -59,7 +59,9 @@ impl Screen {
         match self {
             Screen::Overview => 7,
             Screen::Consensus => 5,
-            Screen::Peers | Screen::Mempool | Screen::Sync => 3,
+            Screen::Mempool => 6,
+            Screen::Sync => 4,
+            Screen::Peers => 3,
             Screen::Logs => 1,
             Screen::Devnet => 3,
         }

@@ -61,6 +61,8 @@ pub enum AlarmKind {
     Memory,
     /// The chain went on without us.
     BehindTip,
+    /// Two certificates at one height, or a final block that gives another state here.
+    Fork,
     /// Log lines were dropped.
     Drops,
     /// The console crashed; the node goes on.
@@ -69,7 +71,7 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// All of them, in order.
-    pub const ALL: [AlarmKind; 15] = [
+    pub const ALL: [AlarmKind; 16] = [
         AlarmKind::FinalityStalled,
         AlarmKind::QuorumMargin,
         AlarmKind::SigningStopped,
@@ -83,6 +85,7 @@ impl AlarmKind {
         AlarmKind::Mempool,
         AlarmKind::Memory,
         AlarmKind::BehindTip,
+        AlarmKind::Fork,
         AlarmKind::Drops,
         AlarmKind::ConsoleCrashed,
     ];
@@ -103,6 +106,7 @@ impl AlarmKind {
             AlarmKind::Mempool => "mempool",
             AlarmKind::Memory => "memory",
             AlarmKind::BehindTip => "behind tip",
+            AlarmKind::Fork => "fork",
             AlarmKind::Drops => "log drops",
             AlarmKind::ConsoleCrashed => "console crashed",
         }
@@ -124,6 +128,7 @@ impl AlarmKind {
             AlarmKind::Mempool => "mempool",
             AlarmKind::Memory => "memory",
             AlarmKind::BehindTip => "behind_tip",
+            AlarmKind::Fork => "fork",
             AlarmKind::Drops => "drops",
             AlarmKind::ConsoleCrashed => "console_crashed",
         }

@@ -178,6 +178,46 @@ fn losing_validators_warns_at_the_limit_and_is_critical_beyond() {
 }
 
 #[test]
+fn a_disk_that_fills_soon_is_told_before_it_is_nearly_full() {
+    const DAY_MS: u64 = 86_400_000;
+    let mut book = AlarmBook::new();
+    let mut status = status();
+    let mut look = |status: &mut Status, days: Option<u64>| {
+        let resources = Arc::make_mut(&mut status.resources);
+        (resources.disk_free_bytes, resources.disk_size_bytes) = (Some(50 << 30), Some(100 << 30));
+        resources.disk_full_in_ms = days.map(|days| days * DAY_MS);
+        book.observe(status);
+        (
+            kinds(&book),
+            book.alarms().first().map(|alarm| alarm.text.clone()),
+        )
+    };
+    assert_eq!(look(&mut status, Some(7)).0, []);
+    let (up, text) = look(&mut status, Some(6));
+    assert_eq!(up, [(AlarmKind::Disk, Severity::Warn)]);
+    assert!(text.unwrap().contains("full in 6 d 00 h at this rate"));
+    assert_eq!(look(&mut status, Some(0)).0, [(AlarmKind::Disk, Severity::Crit)]);
+    // Between its limits it stays up; a disk that stopped filling is well.
+    assert_eq!(look(&mut status, Some(7)).0, [(AlarmKind::Disk, Severity::Crit)]);
+    assert_eq!(look(&mut status, None).0, []);
+}
+
+#[test]
+fn a_split_chain_is_critical_and_says_where() {
+    let mut book = AlarmBook::new();
+    let mut status = status();
+    Arc::make_mut(&mut status.sync).state = SyncState::Halted;
+    status.signing.signing = false;
+    status.signing.reason = "two certificates at one height".to_owned();
+    book.observe(&status);
+    assert_eq!(kinds(&book), [(AlarmKind::Fork, Severity::Crit)]);
+    assert_eq!(
+        book.alarms()[0].text,
+        "the chain has split at height 10: two certificates at one height"
+    );
+}
+
+#[test]
 fn two_validators_that_both_live_raise_nothing() {
     let mut status = status();
     let section = consensus(&mut status);

@@ -26,6 +26,25 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// Year, month and day of a number of days since 1970-01-01.
+pub fn date(days: u64) -> (u64, u64, u64) {
+    // Years that begin in March put the leap day at their end (Howard Hinnant, "chrono-compatible
+    // low-level date algorithms").
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + 400 * era + u64::from(month <= 2);
+    (year, month, day)
+}
+
 /// A noun with its number: `1 validator`, `2 validators`.
 pub fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

@@ -31,4 +31,6 @@ pub use orphans::{
 };
 pub use pool::{Admitted, Arrived, Committed, Context, Mempool};
 pub use refusal::{DuplicateOf, Refusal};
-pub use stats::{AGE_BANDS_MS, FeeRates, PoolDetail, PoolStats, RATE_BUCKETS, RateBucket};
+pub use stats::{
+    AGE_BANDS_MS, CHEAPEST_MAX, Cheap, FeeRates, PoolDetail, PoolStats, RATE_BUCKETS, RateBucket,
+};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::chain::TimestampMs;
+use crate::chain::{TimestampMs, TxId};
 
 use super::{FeeRate, Mempool, PoolLimits};
 
@@ -32,6 +32,26 @@ pub struct FeeRates {
     pub p95: u64,
 }
 
+/// How many of those that pay least are named.
+pub const CHEAPEST_MAX: usize = 8;
+
+/// One of those that pay least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cheap {
+    /// Its id.
+    pub txid: TxId,
+    /// What it pays, units per 1000 bytes.
+    pub per_kb: u64,
+    /// Its canonical bytes.
+    pub bytes: u64,
+    /// Inputs.
+    pub inputs: usize,
+    /// Outputs.
+    pub outputs: usize,
+    /// When it came.
+    pub entered_ms: TimestampMs,
+}
+
 /// What came and went since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counters {
@@ -55,6 +75,8 @@ pub struct PoolDetail {
     pub next_block_txs: u64,
     /// Their canonical bytes.
     pub next_block_bytes: u64,
+    /// Those that pay least, the first to be pushed out first; at most [`CHEAPEST_MAX`].
+    pub cheapest: Vec<Cheap>,
 }
 
 /// The pool at one moment. Rates per second are differences of two of these.
@@ -139,7 +161,23 @@ impl Mempool {
             ages,
             next_block_txs,
             next_block_bytes,
+            cheapest: self.cheapest(),
         }
+    }
+
+    fn cheapest(&self) -> Vec<Cheap> {
+        let slots = self.by_score.iter().take(CHEAPEST_MAX);
+        slots
+            .filter_map(|(_, slot)| self.slots.get(*slot))
+            .map(|entry| Cheap {
+                txid: entry.transaction.txid(),
+                per_kb: entry.rate().per_kb(),
+                bytes: entry.size(),
+                inputs: entry.transaction.inputs.len(),
+                outputs: entry.transaction.outputs.len(),
+                entered_ms: entry.entered_ms,
+            })
+            .collect()
     }
 
     /// The figures now, with a `detail` made before.

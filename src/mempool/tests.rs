@@ -103,6 +103,25 @@ fn assert_consistent(pool: &Mempool) {
 }
 
 #[test]
+fn those_that_pay_least_are_named_in_the_order_in_which_they_are_pushed_out() {
+    let chain = TestChain::new(1, 12);
+    let mut pool = small(20);
+    assert_eq!(pool.detail(TimestampMs::new(0), 1 << 20, 100).cheapest, []);
+    for coin in 0..12_u32 {
+        let paid = pay(&chain, coin, 1_000 + 100 * u64::from(11 - coin));
+        admit(&mut pool, &chain, &paid).unwrap();
+    }
+    let cheapest = pool.detail(TimestampMs::new(0), 1 << 20, 100).cheapest;
+    assert_eq!(cheapest.len(), CHEAPEST_MAX);
+    assert!(cheapest.is_sorted_by_key(|cheap| cheap.per_kb));
+    assert_eq!(cheapest[0].txid, pay(&chain, 11, 1_000).txid());
+    assert_eq!(
+        (cheapest[0].inputs, cheapest[0].bytes),
+        (1, pay(&chain, 11, 1_000).size() as u64)
+    );
+}
+
+#[test]
 fn first_seen_wins_and_the_refusal_names_it() {
     let chain = TestChain::new(1, 3);
     let mut pool = small(10);

@@ -233,10 +233,9 @@ impl Network {
     /// [`SendError`].
     pub fn respond(&self, to: &Inbound, answer: &Message) -> Result<(), SendError> {
         self.respond_to(&to.peer, to.generation, to.request_id, answer)
-            .map(|_| ())
     }
 
-    /// As [`Network::respond`], for whoever has taken the request apart. Gives the bytes that travel.
+    /// As [`Network::respond`], for whoever has taken the request apart.
     ///
     /// # Errors
     /// [`SendError`].
@@ -246,7 +245,7 @@ impl Network {
         generation: u64,
         request_id: u64,
         answer: &Message,
-    ) -> Result<usize, SendError> {
+    ) -> Result<(), SendError> {
         let session = self.live(peer)?;
         if session.generation != generation {
             return Err(SendError::NotConnected(*peer));
@@ -258,8 +257,7 @@ impl Network {
         if matches!(answer, Message::Blocks(_)) {
             session.quotas().served(message.len(), Instant::now());
         }
-        let bytes = message.len();
-        session.queue(message).map(|()| bytes)
+        session.queue(message)
     }
 
     /// Charges a fault to a peer; a fatal one ends its session.

@@ -47,6 +47,7 @@ pub mod signer_state;
 mod snapshot;
 mod spawner;
 mod start;
+mod starting;
 mod status;
 mod tickets;
 mod timers;
@@ -55,3 +56,4 @@ mod watchdog;
 
 pub use error::NodeError;
 pub use start::{Node, NodeOptions, start};
+pub use starting::TellStart;

@@ -29,6 +29,7 @@ use super::{
     NodeError, conflict,
     memory::{self, Mark, Memory},
     performer::Work,
+    starting::Starting,
 };
 
 /// Blocks looked back for our own signatures, to see whether the log is an old copy.
@@ -60,7 +61,9 @@ pub(super) fn open(
     me: Option<PublicKey>,
     options: StoreOptions,
     work: Sender<Work>,
+    starting: &mut Starting,
 ) -> Result<Opened, NodeError> {
+    starting.begin("lock the data directory");
     let lock = DataDirLock::acquire(data_dir)?;
     failpoint::arm(data_dir);
     let mut holds = BTreeSet::new();
@@ -72,6 +75,7 @@ pub(super) fn open(
         );
         holds.insert(SigningHold::SafetyViolation);
     }
+    starting.begin("read the consensus log");
     let (wal, entries) = match Wal::open(&log_dir) {
         Ok((wal, recovered)) => {
             if let Some(torn) = &recovered.torn_tail {
@@ -93,6 +97,7 @@ pub(super) fn open(
         Err(error) => return Err(error.into()),
     };
     let Memory { records, mark } = Memory::read(&log_dir, entries)?;
+    starting.begin("open the chain database");
     let blocks_dir = data_dir.join("blocks");
     let rebuild = rebuild::settle(&RealDisk, &blocks_dir)?;
     let report = move |event| match event {
@@ -120,6 +125,7 @@ pub(super) fn open(
         }
         None => Store::open(&blocks_dir, genesis, options, report)?,
     };
+    starting.begin("replay final blocks from the log");
     replay(&store, &records, genesis, &blocks_dir)?;
     let reader = store.reader();
     let state = reader.state();

@@ -54,6 +54,7 @@ use super::{
     sessions::LiveSessions,
     snapshot::SnapshotFetch,
     spawner::Tasks,
+    starting::{Starting, TellStart},
     status::Heights,
     tickets::Tickets,
     timers::Timers,
@@ -116,6 +117,8 @@ pub struct NodeOptions {
     pub log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// What an operator should know from the start, such as a key that is not encrypted.
     pub warnings: Vec<String>,
+    /// Is told how far the start is.
+    pub on_start_step: TellStart,
     /// How long a graceful stop may take.
     pub stop_budget: Duration,
     /// A block that the operator vouches for: a snapshot of it needs no other proof.
@@ -161,6 +164,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let metrics = Metrics::new(genesis.network.name());
     let events = Arc::new(EventRing::new());
     let tasks = Arc::new(Tasks::new(runtime.clone()));
+    let starting = Starting::new(Arc::clone(&options.on_start_step));
     let (work, work_in) = crossbeam_channel::bounded(WORK_QUEUE_MAX);
     let (votes, votes_in) = crossbeam_channel::bounded(VOTES_MAX);
     let (bulk, bulk_in) = crossbeam_channel::bounded(BULK_MAX);
@@ -174,13 +178,17 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let opened = runtime
         .spawn_blocking(move || {
             let (data_dir, genesis, store, work) = opening;
-            open::open(&data_dir, &genesis, me, store, work)
+            let mut starting = starting;
+            let opened = open::open(&data_dir, &genesis, me, store, work, &mut starting);
+            opened.map(|opened| (opened, starting))
         })
         .await
         .map_err(|error| NodeError::Thread {
             name: "open",
             source: std::io::Error::other(error),
         })??;
+    let (opened, mut starting) = opened;
+    starting.begin("read the last heights");
     let Opened {
         lock,
         wal,
@@ -258,8 +266,10 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         stall_after: Duration::from_millis(3 * genesis.params.block_interval_ms).max(STALL_AFTER_MIN),
         ..options.network.clone()
     };
+    starting.begin("listen for peers");
     let network = Network::start(network_config, around, outboxes).await?;
 
+    starting.begin("start the engine");
     let (asks, asks_in) = tokio::sync::mpsc::channel(ASKS_MAX);
     let gossip = Arc::new(Gossip::new(network.clone(), asks));
     let bodies = Arc::new(Bodies::new());
@@ -419,6 +429,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         address: None,
         mode: Mode::Full,
         started: clock.faces().now(),
+        start: starting.finish(),
         warnings: options.warnings,
         pid: std::process::id(),
         data_dir: options.data_dir.clone(),

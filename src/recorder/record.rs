@@ -12,7 +12,7 @@ use super::RecorderError;
 
 /// First bytes of a file; the last one is the version of the layout of everything in it, snapshots
 /// included.
-const MAGIC: &[u8; 6] = b"TDREC\x01";
+const MAGIC: &[u8; 6] = &[b'T', b'D', b'R', b'E', b'C', crate::control::LAYOUT];
 /// Bytes of a record's head.
 pub(super) const HEAD: usize = 17;
 /// Longest payload that is believed: a snapshot with a thousand peers has a tenth of it.

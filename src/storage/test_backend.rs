@@ -3,7 +3,6 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
 use super::{
@@ -21,7 +20,6 @@ struct State {
     calls: usize,
     fail_from: Option<usize>,
     is_disk_full: bool,
-    stall: Duration,
 }
 
 /// See the module. Clones share the database.
@@ -51,18 +49,8 @@ impl TestBackend {
 
     /// From now on the disk is full.
     pub(crate) fn fill_disk(&self) {
-        self.fill_disk_from(0);
-    }
-
-    /// The disk is full from changing call number `call` on, counted from now.
-    pub(crate) fn fill_disk_from(&self, call: usize) {
-        self.fail_from(call);
+        self.fail_from(0);
         self.state().is_disk_full = true;
-    }
-
-    /// The next flush takes so long.
-    pub(crate) fn stall_next(&self, stall: Duration) {
-        self.state().stall = stall;
     }
 
     /// Changing calls so far.
@@ -145,9 +133,6 @@ impl Backend for TestBackend {
     }
 
     fn flush(&self) -> Result<(), BackendError> {
-        let stall = std::mem::take(&mut self.state().stall);
-        // Not under the lock: readers of a real database go on as well.
-        std::thread::sleep(stall);
         self.change(|state| {
             state.durable = state.volatile.clone();
             state.unflushed.clear();

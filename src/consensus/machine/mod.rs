@@ -11,7 +11,6 @@ mod advance;
 mod behind;
 mod config;
 mod decide;
-mod futile;
 mod height;
 mod lead;
 mod next_height;
@@ -230,7 +229,6 @@ impl Machine {
                 Rule::Prepared(digest) => self.on_prepared(context, digest),
             }
         }
-        self.check_futile(context);
     }
 
     /// The first rule whose condition holds, deciding first.

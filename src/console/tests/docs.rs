@@ -46,6 +46,14 @@ fn blocks() -> Vec<(&'static str, String)> {
             picture(model(fixture::healthy()), Screen::Overview, &[]),
         ),
         (
+            "start",
+            picture(
+                fixture::model(fixture::starting(), (80, 24)),
+                Screen::Overview,
+                &[],
+            ),
+        ),
+        (
             "consensus",
             picture(model(fixture::voting()), Screen::Consensus, &[]),
         ),

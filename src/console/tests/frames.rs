@@ -14,15 +14,16 @@ use super::{
 };
 use crate::control::{Status, StepState, StopStatus, StopStep};
 
-const SIZES: [(u16, u16); 4] = [(120, 36), (80, 24), (60, 20), (40, 10)];
+const SIZES: [(u16, u16); 5] = [(220, 70), (120, 36), (80, 24), (60, 20), (40, 10)];
 
-fn states() -> [(&'static str, Status); 5] {
+fn states() -> [(&'static str, Status); 6] {
     [
         ("healthy", fixture::healthy()),
         ("voting", fixture::voting()),
         ("halted", fixture::halted()),
         ("empty", fixture::empty()),
         ("syncing", fixture::syncing()),
+        ("starting", fixture::starting()),
     ]
 }
 
@@ -46,6 +47,10 @@ fn screens_look_as_they_were_approved() {
             for screen in Screen::ALL {
                 // The card is one for all screens.
                 if size == (40, 10) && screen != Screen::Overview {
+                    continue;
+                }
+                // Where there is room for everything, the state with the most to say is enough.
+                if size == (220, 70) && state != "halted" {
                     continue;
                 }
                 let mut model = fixture::model(status.clone(), size);

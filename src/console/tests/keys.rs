@@ -225,7 +225,7 @@ fn banning_says_what_follows_and_asks_for_how_long() {
         [&Command::BanPeer {
             target: BanTarget::Node(fixture::key(100)),
             seconds: Some(604_800),
-            reason: "by hand at the console".to_owned(),
+            reason: "mn-01: by hand at the console".to_owned(),
         }]
     );
 }

@@ -6,7 +6,7 @@ use super::super::{
     fixture,
     format::{
         age, bytes, clock, duration, ends, fee_rate, fit, grouped, offset, pad, percent, quantile, spark,
-        uptime,
+        uptime, wrapped_in,
     },
     key::{Input, Key, Parser},
     options::Environment,
@@ -68,6 +68,18 @@ fn text_is_cut_by_columns_and_stripped() {
         "timet1q7…9k2e"
     );
     assert_eq!(spark(&[0, 7, 3], 2), "█▄");
+}
+
+#[test]
+fn sentences_are_broken_between_words_and_keep_their_end_if_it_fits() {
+    let text = "waiting for mn-04 (offline 97 s), mn-06 and mn-07";
+    assert_eq!(
+        wrapped_in(text, 26, 3),
+        ["waiting for mn-04 (offline", "97 s), mn-06 and mn-07"]
+    );
+    assert_eq!(wrapped_in(text, 26, 1), ["waiting for mn-04 (offlin…"]);
+    assert_eq!(wrapped_in("ab cd", 1, 2), ["…", "…"]);
+    assert_eq!(wrapped_in("", 10, 2), [""]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
     Effect, moving,
     prompt::edit,
 };
-use crate::control::{Command, FleetCommand, ResyncMode, ResyncPlan, Status};
+use crate::control::{Command, FleetCommand, ResyncMode, ResyncPlan, Status, StopAdvice, stop_advice};
 
 /// Keys while a question is open. Tier 1: the button or `y`. Tier 2: the network's name, then the button.
 pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
@@ -96,6 +96,11 @@ fn carry_out(model: &mut Model) -> Vec<Effect> {
             reason,
         } => {
             let (length, seconds) = Act::BAN_LENGTHS[choice];
+            // A ban outlives the session that the name is known from: the list would show a key only.
+            let reason = match target.to_string().starts_with(&name) {
+                true => reason,
+                false => format!("{name}: {reason}"),
+            };
             let command = Command::BanPeer {
                 target,
                 seconds,
@@ -139,11 +144,9 @@ const BY_HAND: &str = "operator at the console";
 /// next. Not while the chain waits anyway, and not where nobody else could go on.
 fn leads_soon(status: &Status) -> bool {
     let consensus = &status.consensus;
-    status.signing.signing
-        && consensus.overdue_ms == 0
+    consensus.overdue_ms == 0
         && !consensus.view_changing
-        && consensus.reachable(status.at) > consensus.quorum
-        && matches!(consensus.we_lead_in, Some(0 | 1))
+        && matches!(stop_advice(status), StopAdvice::Leading { .. })
 }
 
 /// Sends a stop that waited, once nobody would wait for our proposal.

@@ -94,6 +94,8 @@ const WORDS: &[Word] = &[
     word("cut", "NODE NODE", "cut the link between two nodes of the devnet", Does::Link(LinkWeather::Cut)),
     word("slow", "NODE NODE", "slow the link between two nodes", Does::Link(LinkWeather::Slow)),
     word("mend", "NODE NODE", "mend the link between two nodes", Does::Link(LinkWeather::Open)),
+    word("heal", "", "mend all links of the devnet", Does::Do(Action::LinksHeal)),
+    word("split", "", "split the devnet's network in two halves", Does::Do(Action::LinksSplit)),
     word("traffic", "TX/S", "how many transactions a second the devnet makes", Does::Traffic),
     word("resync", "MODE", "build the chain database anew…: reindex, snapshot or full", Does::Resync),
     word("stop", "", "stop the node…", Does::Stop),

@@ -89,7 +89,8 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
     let row = next_row();
     canvas.spread(row, &left, &right);
     tab_spots(canvas, row, &left);
-    let banner = vm::link::banner(&model.session, width).or_else(|| vm::frame::banner(model.shown(), width));
+    let banner = vm::link::banner(&model.session, width)
+        .or_else(|| vm::frame::banner(model.shown(), model.session.replay.is_none(), width));
     if let Some((role, left, right)) = banner {
         let row = next_row();
         if role == Role::Crit {

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::{
     super::{
         keymap::Screen,
-        model::Model,
+        model::{Model, Shown},
         text::Row,
         theme::Role,
         vm::{self, Panel},
@@ -38,7 +38,7 @@ fn panels(model: &Model) -> Vec<Make<'_>> {
     let shown = model.shown();
     let panels: Vec<Make<'_>> = match model.screen {
         Screen::Overview => vec![
-            Box::new(|w, _| vm::overview::round(shown, w)),
+            Box::new(|w, _| round_or_start(shown, w)),
             Box::new(|w, _| vm::overview::health(shown, "Health", w, true)),
             Box::new(|w, h| vm::overview::finality(shown, w, h)),
             Box::new(|w, _| vm::overview::mempool(shown, w, true)),
@@ -60,13 +60,17 @@ fn panels(model: &Model) -> Vec<Make<'_>> {
         ],
         Screen::Mempool => vec![
             Box::new(|w, _| vm::mempool::pressure(shown, w)),
+            Box::new(|w, h| vm::mempool::rates(shown, w, h)),
+            Box::new(|w, h| vm::mempool::ages(shown, w, h)),
             Box::new(|w, h| vm::mempool::flow(shown, w, h)),
             Box::new(|_, _| vm::mempool::fees(shown)),
+            Box::new(|w, h| vm::mempool::cheapest(shown, w, h)),
         ],
         Screen::Sync => vec![
             Box::new(|w, _| vm::sync::progress(shown, w)),
             Box::new(|w, h| vm::sync::sources(shown, w, h)),
             Box::new(|w, _| vm::sync::tip(shown, w)),
+            Box::new(|w, _| vm::sync::forks(shown, w)),
         ],
         Screen::Logs => vec![Box::new(|w, h| vm::logs::lines(model, w, h))],
         Screen::Devnet => vec![
@@ -109,11 +113,19 @@ fn inside(area: Rect) -> (usize, usize) {
 
 /// Heights from the top; the one given as 0 takes what is left.
 fn rows<const N: usize>(area: Rect, heights: [u16; N]) -> [Rect; N] {
+    let rest = heights.iter().position(|height| *height == 0).unwrap_or(N);
+    rows_or_none(area, heights, rest)
+}
+
+/// Heights from the top; the one at `flexible` takes what is left, others of 0 are not there.
+fn rows_or_none<const N: usize>(area: Rect, heights: [u16; N], flexible: usize) -> [Rect; N] {
     let fixed: u16 = heights.iter().sum();
     let rest = area.height.saturating_sub(fixed);
     let mut y = area.y;
+    let mut at = 0;
     heights.map(|height| {
-        let height = if height == 0 { rest } else { height };
+        let height = if at == flexible { rest } else { height };
+        at += 1;
         let height = height.min(area.bottom().saturating_sub(y));
         let row = Rect::new(area.x, y, area.width, height);
         y += height;
@@ -137,12 +149,28 @@ fn place(canvas: &mut Canvas<'_>, area: Rect, make: impl FnOnce(usize, usize) ->
     }
 }
 
+/// Rows for a panel with its border, between two bounds.
+fn tall(panel: &Panel, at_least: u16, at_most: u16) -> u16 {
+    let wanted = u16::try_from(panel.lines.len() + 2).unwrap_or(u16::MAX);
+    wanted.clamp(at_least, at_most)
+}
+
+fn round_or_start(shown: &Shown, width: usize) -> Panel {
+    match vm::overview::is_starting(shown) {
+        true => vm::overview::start(shown, width),
+        false => vm::overview::round(shown, width),
+    }
+}
+
 fn overview(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let shown = model.shown();
     let chart = 9 + (body.height.saturating_sub(33) / 3).min(6);
-    let [top, middle, lists, alarms] = rows(body, [9, chart, 0, 5]);
-    let (round, health) = columns(top, top.width - 44.min(top.width / 2));
-    place(canvas, round, |w, _| vm::overview::round(shown, w));
+    let beside = 44.min(body.width / 2);
+    let round_width = usize::from(body.width - beside).saturating_sub(4);
+    let round = round_or_start(shown, round_width);
+    let [top, middle, lists, alarms] = rows(body, [tall(&round, 9, 12), chart, 0, 5]);
+    let (left, health) = columns(top, top.width - beside);
+    place(canvas, left, |_, _| round);
     place(canvas, health, |w, _| {
         vm::overview::health(shown, "Health", w, true)
     });
@@ -160,12 +188,17 @@ fn overview(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
 
 fn overview_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let shown = model.shown();
-    // Events need three rows to say anything; where there are fewer, the middle gets them.
-    let [round, middle, events] = match body.height {
-        0..18 => rows(body, [7, 0, 1]),
-        _ => rows(body, [7, 8, 0]),
+    let width = usize::from(body.width).saturating_sub(4);
+    let round = match vm::overview::is_starting(shown) {
+        true => vm::overview::start(shown, width),
+        false => vm::overview::round_compact(shown, width, body.height >= 18),
     };
-    place(canvas, round, |w, _| vm::overview::round_compact(shown, w));
+    // Events need three rows to say anything; where there are fewer, the middle gets them.
+    let [top, middle, events] = match body.height {
+        0..18 => rows(body, [7, 0, 1]),
+        _ => rows(body, [tall(&round, 7, 9), 8, 0]),
+    };
+    place(canvas, top, |_, _| round);
     let (health, mempool) = columns(middle, middle.width / 2);
     place(canvas, health, |w, _| {
         vm::overview::health(shown, "Node", w, false)
@@ -224,20 +257,42 @@ fn peers(model: &Model, canvas: &mut Canvas<'_>, body: Rect, full: bool) -> usiz
 
 fn mempool(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let shown = model.shown();
-    let [pressure, lower] = rows(body, [6, 0]);
+    // Of the charts the one of the last minute goes first, of the panels that of the cheapest.
+    let (lowest, more) = match body.height {
+        0..16 => (0, 0),
+        16..30 => (4, 0),
+        _ => (5, 7 + (body.height - 30).min(6) / 3),
+    };
+    let above = Rect {
+        height: body.height - lowest - more,
+        ..body
+    };
+    let [pressure, charts] = rows(above, [6, 0]);
     place(canvas, pressure, |w, _| vm::mempool::pressure(shown, w));
-    let (flow, fees) = columns(lower, lower.width - 38.min(lower.width / 2));
-    place(canvas, flow, |w, h| vm::mempool::flow(shown, w, h.min(14)));
+    let (rates, ages) = columns(charts, charts.width - 34.min(charts.width / 2));
+    place(canvas, rates, |w, h| vm::mempool::rates(shown, w, h));
+    place(canvas, ages, |w, h| vm::mempool::ages(shown, w, h));
+    let middle = Rect::new(body.x, charts.bottom(), body.width, more);
+    let (flow, fees) = columns(middle, middle.width - 34.min(middle.width / 2));
+    place(canvas, flow, |w, h| vm::mempool::flow(shown, w, h));
     place(canvas, fees, |_, _| vm::mempool::fees(shown));
+    let bottom = Rect::new(body.x, middle.bottom(), body.width, lowest);
+    place(canvas, bottom, |w, h| vm::mempool::cheapest(shown, w, h));
     1
 }
 
 fn sync(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let shown = model.shown();
-    let [progress, sources, tip] = rows(body, [6, 0, (body.height / 3).min(8)]);
+    let (tip, forks) = match body.height {
+        0..18 => (0, (body.height / 3).min(6)),
+        18..30 => (0, 7),
+        _ => (8, 7),
+    };
+    let [progress, sources, tip, forks] = rows_or_none(body, [6, 0, tip, forks], 1);
     place(canvas, progress, |w, _| vm::sync::progress(shown, w));
     place(canvas, sources, |w, h| vm::sync::sources(shown, w, h));
     place(canvas, tip, |w, _| vm::sync::tip(shown, w));
+    place(canvas, forks, |w, _| vm::sync::forks(shown, w));
     1
 }
 
@@ -248,17 +303,16 @@ fn devnet(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     place(canvas, nodes, |w, h| vm::devnet::nodes(model, w, h));
     // The matrix is as wide as its columns; the sentence about the network needs the rest.
     let (links, network) = columns(rest, (14 + 3 * count).clamp(34, 62).min(rest.width / 2));
-    let tall = |area: Rect, height: u16| Rect {
-        height: height.min(area.height),
-        ..area
+    let words = vm::devnet::network(model, inside(network).0);
+    let wanted = tall(&words, (count + 3).max(7), 16).min(rest.height);
+    // What is too little for the events is left to those above.
+    let used = match rest.height - wanted {
+        0..=3 => rest.height,
+        _ => wanted,
     };
-    place(canvas, tall(links, (count + 3).max(7)), |w, h| {
-        vm::devnet::links(model, w, h)
-    });
-    place(canvas, tall(network, (count + 3).max(7)), |w, _| {
-        vm::devnet::network(model, w)
-    });
-    let used = (count + 3).max(7).min(rest.height);
+    let cut = |area: Rect| Rect { height: used, ..area };
+    place(canvas, cut(links), |w, h| vm::devnet::links(model, w, h));
+    place(canvas, cut(network), |_, _| words);
     let events = Rect::new(rest.x, rest.y + used, rest.width, rest.height - used);
     if events.height > 3 {
         place(canvas, events, |w, h| {

@@ -2,7 +2,9 @@
 
 use super::{
     super::{
-        format::{UNKNOWN, binary_bytes, duration, fit, grouped, or_unknown, pad, pad_left, spark},
+        format::{
+            UNKNOWN, binary_bytes, duration, fit, grouped, or_unknown, pad, pad_left, spark, wrapped_in,
+        },
         model::{Model, Pick},
         text::Row,
         theme::Role,
@@ -10,6 +12,9 @@ use super::{
     Level, Line, Panel, waiting_words,
 };
 use crate::control::{FleetNode, FleetState, FleetStatus, LinkWeather};
+
+/// Lines that a sentence about the network may take.
+const SENTENCE_LINES_MAX: usize = 3;
 
 fn level(state: FleetState) -> Level {
     match state {
@@ -210,11 +215,12 @@ pub(in super::super) fn network(model: &Model, width: usize) -> Panel {
     } else {
         (Role::Ok, "● enough")
     };
-    panel.line(
-        label("quorum")
-            .text(format!("{reachable} of {n} reachable, {quorum} needed   "))
-            .with(role, verdict),
-    );
+    let long = format!("{reachable} of {n} reachable, {quorum} needed   ");
+    let words = match long.chars().count() + verdict.chars().count() + 10 <= width {
+        true => long,
+        false => format!("{reachable}/{n} of {quorum}  "),
+    };
+    panel.line(label("quorum").text(words).with(role, verdict));
     panel.line(
         label("final")
             .text(format!("height {}", grouped(status.chain.height)))
@@ -230,17 +236,18 @@ pub(in super::super) fn network(model: &Model, width: usize) -> Panel {
             .text(format!("+{}/s −{}/s  ", pool.in_per_s, pool.out_per_s))
             .with(Role::Spark, spark(&pool.in_history, 24)),
     );
-    let waiting = waiting_words(status);
-    let (role, text) = match waiting {
-        "" => (Role::Dim, "nobody"),
-        text => (Role::Warn, text),
+    let room = width.saturating_sub(10);
+    let mut sentence = |name: &str, role: Role, text: &str| {
+        for (number, line) in wrapped_in(text, room, SENTENCE_LINES_MAX).into_iter().enumerate() {
+            panel.line(label(if number == 0 { name } else { "" }).with(role, line));
+        }
     };
-    panel.line(label("waits for").with(role, fit(text, width.saturating_sub(10))));
+    match waiting_words(status) {
+        "" => sentence("waits for", Role::Dim, "nobody"),
+        text => sentence("waits for", Role::Warn, text),
+    }
     if !status.consensus.hint.is_empty() {
-        panel.line(label("").with(
-            Role::Accent,
-            fit(&format!("→ {}", status.consensus.hint), width.saturating_sub(10)),
-        ));
+        sentence("", Role::Accent, &format!("→ {}", status.consensus.hint));
     }
     panel
 }

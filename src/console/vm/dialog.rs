@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        format::{bytes, duration, ends, fit, grouped, or_unknown, pad, seconds},
+        format::{bytes, duration, ends, fit, grouped, or_unknown, pad, seconds, wrapped},
         model::{Act, Dialog, Fate, LeaveButton, Model},
         text::Row,
         theme::Role,
@@ -102,24 +102,6 @@ fn typed_line(status: &Status, dialog: &Dialog) -> Row {
             fit(dialog.typed.value(), 20),
         )
         .with(Role::Accent, if right { " ✓" } else { "▏" })
-}
-
-/// Sentences in lines of a width.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last = lines.len() - 1;
-        let line = &mut lines[last];
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-            continue;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    lines
 }
 
 /// What a resync would do, as the node plans it.
@@ -282,7 +264,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
             );
             lines.push(Row::of(
                 Role::Dim,
-                " It may connect again, and what was held against it is forgotten.",
+                " It may come back; what was held against it is forgotten.",
             ));
             ("Lift the ban?", "Unban")
         }
@@ -476,7 +458,7 @@ pub(in super::super) fn stopping(model: &Model, stop: &StopStatus, width: usize)
     );
     panel.line(Row::of(
         Role::Dim,
-        "  ^C twice leaves at once; what was signed is already on disk",
+        "  ^C twice leaves at once; what was signed is on disk",
     ));
     panel
 }

@@ -180,16 +180,24 @@ fn newest_event(shown: &Shown) -> u64 {
 }
 
 /// The banner, while an alarm is up that nobody has acknowledged.
-pub(in super::super) fn banner(shown: &Shown, width: usize) -> Option<(Role, Row, Row)> {
+pub(in super::super) fn banner(shown: &Shown, can_ack: bool, width: usize) -> Option<(Role, Row, Row)> {
     let open: Vec<&Alarm> = shown.status.alarms.iter().filter(|alarm| !alarm.acked).collect();
-    let first = open.first()?;
+    // Of the gravest the first in the table: a stall names whom it waits for, the others only count.
+    let first = open
+        .iter()
+        .max_by_key(|alarm| (alarm.severity, std::cmp::Reverse(alarm.kind)))?;
     let role = match first.severity {
         Severity::Crit => Role::Crit,
         Severity::Warn => Role::Warn,
     };
-    let right = match open.len() {
-        1 => "[a] ack ".to_owned(),
-        more => format!("+{} more   [a] ack ", more - 1),
+    let more = match open.len() {
+        1 => String::new(),
+        more => format!("+{} more ", more - 1),
+    };
+    let right = match can_ack {
+        true if more.is_empty() => "[a] ack ".to_owned(),
+        true => format!("{more}  [a] ack "),
+        false => more,
     };
     let head = format!(
         " {} {}  ",

@@ -60,19 +60,23 @@ pub(in super::super) fn status_row(model: &Model, width: usize) -> (Row, Row) {
     if dropped > 0 {
         right = right.with(Role::Err, format!("   file dropped {}", grouped(dropped)));
     }
+    let row_width = row.width();
+    let mut node = Row::new();
     let filter = &shown.status.node.log_filter;
-    if width >= 100 && !filter.is_empty() {
-        right = right.dim("   node logs ").text(fit(filter, 24));
+    if !filter.is_empty() {
+        node = node.dim("   node logs ").text(fit(filter, 24));
         if let Some(until) = shown.status.node.log_filter_until {
             let left = until.mono_ms.saturating_sub(shown.now.mono_ms);
-            right = right.with(Role::Warn, format!(" for {}", duration(left)));
+            node = node.with(Role::Warn, format!(" for {}", duration(left)));
         }
     }
-    right = right.text(" ");
-    match row.width() + right.width() < width {
-        true => (row, right),
-        false => (row, Row::new()),
+    // What the node writes matters more than how many lines there are.
+    for right in [right.clone().append(node.clone()), node, right] {
+        if row_width + right.width() + 1 < width {
+            return (row, right.text(" "));
+        }
     }
+    (row, Row::new())
 }
 
 /// The lines around the selected one, or the newest.
@@ -149,9 +153,10 @@ pub(in super::super) fn lines(model: &Model, width: usize, height: usize) -> Pan
     if panel.lines.is_empty() {
         panel.line(Row::of(
             Role::Dim,
-            match shown.logs.is_empty() {
-                true => "nothing logged yet",
-                false => "no line passes; Esc widens",
+            match (shown.logs.is_empty(), model.session.replay.is_some()) {
+                (true, true) => "a recording keeps no log lines; what happened stands on 1 Overview",
+                (true, false) => "nothing logged yet",
+                (false, _) => "no line passes; Esc widens",
             },
         ));
     }

@@ -158,3 +158,70 @@ pub(in super::super) fn tip(shown: &Shown, width: usize) -> Panel {
     }
     panel
 }
+
+/// Whether there is more than one chain, as far as this node can tell.
+pub(in super::super) fn forks(shown: &Shown, width: usize) -> Panel {
+    let status = &*shown.status;
+    let (chain, sync) = (&*status.chain, &*status.sync);
+    let mut panel = Panel::titled(Row::new().strong("Forks"));
+    let label = |text: &str| Row::new().dim(pad(text, 9));
+    if status.revision == 0 {
+        panel.line(label("chain").text(UNKNOWN));
+        return panel;
+    }
+    panel.line(match sync.state {
+        SyncState::Halted => label("chain").with(
+            Role::Err,
+            fit(
+                &format!(
+                    "✖ split at height {}: a human has to choose",
+                    grouped(chain.height + 1)
+                ),
+                width.saturating_sub(9),
+            ),
+        ),
+        _ => label("chain").with(Role::Ok, "● one").dim(fit(
+            &format!(
+                "  final to {}: certified blocks are never taken back",
+                grouped(chain.height)
+            ),
+            width.saturating_sub(14),
+        )),
+    });
+    let told: Vec<u64> = status.peers.rows.iter().filter_map(|peer| peer.height).collect();
+    let near = told
+        .iter()
+        .filter(|height| height.abs_diff(chain.height) <= 1)
+        .count();
+    let highest = told.iter().copied().max();
+    panel.line(
+        label("peers").append(match highest {
+            None => Row::of(Role::Dim, "none has told its height"),
+            Some(highest) => Row::new()
+                .text(format!("{near} of {} at our tip", told.len()))
+                .dim(format!("   highest {}", grouped(highest))),
+        }),
+    );
+    let stats = &status.consensus.stats;
+    panel.line(
+        label("rounds").append(match stats.heights {
+            0 => Row::of(Role::Dim, "no height seen yet"),
+            heights => Row::new()
+                .text(format!("{} of {heights}", stats.round1 + stats.later))
+                .dim(" heights were decided after a view change"),
+        }),
+    );
+    let evidence = status.consensus.evidence_total;
+    panel.line(label("evidence").append(match evidence {
+        0 => Row::of(Role::Dim, "nobody is proven to have contradicted itself"),
+        count => Row::of(
+            Role::Err,
+            format!(
+                "{} of equivocation",
+                crate::control::words::counted(count, "proof")
+            ),
+        ),
+    }));
+    panel.line(label("genesis").text(fit(&status.node.chain_id.to_string(), width.saturating_sub(9))));
+    panel
+}

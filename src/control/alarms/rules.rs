@@ -27,6 +27,11 @@ const SKEW_CLEAR_MS: u64 = 250;
 const DISK_WARN: u64 = 10;
 const DISK_CRIT: u64 = 2;
 const DISK_CLEAR: u64 = 12;
+/// Time until the disk is full, at the present rate.
+const DISK_WARN_MS: u64 = 7 * DAY_MS;
+const DISK_CRIT_MS: u64 = DAY_MS;
+const DISK_CLEAR_MS: u64 = 8 * DAY_MS;
+const DAY_MS: u64 = 86_400_000;
 /// Pool use, in percent of either cap.
 const POOL_WARN: u64 = 80;
 const POOL_CRIT: u64 = 95;
@@ -178,6 +183,19 @@ pub(super) fn judge(kind: AlarmKind, status: &Status, memory: &Memory) -> Judgem
                 format!("{} behind the tip{tail}", counted(behind, "block"))
             })
         }
+        AlarmKind::Fork => {
+            let split = status.sync.state == super::super::SyncState::Halted;
+            steps(0, split.then_some(Severity::Crit), true, || {
+                format!(
+                    "the chain has split at height {}: {}",
+                    grouped(status.chain.height + 1),
+                    match status.signing.reason.as_str() {
+                        "" => "a human has to choose; the log names the file with both certificates",
+                        reason => reason,
+                    }
+                )
+            })
+        }
         AlarmKind::Drops => {
             let grew = status.resources.log_lines_dropped > memory.drops_seen;
             let recent = memory
@@ -263,11 +281,11 @@ fn quorum(status: &Status, started_ms: u64) -> Judgement {
     };
     steps(QUORUM_HOLD_MS, severity, true, || match severity {
         Some(Severity::Crit) => format!(
-            "{online} of {} validators reachable, quorum is {}: nothing can become final",
+            "{online} of {} reachable, quorum {}: nothing can become final",
             consensus.n, consensus.quorum
         ),
         _ => format!(
-            "{online} of {} validators reachable, quorum is {}: one more loss halts finality",
+            "{online} of {} reachable, quorum {}: one more loss halts finality",
             consensus.n, consensus.quorum
         ),
     })
@@ -314,21 +332,28 @@ fn peers(status: &Status, started_ms: u64) -> Judgement {
 }
 
 fn disk(status: &Status) -> Judgement {
-    let (Some(free), Some(size)) = (status.resources.disk_free_bytes, status.resources.disk_size_bytes)
-    else {
+    let resources = &*status.resources;
+    let (Some(free), Some(size)) = (resources.disk_free_bytes, resources.disk_size_bytes) else {
         return steps(0, None, true, String::new);
     };
     let percent = free.saturating_mul(100) / size.max(1);
-    let severity = if percent < DISK_CRIT {
+    let full_in = resources.disk_full_in_ms;
+    let is_full_within = |ms: u64| full_in.is_some_and(|left| left < ms);
+    let severity = if percent < DISK_CRIT || is_full_within(DISK_CRIT_MS) {
         Some(Severity::Crit)
-    } else if percent < DISK_WARN {
+    } else if percent < DISK_WARN || is_full_within(DISK_WARN_MS) {
         Some(Severity::Warn)
     } else {
         None
     };
-    steps(0, severity, percent >= DISK_CLEAR, || {
+    let clears = percent >= DISK_CLEAR && !is_full_within(DISK_CLEAR_MS);
+    steps(0, severity, clears, || {
+        let pace = match full_in.filter(|_| is_full_within(DISK_WARN_MS)) {
+            Some(left) => format!(", full in {} at this rate", duration(left)),
+            None => String::new(),
+        };
         format!(
-            "disk {percent} % free ({} MiB left): free some space",
+            "disk {percent} % free ({} MiB left){pace}: free some space",
             grouped(free >> 20)
         )
     })

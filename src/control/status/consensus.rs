@@ -155,7 +155,8 @@ pub struct ValidatorRow {
     pub name: String,
     /// True for this node itself.
     pub is_self: bool,
-    /// A session with proof, or a valid message within 2 × Tmax. Always true for this node itself.
+    /// A session with proof, or a valid message within 2 × Tmax that came after its last session
+    /// closed. Always true for this node itself.
     pub online: bool,
     /// When something valid last came from it, on the monotonic clock; `None` if never in this run.
     pub last_seen_mono_ms: Option<u64>,

@@ -15,6 +15,9 @@ pub struct ResourceStatus {
     pub disk_free_bytes: Option<u64>,
     /// Size of that file system.
     pub disk_size_bytes: Option<u64>,
+    /// When it is full if it fills as it did over the last hours; `None` while it does not fill, or
+    /// before an hour has been seen.
+    pub disk_full_in_ms: Option<u64>,
     /// Open file descriptors.
     pub fds: Option<u32>,
     /// Threads.

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::crypto::Hash256;
+
+/// How many transactions [`MempoolStatus::cheapest`] names at most.
+pub const CHEAPEST_MAX: usize = 8;
+
 /// The pool. Fee rates are in base units per 1000 bytes, so that integers suffice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MempoolStatus {
@@ -53,6 +58,8 @@ pub struct MempoolStatus {
     pub rate_bands: Vec<RateBand>,
     /// What waits by age, youngest first; the last band has no upper end.
     pub age_bands: Vec<AgeBand>,
+    /// Those that pay least, the cheapest first, at most [`CHEAPEST_MAX`].
+    pub cheapest: Vec<WaitingTx>,
     /// Refusals since the process began by reason, ascending by reason.
     pub refused: Vec<ReasonCount>,
     /// Left in a final block since the process began.
@@ -91,6 +98,23 @@ pub struct AgeBand {
     pub below_ms: Option<u64>,
     /// Transactions.
     pub txs: u64,
+}
+
+/// One transaction that waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingTx {
+    /// Its id.
+    pub txid: Hash256,
+    /// What it pays, in base units per 1000 bytes.
+    pub fee_rate: u64,
+    /// Its canonical bytes.
+    pub bytes: u64,
+    /// Inputs.
+    pub inputs: u32,
+    /// Outputs.
+    pub outputs: u32,
+    /// When it came, by the clock of this node, in unix ms.
+    pub since_unix_ms: u64,
 }
 
 /// How often something was refused.

@@ -52,6 +52,8 @@ pub struct NodeStatus {
     pub mode: Mode,
     /// When the process began.
     pub started: Moment,
+    /// What its start took, step by step, in their order.
+    pub start: Vec<StartStep>,
     /// Sentences an operator should know from the start, such as "n = 3 tolerates no Byzantine node".
     pub warnings: Vec<String>,
     /// Process id.
@@ -69,6 +71,15 @@ pub struct NodeStatus {
     pub p2p_listen: String,
     /// Where HTTP listens, if it does.
     pub rpc_listen: Option<String>,
+}
+
+/// One step of the start that is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartStep {
+    /// What it did, such as `open the chain database`.
+    pub name: String,
+    /// How long it took.
+    pub took_ms: u64,
 }
 
 /// How far a graceful stop has come.

@@ -124,8 +124,13 @@ impl Memory {
         self.keep_previous(known, engine, &scale);
         self.rounds.note(view);
         let views = || std::iter::once(view).chain(engine.past.iter().map(|past| &**past));
-        self.presence
-            .note(&engine.validators, views(), &inputs.peers, inputs.at.mono_ms);
+        self.presence.note(
+            &engine.validators,
+            views(),
+            &inputs.peers,
+            &engine.connected,
+            inputs.at.mono_ms,
+        );
         for seen in views() {
             inputs.heights.saw(seen.height.get(), votes::voters(seen));
         }
@@ -231,7 +236,12 @@ fn validators(
     let row = |(index, (key, record)): (usize, (&_, Record))| {
         let is_self = known.me.as_ref() == Some(key);
         let voted_ms = memory.presence.voted(key).map(|at| scale.mono_ms(at));
-        let is_recent = voted_ms.is_some_and(|at| now_ms.saturating_sub(at) <= remembered_ms);
+        // A vote that others passed on tells of somebody without a session here; one from before a
+        // session closed tells nothing any more.
+        let left_ms = memory.presence.left_ms(key);
+        let is_recent = voted_ms.is_some_and(|at| {
+            now_ms.saturating_sub(at) <= remembered_ms && left_ms.is_none_or(|left| at > left)
+        });
         let cell = |cells: &[_]| cells.get(index).copied().unwrap_or_default();
         ValidatorRow {
             index: u16::try_from(index).unwrap_or(u16::MAX),

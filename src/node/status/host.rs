@@ -25,6 +25,11 @@ use super::super::spawner::Tasks;
 const EVERY: Duration = Duration::from_secs(1);
 /// Disk and databases are looked at each time this many looks have passed.
 const DISK_EVERY: u64 = 5;
+/// Free space is remembered each time this long has passed, for this many times: a day.
+const SPACE_EVERY_MS: u64 = 10 * 60_000;
+const SPACE_SAMPLES_MAX: usize = 144;
+/// Less than this says nothing about a rate.
+const SPACE_SPAN_MIN_MS: u64 = 60 * 60_000;
 /// CPU use is the average over this many looks.
 const CPU_SAMPLES_MAX: usize = 3;
 
@@ -46,6 +51,36 @@ struct Sampler {
     cpu: VecDeque<(u64, u64)>,
     flushed: Option<u64>,
     disk: ResourceStatus,
+    space: Space,
+}
+
+/// How fast the disk fills: what was free over the last day.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    /// (millisecond, free bytes), ascending.
+    samples: VecDeque<(u64, u64)>,
+}
+
+impl Space {
+    pub(super) fn observe(&mut self, now_ms: u64, free: u64) {
+        let is_due = |(last, _): &(u64, u64)| now_ms.saturating_sub(*last) >= SPACE_EVERY_MS;
+        if self.samples.back().is_none_or(is_due) {
+            self.samples.push_back((now_ms, free));
+        }
+        if self.samples.len() > SPACE_SAMPLES_MAX {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Milliseconds until nothing is left of `free`, if it goes on as since the oldest sample.
+    pub(super) fn full_in_ms(&self, now_ms: u64, free: u64) -> Option<u64> {
+        let (then_ms, before) = *self.samples.front()?;
+        let passed_ms = now_ms
+            .checked_sub(then_ms)
+            .filter(|passed| *passed >= SPACE_SPAN_MIN_MS)?;
+        let taken = before.checked_sub(free).filter(|taken| *taken > 0)?;
+        u64::try_from(u128::from(free) * u128::from(passed_ms) / u128::from(taken)).ok()
+    }
 }
 
 impl Host {
@@ -122,6 +157,10 @@ impl Host {
             });
             sampler.disk.disk_free_bytes = bytes.map(|(free, _)| free);
             sampler.disk.disk_size_bytes = bytes.map(|(_, size)| size);
+            sampler.disk.disk_full_in_ms = bytes.and_then(|(free, _)| {
+                sampler.space.observe(now_ms, free);
+                sampler.space.full_in_ms(now_ms, free)
+            });
             sampler.disk.wal_bytes = bytes_in(&self.data_dir.join("consensus"));
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    control::{AgeBand, MempoolStatus, RateBand, ReasonCount},
+    control::{self, AgeBand, MempoolStatus, RateBand, ReasonCount, WaitingTx},
     mempool::{AGE_BANDS_MS, ORPHANS_MAX, PoolStats, RATE_BUCKETS},
 };
 
@@ -103,6 +103,7 @@ pub(super) fn section(memory: &mut Memory, inputs: &Inputs) -> MempoolStatus {
         out_history: memory.confirmed.history(),
         rate_bands: rate_bands(pool),
         age_bands: age_bands(pool),
+        cheapest: cheapest(pool),
         refused: pool
             .refused
             .iter()
@@ -137,4 +138,17 @@ fn age_bands(pool: &PoolStats) -> Vec<AgeBand> {
     ends.zip(&pool.detail.ages)
         .map(|(below_ms, txs)| AgeBand { below_ms, txs: *txs })
         .collect()
+}
+
+fn cheapest(pool: &PoolStats) -> Vec<WaitingTx> {
+    let rows = pool.detail.cheapest.iter().take(control::CHEAPEST_MAX);
+    rows.map(|cheap| WaitingTx {
+        txid: *cheap.txid.as_hash(),
+        fee_rate: cheap.per_kb,
+        bytes: cheap.bytes,
+        inputs: u32::try_from(cheap.inputs).unwrap_or(u32::MAX),
+        outputs: u32::try_from(cheap.outputs).unwrap_or(u32::MAX),
+        since_unix_ms: cheap.entered_ms.get(),
+    })
+    .collect()
 }

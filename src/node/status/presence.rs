@@ -1,6 +1,6 @@
 //! Who is there: when each validator was last heard of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     consensus::{Mono, ValidatorSet, View},
@@ -22,6 +22,11 @@ struct Heard {
     session: Option<(u64, u64)>,
     /// When the session was last seen to have received something.
     received_ms: Option<u64>,
+    /// Whether it had a session when last looked at.
+    is_connected: bool,
+    /// When its last session was found closed, on the faces' clock; `None` while it has one, or if it
+    /// never had.
+    left_ms: Option<u64>,
 }
 
 impl Presence {
@@ -31,6 +36,7 @@ impl Presence {
         set: &ValidatorSet,
         views: impl Iterator<Item = &'a View>,
         peers: &[PeerInfo],
+        connected: &BTreeSet<PublicKey>,
         now_ms: u64,
     ) {
         if self.heard.len() > 2 * set.len().max(1) {
@@ -46,6 +52,16 @@ impl Presence {
                 let heard = self.heard.entry(mark.key).or_default();
                 heard.voted = heard.voted.max(Some(newest));
             }
+        }
+        for key in set.keys() {
+            let is_connected = connected.contains(key);
+            let heard = self.heard.entry(*key).or_default();
+            heard.left_ms = match (heard.is_connected, is_connected) {
+                (_, true) => None,
+                (true, false) => Some(now_ms),
+                (false, false) => heard.left_ms,
+            };
+            heard.is_connected = is_connected;
         }
         for peer in peers {
             let Some(key) = peer.validator.filter(|key| set.signer_of(key).is_some()) else {
@@ -63,6 +79,11 @@ impl Presence {
     /// When its newest valid consensus message came.
     pub(super) fn voted(&self, key: &PublicKey) -> Option<Mono> {
         self.heard.get(key)?.voted
+    }
+
+    /// When its last session was found closed, if it has had one and has none.
+    pub(super) fn left_ms(&self, key: &PublicKey) -> Option<u64> {
+        self.heard.get(key)?.left_ms
     }
 
     /// When its session last received anything.

@@ -488,6 +488,50 @@ fn a_validator_is_online_for_two_tmax_after_its_last_vote() {
 }
 
 #[test]
+fn a_validator_whose_session_closed_is_away_until_something_newer_is_heard_of_it() {
+    let fixture = Fixture::new(4);
+    let mut builder = fixture.builder();
+    let mut view = fixture.view();
+    let voted = |view: &mut EngineView, ms| view.machine.marks[3].prepare = Some((digest(1), at_ms(ms)));
+    let mut online = |view: &EngineView, ms| {
+        builder
+            .build(fixture.inputs(view.clone(), ms))
+            .consensus
+            .validators[3]
+            .online
+    };
+    voted(&mut view, 10);
+    assert!(online(&view, 20));
+    view.connected.remove(&fixture.set.keys()[3]);
+    assert!(
+        !online(&view, 30),
+        "its vote is older than the end of its session"
+    );
+    assert!(!online(&view, 40));
+    voted(&mut view, 45);
+    assert!(online(&view, 50), "others pass on what it says now");
+    view.connected.insert(fixture.set.keys()[3]);
+    assert!(online(&view, 60));
+}
+
+#[test]
+fn the_disk_is_told_full_after_an_hour_of_filling() {
+    const HOUR_MS: u64 = 3_600_000;
+    const GIB: u64 = 1 << 30;
+    let mut space = host::Space::default();
+    space.observe(0, 100 * GIB);
+    assert_eq!(space.full_in_ms(HOUR_MS - 1, 90 * GIB), None, "too early to say");
+    assert_eq!(space.full_in_ms(HOUR_MS, 90 * GIB), Some(9 * HOUR_MS));
+    assert_eq!(space.full_in_ms(HOUR_MS, 100 * GIB), None, "it does not fill");
+    assert_eq!(space.full_in_ms(HOUR_MS, 101 * GIB), None, "it empties");
+    // Only a day counts: what was taken before it is the past.
+    for look in 1..=288_u64 {
+        space.observe(look * HOUR_MS / 6, 50 * GIB);
+    }
+    assert_eq!(space.full_in_ms(48 * HOUR_MS, 50 * GIB), None);
+}
+
+#[test]
 fn decided_heights_leave_their_trace() {
     let fixture = Fixture::new(4);
     let mut builder = fixture.builder();

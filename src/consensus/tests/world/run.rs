@@ -98,8 +98,7 @@ impl World {
                 self.push(TICK_US, Item::Tick);
             }
             Item::Restart { node } => {
-                let one = &self.nodes[node];
-                if one.machine.is_none() && !one.stays_down {
+                if self.nodes[node].machine.is_none() {
                     self.boot(node);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::super::{
     super::{
-        format::{UNKNOWN, age, duration, fit, grouped, offset, or_unknown, pad, pad_left},
+        format::{UNKNOWN, age, duration, fit, grouped, offset, or_unknown, pad, pad_left, wrapped_in},
         model::{Model, Pick, Shown, VoteSort},
         text::Row,
         theme::Role,
@@ -112,7 +112,12 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
     }
     panel.line(head.dim("  note"));
 
-    let below = explainer(status, width);
+    // Sentences are cut to one line each rather than hide a validator.
+    let whole = explainer(status, width, 2);
+    let below = match rows.len() + whole.len() + 2 > height {
+        true => explainer(status, width, 1),
+        false => whole,
+    };
     // Header above; the explainer and the legend below.
     let room = height.saturating_sub(2 + below.len()).max(1);
     let at = model
@@ -147,21 +152,24 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
     panel
 }
 
-/// What the height waits for and what would help; nothing while it waits for nobody.
-fn explainer(status: &Status, width: usize) -> Vec<Row> {
-    [
+/// What the height waits for and what would help, each in so many lines at most; nothing while it waits
+/// for nobody.
+fn explainer(status: &Status, width: usize, lines_max: usize) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (role, sign, text) in [
         (Role::Warn, "▲ ", waiting_words(status)),
         (Role::Accent, "→ ", status.consensus.hint.as_str()),
-    ]
-    .into_iter()
-    .filter(|(.., text)| !text.is_empty())
-    .map(|(role, sign, text)| {
-        Row::new()
-            .text(" ")
-            .with(role, sign)
-            .with(role, fit(text, width.saturating_sub(3)))
-    })
-    .collect()
+    ] {
+        if text.is_empty() {
+            continue;
+        }
+        let lines = wrapped_in(text, width.saturating_sub(3), lines_max);
+        for (number, line) in lines.into_iter().enumerate() {
+            let sign = if number == 0 { sign } else { "  " };
+            rows.push(Row::new().text(" ").with(role, sign).with(role, line));
+        }
+    }
+    rows
 }
 
 fn legend(view: &RoundView, width: usize) -> Row {

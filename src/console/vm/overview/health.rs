@@ -8,7 +8,7 @@ use super::super::{
     },
     Level, Panel, online,
 };
-use crate::control::Status;
+use crate::control::{Status, SyncState};
 
 /// How the node is, one line per subject.
 pub(in crate::console) fn health(shown: &Shown, title: &str, width: usize, wide: bool) -> Panel {
@@ -61,11 +61,14 @@ pub(in crate::console) fn health(shown: &Shown, title: &str, width: usize, wide:
     );
 
     let sync = &status.sync;
-    let level = match (status.revision, sync.syncing, sync.blocks_behind) {
-        (0, ..) => Level::Unknown,
-        (_, true, _) => Level::Busy,
-        (_, _, 0) => Level::Ok,
-        _ => Level::Warn,
+    let level = match (status.revision, sync.state) {
+        (0, _) => Level::Unknown,
+        (_, SyncState::Halted | SyncState::Stalled) => Level::Crit,
+        (_, SyncState::Synced) if sync.blocks_behind == 0 => Level::Ok,
+        (_, SyncState::Synced | SyncState::Sampling) => Level::Warn,
+        (_, SyncState::WaitingPeers | SyncState::Snapshot | SyncState::Blocks | SyncState::CatchUp) => {
+            Level::Busy
+        }
     };
     line(
         "Sync",
@@ -90,7 +93,7 @@ pub(in crate::console) fn health(shown: &Shown, title: &str, width: usize, wide:
     line(
         "Clock",
         level,
-        or_unknown(peers.clock_offset_ms, |ms| format!("{ms:+} ms")),
+        or_unknown(peers.clock_offset_ms, |ms| format!("{ms:+} ms").replace('-', "−")),
         if peers.clock_offset_ms.is_some() {
             "to the peers".to_owned()
         } else {
@@ -100,19 +103,26 @@ pub(in crate::console) fn health(shown: &Shown, title: &str, width: usize, wide:
 
     let resources = &status.resources;
     let disk = resources.disk_free_bytes.zip(resources.disk_size_bytes);
+    let days = resources.disk_full_in_ms.map(|left| left / 86_400_000);
     let level = match disk {
         None => Level::Unknown,
-        Some((free, size)) => match free.saturating_mul(100) / size.max(1) {
-            0..=1 => Level::Crit,
-            2..=9 => Level::Warn,
+        Some((free, size)) => match (free.saturating_mul(100) / size.max(1), days) {
+            (0..=1, _) | (_, Some(0)) => Level::Crit,
+            (2..=9, _) | (_, Some(..7)) => Level::Warn,
             _ => Level::Ok,
         },
     };
+    // A disk that fills in a year is not filling.
+    let left = days
+        .filter(|days| *days < 365)
+        .map_or_else(String::new, |days| format!("  ~{days} d"));
     line(
         "Disk",
         level,
         or_unknown(disk, |(free, size)| percent(size.saturating_sub(free), size)),
-        disk.map_or_else(String::new, |(free, _)| format!("{} free", binary_bytes(free))),
+        disk.map_or_else(String::new, |(free, _)| {
+            format!("{} free{left}", binary_bytes(free))
+        }),
     );
 
     let level = match resources.rss_bytes.map(|rss| rss >> 20) {
@@ -164,6 +174,10 @@ fn consensus_word(status: &Status) -> (Level, String) {
         return (Level::Warn, "late".to_owned());
     }
     match consensus.activated {
+        // One more loss halts finality: nothing to be green about.
+        true if alive == consensus.quorum && alive < consensus.n => {
+            (Level::Warn, format!("live {alive}/{}", consensus.n))
+        }
         true => (Level::Ok, format!("live {alive}/{}", consensus.n)),
         false => (Level::Busy, "waiting".to_owned()),
     }

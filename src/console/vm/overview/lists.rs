@@ -157,7 +157,7 @@ pub(in crate::console) fn alarms(shown: &Shown, width: usize, height: usize) -> 
             Role::Dim,
             fit(
                 &format!(
-                    "raised at: stalled {stalled} ┊ silent 3 heights ┊ peers < {peers} ┊ |clock| > 500 ms ┊ disk < 10 % ┊ evidence ≥ 1"
+                    "raised at: stalled {stalled} ┊ silent 3 heights ┊ peers < {peers} ┊ |clock| > 500 ms ┊ disk < 10 % or < 7 d ┊ evidence ≥ 1"
                 ),
                 width,
             ),

@@ -4,7 +4,7 @@ use super::super::{
     super::{
         format::{
             UNKNOWN, duration, fit, grouped, offset, or_unknown, pad, pad_left, percent, quantile, seconds,
-            span_us,
+            span_us, wrapped_in,
         },
         model::Shown,
         text::Row,
@@ -15,6 +15,9 @@ use super::super::{
     waiting_words,
 };
 use crate::control::{Mark, Phase, RoundEnd, Status, Tally};
+
+/// Lines that a sentence may take.
+const SENTENCE_LINES_MAX: usize = 2;
 
 const PHASES: [Phase; 4] = [Phase::PrePrepare, Phase::Prepare, Phase::Commit, Phase::Finalized];
 
@@ -73,12 +76,21 @@ fn next_due(status: &Status, shown: &Shown) -> Row {
     }
 }
 
-/// One line: what the height waits for, or that it waits for nothing.
-fn waiting(status: &Status, shown: &Shown, width: usize) -> Row {
-    let text = waiting_words(status);
-    if !text.is_empty() {
-        return Row::of(Role::Warn, fit(text, width));
+/// What the height waits for, in two lines at most, or one that it waits for nothing.
+fn waiting(status: &Status, shown: &Shown, width: usize, lines_max: usize) -> Vec<Row> {
+    match waiting_words(status) {
+        "" => vec![calm(status, shown, width)],
+        text => sentence(Role::Warn, text, width, lines_max),
     }
+}
+
+/// A sentence whose end matters: names stand there.
+fn sentence(role: Role, text: &str, width: usize, lines_max: usize) -> Vec<Row> {
+    let lines = wrapped_in(text, width, lines_max);
+    lines.into_iter().map(|line| Row::of(role, line)).collect()
+}
+
+fn calm(status: &Status, shown: &Shown, width: usize) -> Row {
     if status.revision == 0 {
         return Row::of(Role::Dim, "the node is starting");
     }
@@ -176,7 +188,7 @@ fn vote_line(label: &str, tally: Tally, status: &Status, bar_width: usize, wide:
     }
 }
 
-/// The round panel, seven lines.
+/// The round panel: seven lines, and more where a sentence needs a second one.
 pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
     let status = &*shown.status;
     let view = round::shown(status, shown.now, None, None);
@@ -188,13 +200,18 @@ pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
         selected: false,
     });
     panel.line(line);
-    panel.line(times);
-    panel.line(waiting(status, shown, width));
     let hint = &status.consensus.hint;
-    if view.view_changing && !hint.is_empty() {
-        // No phase has a time then, so its line says what would help.
-        panel.lines[2] = panel.lines[3].clone();
-        panel.lines[3] = Row::of(Role::Accent, fit(hint, width)).into();
+    // No phase has a time while the view changes, so its line is not missed.
+    if !(view.view_changing && !hint.is_empty()) {
+        panel.line(times);
+    }
+    for row in waiting(status, shown, width, SENTENCE_LINES_MAX) {
+        panel.line(row);
+    }
+    if !hint.is_empty() {
+        for row in sentence(Role::Accent, &format!("→ {hint}"), width, SENTENCE_LINES_MAX) {
+            panel.line(row);
+        }
     }
     let bar_width = width.saturating_sub(40).clamp(8, 60);
     panel.line(vote_line("Prepare", view.prepares, status, bar_width, true));
@@ -203,8 +220,9 @@ pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
     panel
 }
 
-/// The round panel of small screens, five lines.
-pub(in crate::console) fn round_compact(shown: &Shown, width: usize) -> Panel {
+/// The round panel of small screens: five lines, and more where a sentence needs a second one.
+/// With `room` false it is five lines whatever it has to say.
+pub(in crate::console) fn round_compact(shown: &Shown, width: usize, room: bool) -> Panel {
     let status = &*shown.status;
     let view = round::shown(status, shown.now, None, None);
     let mut panel = Panel::titled(round_title(&view, status));
@@ -257,7 +275,8 @@ pub(in crate::console) fn round_compact(shown: &Shown, width: usize) -> Panel {
         right,
         selected: false,
     });
-    let sentence = waiting(status, shown, width);
+    let lines_max = if room { SENTENCE_LINES_MAX } else { 1 };
+    let mut sentences = waiting(status, shown, width, lines_max);
     let stats = &status.consensus.stats;
     let rounds = match stats.heights {
         0 => Row::new(),
@@ -267,15 +286,23 @@ pub(in crate::console) fn round_compact(shown: &Shown, width: usize) -> Panel {
             stats.timeouts
         )),
     };
-    let right = match sentence.width() + rounds.width() < width {
+    let last = sentences.pop().unwrap_or_default();
+    for row in sentences {
+        panel.line(row);
+    }
+    let right = match last.width() + rounds.width() < width {
         true => rounds,
         false => Row::new(),
     };
     panel.line(Line {
-        row: sentence,
+        row: last,
         right,
         selected: false,
     });
+    if room && !status.consensus.hint.is_empty() {
+        let hint = format!("→ {}", status.consensus.hint);
+        panel.line(Row::of(Role::Accent, fit(&hint, width)));
+    }
     panel
 }
 
