@@ -18,5 +18,6 @@ mod fuzz;
 mod ops;
 mod processes;
 mod screen;
+mod screen_cost;
 mod term;
 mod tidy;

@@ -19,19 +19,19 @@ use timecoin::{
 
 use super::term::{PATIENCE, Term, command, signal, thread_cpu_ns};
 
-const TIMED: &str = env!("CARGO_BIN_EXE_timed");
+pub(crate) const TIMED: &str = env!("CARGO_BIN_EXE_timed");
 /// Where these tests look for ports: between people's devnets and those of the process tests.
 const FIRST_PORT: u16 = 25_000;
 
 /// Files of a devnet and its ports.
-struct Files {
-    layout: Layout,
+pub(crate) struct Files {
+    pub(crate) layout: Layout,
     _ports: PortRange,
     _dir: tempfile::TempDir,
 }
 
 impl Files {
-    fn new(nodes: u16) -> Self {
+    pub(crate) fn new(nodes: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ports = PortRange::find(FIRST_PORT, nodes).unwrap();
         let layout = Layout::new(dir.path().join("net"), nodes, ports.base());
@@ -43,11 +43,11 @@ impl Files {
         }
     }
 
-    fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         self.layout.config(0).to_string_lossy().into_owned()
     }
 
-    fn run(&self) -> CommandBuilder {
+    pub(crate) fn run(&self) -> CommandBuilder {
         let mut command = command(TIMED);
         command.args(["run", "--config", &self.config()]);
         command
@@ -69,7 +69,7 @@ impl Files {
         })
     }
 
-    fn height(&self) -> u64 {
+    pub(crate) fn height(&self) -> u64 {
         self.health().map_or(0, |health| health.height)
     }
 
@@ -89,7 +89,7 @@ impl Files {
     }
 }
 
-fn waits(what: &str, done: impl Fn() -> bool) {
+pub(crate) fn waits(what: &str, done: impl Fn() -> bool) {
     let begun = Instant::now();
     while !done() {
         assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -564,8 +564,16 @@ fn pty_devnet_links_are_cut_and_mended_and_traffic_rises() {
     net.term.sees("10 tx/s asked for");
     net.term.keys(":cut node1 node2\r");
     net.term.sees("1 cut");
+    net.term.keys(":slow node0 node3\r");
+    net.term.sees("1 cut   1 slow");
     net.term.keys(":mend node1 node2\r");
+    net.term.sees("0 cut   1 slow");
+    net.term.keys(":heal\r");
     net.term.sees("all open");
+    net.term.keys(":split\r");
+    net.term.sees("4 cut");
+    net.term.keys(":heal\r");
+    net.term.sees("● enough");
 }
 
 /// TARGETS T2 to T4 on the real binary, a validator that makes blocks meanwhile.
