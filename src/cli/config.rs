@@ -6,7 +6,7 @@ use serde_json::json;
 use toml::{Table, Value};
 
 use super::{
-    args::{ConfigCommand, RunArguments},
+    args::{ChainPlace, ConfigCommand, RunArguments},
     failure::{Code, Failure},
     output,
 };
@@ -24,9 +24,19 @@ pub(super) fn config(command: &ConfigCommand) -> Result<ExitCode, Failure> {
 /// The configuration that `timed run` with these arguments would have.
 pub(super) fn load_run(arguments: &RunArguments) -> Result<Loaded, Failure> {
     let sources = Sources {
-        file: arguments.place.config.clone(),
+        file: arguments.chain.place.config.clone(),
         environment: Environment::read().settings,
         flags: arguments.flags(),
+    };
+    Ok(load(&sources)?)
+}
+
+/// The configuration that `place` names, for a command that works on the files of a stopped node.
+pub(super) fn load_chain(place: &ChainPlace) -> Result<Loaded, Failure> {
+    let sources = Sources {
+        file: place.place.config.clone(),
+        environment: Environment::read().settings,
+        flags: place.flags(),
     };
     Ok(load(&sources)?)
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{
-    args::{DbArguments, DbCommand, RunArguments},
-    config::load_run,
+    args::{DbArguments, DbCommand},
+    config::load_chain,
     failure::{Code, Failure},
     init::genesis_of,
     output,
@@ -23,12 +23,7 @@ const TELL_EVERY: u64 = 10_000;
 
 pub(super) fn db(command: &DbCommand) -> Result<ExitCode, Failure> {
     let (DbCommand::Check(arguments) | DbCommand::Stats(arguments) | DbCommand::Version(arguments)) = command;
-    let run = RunArguments {
-        place: arguments.place.clone(),
-        genesis: arguments.genesis.clone(),
-        ..RunArguments::default()
-    };
-    let loaded = load_run(&run)?;
+    let loaded = load_chain(&arguments.chain)?;
     let dir = loaded.data_dir()?;
     let _lock = DataDirLock::acquire(dir.root())?;
     let genesis = genesis_of(&loaded.config)?;

@@ -142,9 +142,12 @@ fn watched(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
     let lines = runtime()?;
     let links = Links::open(lines.handle(), &place.layout)?;
     let first = RunArguments {
-        place: args::Place {
-            config: Some(place.layout.config(0)),
-            ..args::Place::default()
+        chain: args::ChainPlace {
+            place: args::Place {
+                config: Some(place.layout.config(0)),
+                ..args::Place::default()
+            },
+            ..args::ChainPlace::default()
         },
         peers: links.dialed_by(0),
         ..RunArguments::default()

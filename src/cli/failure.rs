@@ -97,6 +97,10 @@ codes! {
     KeyPermissions = "6702" => 67,
     /// A key cannot be read.
     KeyUnreadable = "6703" => 67,
+    /// A key is encrypted and there is no passphrase.
+    KeyLocked = "6704" => 67,
+    /// The passphrase does not open the key.
+    WrongPassphrase = "6705" => 67,
     /// The sign guard refuses.
     SignGuard = "6801" => 68,
     /// Data was written by a newer version.
@@ -246,6 +250,9 @@ impl From<SignerError> for Failure {
             SignerError::Io { .. } | SignerError::Format { .. } | SignerError::Unavailable { .. } => {
                 Code::KeyUnreadable
             }
+            SignerError::Locked { .. } | SignerError::PassphraseSource { .. } => Code::KeyLocked,
+            SignerError::WrongPassphrase { .. } => Code::WrongPassphrase,
+            SignerError::WeakPassphrase => Code::Argument,
             SignerError::Exists { .. } => Code::AlreadyInitialised,
             SignerError::WrongDomain | SignerError::Randomness { .. } => Code::Unexpected,
         };

@@ -7,7 +7,10 @@ use crate::{
     chain::{Address, Network},
     config::DataDir,
     crypto::PublicKey,
-    signer::{NODE_KEY_FILE, VALIDATOR_KEY_FILE, WalletFile, create_key_dir, create_key_file, generate_key},
+    signer::{
+        NODE_KEY_FILE, Passphrase, VALIDATOR_KEY_FILE, WalletFile, create_key_dir, create_key_file_under,
+        generate_key,
+    },
     storage::wal::{Wal, WalError},
 };
 
@@ -15,10 +18,10 @@ use crate::{
 pub(super) const WALLET_FILE: &str = "wallet.key.json";
 
 /// Makes `keys/node.key`.
-pub(super) fn create_node_key(dir: &DataDir) -> Result<PublicKey, Failure> {
+pub(super) fn create_node_key(dir: &DataDir, passphrase: Option<&Passphrase>) -> Result<PublicKey, Failure> {
     create_key_dir(&dir.keys())?;
     let key = generate_key()?;
-    create_key_file(&dir.keys().join(NODE_KEY_FILE), &key)?;
+    create_key_file_under(&dir.keys().join(NODE_KEY_FILE), &key, passphrase)?;
     Ok(key.public_key())
 }
 
@@ -26,7 +29,10 @@ pub(super) fn create_node_key(dir: &DataDir) -> Result<PublicKey, Failure> {
 ///
 /// In this order, because a key without its log makes a node observe before it signs, while a log
 /// without a key is only an empty directory that the next attempt may use.
-pub(super) fn create_validator_key(dir: &DataDir) -> Result<PublicKey, Failure> {
+pub(super) fn create_validator_key(
+    dir: &DataDir,
+    passphrase: Option<&Passphrase>,
+) -> Result<PublicKey, Failure> {
     let path = dir.keys().join(VALIDATOR_KEY_FILE);
     if path.exists() {
         return Err(crate::signer::SignerError::Exists { path }.into());
@@ -38,7 +44,7 @@ pub(super) fn create_validator_key(dir: &DataDir) -> Result<PublicKey, Failure> 
         Err(error) => return Err(error.into()),
     }
     let key = generate_key()?;
-    create_key_file(&path, &key)?;
+    create_key_file_under(&path, &key, passphrase)?;
     Ok(key.public_key())
 }
 
@@ -57,9 +63,13 @@ fn refuse_used_log(log: PathBuf) -> Result<(), Failure> {
 }
 
 /// Makes a wallet file and tells its address.
-pub(super) fn create_wallet(path: &std::path::Path, network: Network) -> Result<String, Failure> {
+pub(super) fn create_wallet(
+    path: &std::path::Path,
+    network: Network,
+    passphrase: Option<&Passphrase>,
+) -> Result<String, Failure> {
     let key = generate_key()?;
     let address = Address::of(&key.public_key()).to_text(network);
-    WalletFile::create(path, &key, network.name(), &address)?;
+    WalletFile::create_under(path, &key, network.name(), &address, passphrase)?;
     Ok(address)
 }

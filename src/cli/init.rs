@@ -12,6 +12,7 @@ use super::{
     args::InitArguments,
     failure::{Code, Failure},
     identity, output,
+    passphrase::new_passphrase,
 };
 use crate::{
     chain::{Genesis, Network},
@@ -23,13 +24,10 @@ use crate::{
 const DIR_MODE: u32 = 0o700;
 
 pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
-    let mut flags = arguments.place.flags();
+    let mut flags = arguments.chain.flags();
     flags.push(("node.moniker", arguments.moniker.as_str().into()));
-    if let Some(path) = &arguments.genesis {
-        flags.push(("network.genesis", path.to_string_lossy().as_ref().into()));
-    }
     let sources = Sources {
-        file: arguments.place.config.clone(),
+        file: arguments.chain.place.config.clone(),
         environment: Environment::read().settings,
         flags,
     };
@@ -42,16 +40,29 @@ pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::FAILURE);
     }
 
+    let passphrase = match arguments.encrypt {
+        true => Some(new_passphrase(
+            arguments.passphrase.passphrase_file.as_deref(),
+            &dir.keys().join(VALIDATOR_KEY_FILE),
+        )?),
+        false => None,
+    };
+    let passphrase = passphrase.as_ref();
+
     let made = DirBuilder::new()
         .recursive(true)
         .mode(DIR_MODE)
         .create(dir.root());
     made.map_err(|error| Failure::io(dir.root(), &error))?;
-    let node_id = identity::create_node_key(&dir)?;
-    let validator_id = identity::create_validator_key(&dir)?;
+    let node_id = identity::create_node_key(&dir, passphrase)?;
+    let validator_id = identity::create_validator_key(&dir, passphrase)?;
     create_key_dir(&dir.keys())?;
-    let address = identity::create_wallet(&dir.keys().join(identity::WALLET_FILE), genesis.network)?;
-    let genesis_path = arguments.genesis.as_deref().map(absolute).transpose()?;
+    let address = identity::create_wallet(
+        &dir.keys().join(identity::WALLET_FILE),
+        genesis.network,
+        passphrase,
+    )?;
+    let genesis_path = arguments.chain.genesis.as_deref().map(absolute).transpose()?;
     let content = config_text(genesis.network, &arguments.moniker, genesis_path.as_deref());
     write_config(&dir.config_file(), &content)?;
 

@@ -9,10 +9,14 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use serde_json::json;
 
 use super::{
-    args::{Asked, DeregisterArguments, MasternodeCommand, RegisterArguments, UpdateArguments},
+    args::{
+        DeregisterArguments, MasternodeCommand, PaymentArguments, Question, RegisterArguments,
+        UpdateArguments,
+    },
     client::{block_on, client, load_place},
     failure::{Code, Failure},
     output,
+    passphrase::Passphrases,
     payment::{self, Order},
     tx, wallet,
 };
@@ -35,8 +39,8 @@ pub(super) fn masternode(command: &MasternodeCommand) -> Result<ExitCode, Failur
         MasternodeCommand::Register(arguments) => register(arguments),
         MasternodeCommand::Update(arguments) => update(arguments),
         MasternodeCommand::Deregister(arguments) => deregister(arguments),
-        MasternodeCommand::List { asked, json } => list(asked, *json),
-        MasternodeCommand::Status { asked, id, json } => status(asked, id.as_deref(), *json),
+        MasternodeCommand::List { question } => list(question),
+        MasternodeCommand::Status { question, id } => status(question, id.as_deref()),
     }
 }
 
@@ -50,11 +54,11 @@ struct Payer {
 }
 
 impl Payer {
-    async fn open(asked: &Asked, file: &std::path::Path) -> Result<Self, Failure> {
-        let client = client(asked)?;
+    async fn open(payment: &PaymentArguments, passphrases: &Passphrases) -> Result<Self, Failure> {
+        let client = client(&payment.question.asked)?;
         let status = client.status().await?;
         let network = wallet::parse_network(&status.network)?;
-        let (wallet, from) = wallet::open(file, Some(network))?;
+        let (wallet, from) = wallet::open(&payment.wallet, Some(network), passphrases)?;
         let utxos = tx::all_utxos(&client, &from).await?;
         Ok(Self {
             client,
@@ -91,6 +95,15 @@ impl Payer {
     }
 }
 
+/// Where the passphrases of wallet and consensus key come from.
+pub(super) fn passphrases(payment: &PaymentArguments) -> Result<Passphrases, Failure> {
+    let loaded = load_place(&payment.question.asked.place)?;
+    Ok(Passphrases::of(
+        payment.passphrase.passphrase_file.as_deref(),
+        &loaded,
+    ))
+}
+
 fn amount(text: &str) -> Result<Amount, Failure> {
     text.parse()
         .map_err(|error| Failure::new(Code::Argument, format!("`{text}` is {error}")))
@@ -119,23 +132,29 @@ fn prove(
     Ok((key, proof))
 }
 
-fn validator_key(asked: &Asked, file: Option<&PathBuf>) -> Result<LocalSigner, Failure> {
+/// The consensus key in `file`, or the data directory's.
+fn validator_key(
+    payment: &PaymentArguments,
+    file: Option<&PathBuf>,
+    passphrases: &Passphrases,
+) -> Result<LocalSigner, Failure> {
     let path = match file {
         Some(path) => path.clone(),
-        None => load_place(&asked.place)?
+        None => load_place(&payment.question.asked.place)?
             .data_dir()?
             .keys()
             .join(VALIDATOR_KEY_FILE),
     };
-    Ok(LocalSigner::open(&path)?)
+    Ok(LocalSigner::open(&path, passphrases)?)
 }
 
 fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
-    let fee = arguments.fee.as_deref().map(amount).transpose()?;
-    let signer = validator_key(&arguments.asked, arguments.validator_key.as_ref())?;
+    let passphrases = passphrases(&arguments.payment)?;
+    let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
+    let signer = validator_key(&arguments.payment, arguments.validator_key.as_ref(), &passphrases)?;
     let service = service(arguments.service.as_ref())?;
     block_on(async {
-        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let payer = Payer::open(&arguments.payment, &passphrases).await?;
         let owner = payer.address();
         let (consensus_key, proof) = prove(&signer, &payer.chain_id, owner.as_bytes())?;
         let registration = Registration {
@@ -153,9 +172,9 @@ fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
             }],
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
-        report(arguments.json, txid, txid, fee, height)?;
-        if !arguments.json {
+        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, txid, txid, fee, height)?;
+        if !arguments.payment.question.json {
             output::diagnostic(
                 "start its node with this consensus key: once it has caught up it asks to join, and it joins with a reward period",
             );
@@ -165,16 +184,17 @@ fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
 }
 
 fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
-    let fee = arguments.fee.as_deref().map(amount).transpose()?;
+    let passphrases = passphrases(&arguments.payment)?;
+    let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
     let id = masternode_id(&arguments.id)?;
     let service = service(arguments.service.as_ref())?;
     let signer = arguments
         .new_validator_key
         .as_ref()
-        .map(|path| LocalSigner::open(path));
+        .map(|path| LocalSigner::open(path, &passphrases));
     let signer = signer.transpose()?;
     block_on(async {
-        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let payer = Payer::open(&arguments.payment, &passphrases).await?;
         let prove = |signer: &LocalSigner| prove(signer, &payer.chain_id, id.as_bytes());
         let payout = match &arguments.payout {
             Some(_) => Some(payer.address_or_own(arguments.payout.as_ref(), "--payout")?),
@@ -200,25 +220,26 @@ fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
             outputs: Vec::new(),
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
-        report(arguments.json, txid, *id.as_hash(), fee, height)?;
+        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, txid, *id.as_hash(), fee, height)?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
 fn deregister(arguments: &DeregisterArguments) -> Result<ExitCode, Failure> {
-    let fee = arguments.fee.as_deref().map(amount).transpose()?;
+    let passphrases = passphrases(&arguments.payment)?;
+    let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
     let id = masternode_id(&arguments.id)?;
     block_on(async {
-        let payer = Payer::open(&arguments.asked, &arguments.wallet).await?;
+        let payer = Payer::open(&arguments.payment, &passphrases).await?;
         let order = Order {
             kind: TransactionKind::DeregisterMasternode { id },
             outputs: Vec::new(),
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.wait_final).await?;
-        report(arguments.json, txid, *id.as_hash(), fee, height)?;
-        if !arguments.json {
+        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, txid, *id.as_hash(), fee, height)?;
+        if !arguments.payment.question.json {
             output::diagnostic(
                 "it leaves with this reward period, and its collateral is free in the next one",
             );
@@ -255,8 +276,8 @@ fn masternode_id(text: &str) -> Result<MasternodeId, Failure> {
     })
 }
 
-fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
-    let client = client(asked)?;
+fn list(question: &Question) -> Result<ExitCode, Failure> {
+    let client = client(&question.asked)?;
     let all = block_on(async {
         let mut all: Vec<MasternodeView> = Vec::new();
         for page in 0..PAGES_MAX {
@@ -271,7 +292,7 @@ fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
         }
         Ok(all)
     })?;
-    if as_json {
+    if question.json {
         output::json(&all)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -292,8 +313,8 @@ fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn status(asked: &Asked, id: Option<&str>, as_json: bool) -> Result<ExitCode, Failure> {
-    let client = client(asked)?;
+fn status(question: &Question, id: Option<&str>) -> Result<ExitCode, Failure> {
+    let client = client(&question.asked)?;
     let view = block_on(async {
         let wanted: Hash256 = match id {
             Some(text) => *masternode_id(text)?.as_hash(),
@@ -317,7 +338,7 @@ fn status(asked: &Asked, id: Option<&str>, as_json: bool) -> Result<ExitCode, Fa
             found => Ok(found?),
         }
     })?;
-    if as_json {
+    if question.json {
         output::json(&view)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -21,6 +21,7 @@ mod log;
 mod manager;
 mod masternode;
 mod output;
+mod passphrase;
 mod payment;
 mod peers;
 mod replay;

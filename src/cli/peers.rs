@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{
-    args::{Asked, PeersCommand},
+    args::{PeersCommand, Question},
     client::{block_on, client, cookie},
     failure::{Code, Failure},
     output,
@@ -25,23 +25,23 @@ const ID_DIGITS_MIN: usize = 6;
 
 pub(super) fn peers(command: &PeersCommand) -> Result<ExitCode, Failure> {
     match command {
-        PeersCommand::List { asked, json } => list(asked, *json),
-        PeersCommand::Bans { asked, json } => bans(asked, *json),
-        PeersCommand::Add { asked, address, json } => {
+        PeersCommand::List { question } => list(question),
+        PeersCommand::Bans { question } => bans(question),
+        PeersCommand::Add { question, address } => {
             let address = address.clone();
-            carry_out(asked, CommandJson::AddPeer { address }, *json)
+            carry_out(question, CommandJson::AddPeer { address })
         }
-        PeersCommand::Remove { asked, address, json } => {
+        PeersCommand::Remove { question, address } => {
             let address = address.clone();
-            carry_out(asked, CommandJson::RemovePeer { address }, *json)
+            carry_out(question, CommandJson::RemovePeer { address })
         }
-        PeersCommand::Disconnect { asked, peer, json } => {
-            let client = client(asked)?;
+        PeersCommand::Disconnect { question, peer } => {
+            let client = client(&question.asked)?;
             let peer = block_on(async { node(&client.peers().await?, peer) })?;
-            carry_out(asked, CommandJson::Disconnect { peer }, *json)
+            carry_out(question, CommandJson::Disconnect { peer })
         }
         PeersCommand::Ban(arguments) => {
-            let client = client(&arguments.asked)?;
+            let client = client(&arguments.question.asked)?;
             let target = block_on(target(&client, &arguments.target))?;
             let plan = block_on(async { Ok(client.ban_plan(&target).await?) })?;
             if plan.halts && !arguments.yes {
@@ -55,34 +55,33 @@ pub(super) fn peers(command: &PeersCommand) -> Result<ExitCode, Failure> {
                 seconds: arguments.length,
                 reason: arguments.reason.clone(),
             };
-            carry_out(&arguments.asked, command, arguments.json)
+            carry_out(&arguments.question, command)
         }
         PeersCommand::Unban {
-            asked,
+            question,
             target: text,
-            json,
         } => {
-            let client = client(asked)?;
+            let client = client(&question.asked)?;
             let target = block_on(target(&client, text))?;
-            carry_out(asked, CommandJson::Unban { target }, *json)
+            carry_out(question, CommandJson::Unban { target })
         }
-        PeersCommand::ClearBans { asked, yes, json } => {
+        PeersCommand::ClearBans { question, yes } => {
             if !yes {
                 return Err(Failure::new(
                     Code::Refused,
                     "this lifts every ban and every discouragement; say --yes if you mean it",
                 ));
             }
-            carry_out(asked, CommandJson::ClearBans, *json)
+            carry_out(question, CommandJson::ClearBans)
         }
     }
 }
 
-fn carry_out(asked: &Asked, command: CommandJson, as_json: bool) -> Result<ExitCode, Failure> {
-    let client = client(asked)?;
-    let cookie = cookie(asked)?;
+fn carry_out(question: &Question, command: CommandJson) -> Result<ExitCode, Failure> {
+    let client = client(&question.asked)?;
+    let cookie = cookie(&question.asked)?;
     let CarriedOut { consequence } = block_on(async { Ok(client.command(&command, &cookie).await?) })?;
-    if as_json {
+    if question.json {
         output::json(&json!({ "schema": 1, "done": true, "consequence": consequence }))?;
     } else {
         output::line(match consequence.as_str() {
@@ -93,10 +92,10 @@ fn carry_out(asked: &Asked, command: CommandJson, as_json: bool) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
-    let client = client(asked)?;
+fn list(question: &Question) -> Result<ExitCode, Failure> {
+    let client = client(&question.asked)?;
     let peers = block_on(async { Ok(client.peers().await?) })?;
-    if as_json {
+    if question.json {
         output::json(&json!({ "schema": 1, "peers": peers }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -125,8 +124,8 @@ fn list(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn bans(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
-    let client = client(asked)?;
+fn bans(question: &Question) -> Result<ExitCode, Failure> {
+    let client = client(&question.asked)?;
     let bans = block_on(async {
         let mut all: Vec<Ban> = Vec::new();
         loop {
@@ -139,7 +138,7 @@ fn bans(asked: &Asked, as_json: bool) -> Result<ExitCode, Failure> {
             }
         }
     })?;
-    if as_json {
+    if question.json {
         output::json(&json!({ "schema": 1, "bans": bans }))?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    args::{ResyncArguments, RunArguments},
-    config::load_run,
+    args::ResyncArguments,
+    config::load_chain,
     failure::{Code, Failure},
     init::genesis_of,
     output,
@@ -28,12 +28,7 @@ use crate::{
 const TYPED_MAX: u64 = 256;
 
 pub(super) fn resync(arguments: &ResyncArguments) -> Result<ExitCode, Failure> {
-    let run = RunArguments {
-        place: arguments.place.clone(),
-        genesis: arguments.genesis.clone(),
-        ..RunArguments::default()
-    };
-    let loaded = load_run(&run)?;
+    let loaded = load_chain(&arguments.chain)?;
     let dir = loaded.data_dir()?;
     let blocks = dir.root().join("blocks");
     let _lock = DataDirLock::acquire(dir.root())?;

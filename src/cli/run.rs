@@ -9,6 +9,7 @@ use super::{
     failure::{Code, Failure},
     init::genesis_of,
     output,
+    passphrase::Passphrases,
     service::Service,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     config::{DataDir, Loaded},
     crypto::SecretKey,
     devnet::parent::stop_with_parent,
-    signer::{LocalSigner, NODE_KEY_FILE, Signer, SignerError, VALIDATOR_KEY_FILE, read_key_file},
+    signer::{LocalSigner, NODE_KEY_FILE, Signer, SignerError, Unlock, VALIDATOR_KEY_FILE, open_key_file},
 };
 
 /// All that a node starts from.
@@ -42,6 +43,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
             Failure::new(Code::Unexpected, format!("no thread: {error}; check `ulimit -u`"))
         })?;
     }
+    refuse_core_dumps();
     let prepared = prepare(arguments)?;
     output::diagnostic(&format!(
         "{} at {}, {}",
@@ -54,6 +56,16 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         }
     ));
     Service::start(prepared)?.run(None)
+}
+
+/// A core file would hold the keys. A service manager that forbids the call has set the limit itself.
+fn refuse_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, none);
 }
 
 impl Prepared {
@@ -79,8 +91,9 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
     let genesis = genesis_of(&loaded.config)?;
     let dir = loaded.data_dir()?;
     refuse_empty(&dir)?;
-    let node_key = read_key_file(&dir.keys().join(NODE_KEY_FILE))?;
-    let signer = open_signer(&dir)?;
+    let passphrases = Passphrases::of(arguments.passphrase.passphrase_file.as_deref(), &loaded);
+    let node_key = open_key_file(&dir.keys().join(NODE_KEY_FILE), &passphrases)?;
+    let signer = open_signer(&dir, &passphrases)?;
     let with_console = !arguments.headless && output::has_terminal();
     Ok(Prepared {
         with_console,
@@ -109,8 +122,8 @@ fn refuse_empty(dir: &DataDir) -> Result<(), Failure> {
 }
 
 /// A node without a consensus key follows the chain; one whose key cannot be used does not start.
-fn open_signer(dir: &DataDir) -> Result<Option<Arc<dyn Signer>>, Failure> {
-    match LocalSigner::open(&dir.keys().join(VALIDATOR_KEY_FILE)) {
+fn open_signer(dir: &DataDir, unlock: &dyn Unlock) -> Result<Option<Arc<dyn Signer>>, Failure> {
+    match LocalSigner::open(&dir.keys().join(VALIDATOR_KEY_FILE), unlock) {
         Ok(signer) => Ok(Some(Arc::new(signer))),
         Err(SignerError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),

@@ -6,15 +6,16 @@ use std::process::ExitCode;
 use super::{
     args::{SignerCommand, StateCommand, StateInitArguments},
     client::load_place,
+    config::load_chain,
     failure::{Code, Failure},
     init::genesis_of,
     output,
 };
 use crate::{
     chain::Height,
-    config::{DataDir, Environment, Sources, load},
+    config::DataDir,
     node::signer_state::{self, SignerMemory, SignerState},
-    signer::{VALIDATOR_KEY_FILE, read_key_file},
+    signer::{VALIDATOR_KEY_FILE, public_key_of},
 };
 
 /// Longest line that is read as the confirmation.
@@ -72,18 +73,10 @@ fn init(arguments: &StateInitArguments) -> Result<(), Failure> {
             "if any other process holds this key, two nodes sign with it and it is punished; stop them all, then say so with --i-have-stopped-every-other-node",
         ));
     }
-    let mut flags = arguments.place.flags();
-    if let Some(path) = &arguments.genesis {
-        flags.push(("network.genesis", path.to_string_lossy().as_ref().into()));
-    }
-    let loaded = load(&Sources {
-        file: arguments.place.config.clone(),
-        environment: Environment::read().settings,
-        flags,
-    })?;
+    let loaded = load_chain(&arguments.chain)?;
     let genesis = genesis_of(&loaded.config)?;
     let dir = loaded.data_dir()?;
-    let key = read_key_file(&dir.keys().join(VALIDATOR_KEY_FILE))?.public_key();
+    let key = public_key_of(&dir.keys().join(VALIDATOR_KEY_FILE))?;
     output::raw(&format!(
         "This lets {key} sign above height {above} although nobody remembers what it signed.\n\
          If more than f validators do this at one height that is not decided, the chain can fork and\n\

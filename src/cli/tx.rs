@@ -8,7 +8,7 @@ use super::{
     args::{SendArguments, TxCommand},
     client::{block_on, client},
     failure::{Code, Failure},
-    output,
+    masternode, output,
     payment::{self, Order},
     wallet,
 };
@@ -62,23 +62,24 @@ fn send(arguments: &SendArguments) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::new(Code::Argument, format!("`{text}` is {error}")))
     };
     let value = amount(&arguments.amount)?;
-    let fee = arguments.fee.as_deref().map(amount).transpose()?;
-    let client = client(&arguments.asked)?;
+    let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
+    let passphrases = masternode::passphrases(&arguments.payment)?;
+    let client = client(&arguments.payment.question.asked)?;
     block_on(async {
         let status = client.status().await?;
         let network = wallet::parse_network(&status.network)?;
         let to = Address::from_text(&arguments.to, network)
             .map_err(|error| Failure::new(Code::Argument, format!("--to: {error}")))?;
-        let (wallet, from) = wallet::open(&arguments.wallet, Some(network))?;
+        let (wallet, from) = wallet::open(&arguments.payment.wallet, Some(network), &passphrases)?;
         let utxos = all_utxos(&client, &from).await?;
         let order = Order::transfer(to, value, fee);
         let signed = payment::build(order, &utxos, &wallet.key, &status.chain_id)?;
         let txid = client.submit(&signed.transaction.canonical_bytes()).await?;
-        let view = match arguments.wait_final {
+        let view = match arguments.payment.wait_final {
             true => Some(wait_final(&client, txid).await?),
             false => None,
         };
-        if arguments.json {
+        if arguments.payment.question.json {
             output::json(&json!({
                 "schema": 1,
                 "txid": txid,

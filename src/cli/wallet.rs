@@ -12,45 +12,42 @@ use crate::{
     chain::{Address, Amount, Network},
     control::{UtxoEntry, words::counted},
     rpc::client::Client,
-    signer::WalletFile,
+    signer::{Unlock, WalletFile, WalletLabel},
 };
 
 pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
     match command {
         WalletCommand::Address { wallet, network } => {
             let network = network.as_deref().map(parse_network).transpose()?;
-            let (_, address) = open(wallet, network)?;
-            output::line(&address)?;
+            output::line(&address_of(wallet, network)?)?;
         }
         WalletCommand::Utxos {
-            asked,
+            question,
             wallet,
             address,
-            json,
         } => {
-            let client = client(asked)?;
+            let client = client(&question.asked)?;
             let utxos = block_on(async {
                 let address = whose(&client, wallet.as_deref(), address.as_deref()).await?;
                 Ok(tx::all_utxos(&client, &address).await?)
             })?;
-            if *json {
+            if question.json {
                 output::json(&utxos)?;
             } else {
                 show_utxos(&utxos)?;
             }
         }
         WalletCommand::Balance {
-            asked,
+            question,
             wallet,
             address,
-            json,
         } => {
-            let client = client(asked)?;
+            let client = client(&question.asked)?;
             let balance = block_on(async {
                 let address = whose(&client, wallet.as_deref(), address.as_deref()).await?;
                 Ok(client.balance(&address).await?)
             })?;
-            if *json {
+            if question.json {
                 output::json(&balance)?;
             } else {
                 output::line(&format!(
@@ -90,16 +87,36 @@ fn show_utxos(utxos: &[UtxoEntry]) -> Result<(), Failure> {
 async fn whose(client: &Client, wallet: Option<&Path>, address: Option<&str>) -> Result<String, Failure> {
     let network = parse_network(&client.status().await?.network)?;
     match (wallet, address) {
-        (Some(path), _) => Ok(open(path, Some(network))?.1),
+        (Some(path), _) => address_of(path, Some(network)),
         (None, Some(address)) => Ok(address.to_owned()),
         (None, None) => Err(Failure::new(Code::Argument, "name --wallet or --address")),
     }
 }
 
-/// Reads a wallet file and its address on `network`, or on the file's own.
-pub(super) fn open(path: &Path, network: Option<Network>) -> Result<(WalletFile, String), Failure> {
-    let wallet = WalletFile::read(path)?;
-    let own = wallet.network.as_deref().map(parse_network).transpose()?;
+/// Opens a wallet file; gives it and its address on `network`, or on the file's own.
+pub(super) fn open(
+    path: &Path,
+    network: Option<Network>,
+    unlock: &dyn Unlock,
+) -> Result<(WalletFile, String), Failure> {
+    let wallet = WalletFile::open(path, unlock)?;
+    let label = WalletLabel {
+        public_key: wallet.key.public_key(),
+        network: wallet.network.clone(),
+        address: wallet.address.clone(),
+    };
+    let address = checked_address(path, network, &label)?;
+    Ok((wallet, address))
+}
+
+/// The address of a wallet file on `network`, or on the file's own; needs no passphrase.
+pub(super) fn address_of(path: &Path, network: Option<Network>) -> Result<String, Failure> {
+    checked_address(path, network, &WalletLabel::read(path)?)
+}
+
+/// The address of the public key, if the file's own words agree with it.
+fn checked_address(path: &Path, network: Option<Network>, label: &WalletLabel) -> Result<String, Failure> {
+    let own = label.network.as_deref().map(parse_network).transpose()?;
     let network = match (network, own) {
         (Some(asked), Some(own)) if asked != own => {
             return Err(Failure::new(
@@ -118,8 +135,8 @@ pub(super) fn open(path: &Path, network: Option<Network>) -> Result<(WalletFile,
             ));
         }
     };
-    let address = Address::of(&wallet.key.public_key()).to_text(network);
-    if wallet.address.as_ref().is_some_and(|written| *written != address) {
+    let address = Address::of(&label.public_key).to_text(network);
+    if label.address.as_ref().is_some_and(|written| *written != address) {
         return Err(Failure::new(
             Code::KeyUnreadable,
             format!(
@@ -128,7 +145,7 @@ pub(super) fn open(path: &Path, network: Option<Network>) -> Result<(WalletFile,
             ),
         ));
     }
-    Ok((wallet, address))
+    Ok(address)
 }
 
 pub(super) fn parse_network(name: &str) -> Result<Network, Failure> {

@@ -195,7 +195,9 @@ impl Layers {
             });
         }
         let value = match (&origin, key) {
-            (Origin::File(file), "data_dir" | "network.genesis") => relative_to(file, value),
+            (Origin::File(file), "data_dir" | "network.genesis" | "keys.passphrase_file") => {
+                relative_to(file, value)
+            }
             _ => value,
         };
         match key.split_once('.') {

@@ -22,7 +22,8 @@ pub use environment::Environment;
 pub use error::ConfigError;
 pub use layers::{Loaded, Origin, Sources, load};
 pub use sections::{
-    Config, MempoolSection, NetworkSection, NodeSection, RpcSection, ShutdownSection, StorageSection,
+    Config, KeysSection, MempoolSection, NetworkSection, NodeSection, RpcSection, ShutdownSection,
+    StorageSection,
 };
 pub use suggest::nearest;
 

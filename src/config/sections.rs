@@ -17,6 +17,8 @@ pub struct Config {
     pub node: NodeSection,
     /// Which chain, and how peers are met.
     pub network: NetworkSection,
+    /// The key files.
+    pub keys: KeysSection,
     /// The HTTP port.
     pub rpc: RpcSection,
     /// The database.
@@ -84,6 +86,14 @@ impl Default for NetworkSection {
             per_ip_max: 2,
         }
     }
+}
+
+/// The key files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysSection {
+    /// A private file with the passphrase of encrypted keys; empty: a credential, or the terminal.
+    pub passphrase_file: PathBuf,
 }
 
 /// The HTTP port.

@@ -160,8 +160,9 @@ impl RoundState {
             (PrePrepare, Input::Gathered { round }) if round == self.round && !self.armed => {
                 (Self { armed: true, ..self }, Output::Arm)
             }
-            // R8: not from the COMMIT phase on, where the leader has nothing left to spoil.
-            (PrePrepare | Prepare, Input::LeaderLost { round }) if round == self.round => {
+            // R8: from the COMMIT phase too. Those who saw the proof earlier are gone, and whoever
+            // stayed would wait for COMMITs that nobody sends; its lock comes along.
+            (PrePrepare | Prepare | Commit, Input::LeaderLost { round }) if round == self.round => {
                 self.leave_for(round.next())
             }
 

@@ -98,7 +98,7 @@ impl SecretKey {
         Self::of(SigningKey::from_bytes(seed))
     }
 
-    fn of(key: SigningKey) -> Self {
+    pub(super) fn of(key: SigningKey) -> Self {
         Self {
             key,
             #[cfg(feature = "sim")]

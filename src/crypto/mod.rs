@@ -4,6 +4,7 @@
 //! verdict rule for every signature in the program, ZIP-215, single and batched alike
 //! ([`signature`]): a verdict that depended on how one checks would be a chain split.
 
+mod encrypted;
 mod hash;
 mod keys;
 mod signature;
@@ -14,6 +15,7 @@ mod verified;
 #[cfg(test)]
 mod tests;
 
+pub use encrypted::{DecryptError, EncryptionSeed, is_encrypted_pem};
 pub use hash::{Hash256, HashWriter, ParseHashError};
 pub use keys::{KeyFormatError, NodeId, PublicKey, SecretKey};
 pub use signature::{BATCH_MIN, Signature, SignatureError, verify, verify_batch};

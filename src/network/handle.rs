@@ -233,9 +233,10 @@ impl Network {
     /// [`SendError`].
     pub fn respond(&self, to: &Inbound, answer: &Message) -> Result<(), SendError> {
         self.respond_to(&to.peer, to.generation, to.request_id, answer)
+            .map(|_| ())
     }
 
-    /// As [`Network::respond`], for whoever has taken the request apart.
+    /// As [`Network::respond`], for whoever has taken the request apart. Gives the bytes that travel.
     ///
     /// # Errors
     /// [`SendError`].
@@ -245,7 +246,7 @@ impl Network {
         generation: u64,
         request_id: u64,
         answer: &Message,
-    ) -> Result<(), SendError> {
+    ) -> Result<usize, SendError> {
         let session = self.live(peer)?;
         if session.generation != generation {
             return Err(SendError::NotConnected(*peer));
@@ -257,7 +258,8 @@ impl Network {
         if matches!(answer, Message::Blocks(_)) {
             session.quotas().served(message.len(), Instant::now());
         }
-        session.queue(message)
+        let bytes = message.len();
+        session.queue(message).map(|()| bytes)
     }
 
     /// Charges a fault to a peer; a fatal one ends its session.

@@ -33,6 +33,19 @@ fn encoded_bytes_max(block: &Block) -> usize {
     block.body_bytes() + block.transactions.len() * TRANSACTION_OVERHEAD + BLOCK_OVERHEAD
 }
 
+/// Whether an answer counts towards what a peer is served: all that is large and that no vote waits
+/// for.
+const fn is_bulk(answer: &Message) -> bool {
+    match answer {
+        Message::Blocks(_)
+        | Message::Txs(_)
+        | Message::Masternodes(_)
+        | Message::SnapshotInfo(_)
+        | Message::UtxoSetPage(_) => true,
+        _ => false,
+    }
+}
+
 /// The serving side.
 #[derive(Clone)]
 pub(super) struct Serve {
@@ -63,11 +76,11 @@ impl Serve {
                     }
                 };
                 let answer = answer.unwrap_or(Message::Busy(Busy));
-                if let Message::Blocks(blocks) = &answer {
-                    let bytes = blocks.blocks.iter().map(encoded_bytes_max).sum();
+                let sent = this.network.respond_to(&peer, generation, request_id, &answer);
+                // A session that is gone took nothing.
+                if let (true, Ok(bytes)) = (is_bulk(&answer), sent) {
                     this.allowance.charge(&peer, bytes, std::time::Instant::now());
                 }
-                let _ = this.network.respond_to(&peer, generation, request_id, &answer);
                 drop(slot);
             });
         }
@@ -75,13 +88,22 @@ impl Serve {
 
     /// A question that no correct program asks, or more than a peer's share: nothing is read for it.
     fn refuse(&self, peer: &NodeId, question: &Message) -> bool {
-        let Message::GetBlocks(get) = question else {
-            return false;
+        let asks_too_much = match question {
+            Message::GetBlocks(get) => {
+                let count = usize::from(get.count);
+                let in_limits = (1..=limits::BLOCKS_PER_REQUEST_MAX).contains(&count)
+                    && get.max_bytes <= limits::BLOCKS_BYTES_MAX;
+                (!in_limits).then_some("more blocks than a request may ask for")
+            }
+            Message::GetUtxoSetPage(get) => {
+                let in_limits = (1..=limits::UTXO_PAGE_MAX).contains(&usize::from(get.limit));
+                (!in_limits).then_some("more coins than a page may have")
+            }
+            Message::GetTxs(_) | Message::GetMasternodes(_) | Message::GetSnapshotInfo(_) => None,
+            // Small, or consensus waits for it.
+            _ => return false,
         };
-        let in_limits = (1..=limits::BLOCKS_PER_REQUEST_MAX).contains(&usize::from(get.count))
-            && get.max_bytes <= limits::BLOCKS_BYTES_MAX;
-        if !in_limits {
-            let detail = "more blocks than a request may ask for";
+        if let Some(detail) = asks_too_much {
             self.network.blame(peer, Fault::RequestOverLimit, detail);
             return true;
         }

@@ -28,6 +28,10 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(5);
 /// Such rounds before the blocks of peers are fetched instead.
 const ROUNDS_MAX: u32 = 24;
+/// Pause after all peers said that they are busy: a twentieth of a second's worth of pages is free again.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// Such answers to one page before a peer that says so is passed over.
+const BUSY_MAX: usize = 600;
 /// Pages of the new database held in memory while it is filled.
 const CACHE_BYTES: u64 = 32 << 20;
 
@@ -58,12 +62,21 @@ impl SnapshotFetch {
                 tokio::time::sleep(AGAIN).await;
                 continue;
             };
-            let (height, digest) = (found.manifest.header.height, digest(&found.manifest));
-            if let Err(why) = provable(&found.manifest, &self.genesis, self.trusted) {
+            let (height, digest) = (found[0].1.header.height, digest(&found[0].1));
+            let (found, unproved) = sift(found, |manifest| provable(manifest, &self.genesis, self.trusted));
+            for (peer, why) in &unproved {
+                // Whoever serves a snapshot has proved it first.
+                if why.is_of_one_peer() {
+                    self.network
+                        .blame(peer, Fault::InvalidCertificate, &why.to_string());
+                }
+            }
+            let Some(found) = found else {
+                let why = unproved.first().map(|(_, why)| why.to_string());
                 tracing::warn!(height = height.get(), why, "a snapshot is not taken");
                 refused.insert(digest);
                 continue;
-            }
+            };
             match self.load(&found).await {
                 Ok(()) => {
                     tracing::info!(
@@ -113,8 +126,8 @@ impl SnapshotFetch {
         }
     }
 
-    /// Asks peers what they have; gives the manifest that enough of them show.
-    async fn choose(&self, refused: &BTreeSet<Hash256>) -> Option<Found> {
+    /// Asks peers what they have; gives the manifests that enough of them agree in, never none.
+    async fn choose(&self, refused: &BTreeSet<Hash256>) -> Option<Vec<(NodeId, SnapshotManifest)>> {
         let mut peers = self.network.peers();
         peers.sort_by_key(|peer| peer.validator.is_none());
         peers.truncate(POLL_PEERS);
@@ -149,16 +162,12 @@ impl SnapshotFetch {
         let Decision::SyncTo { hash, .. } = decide(&nothing, &samples, &Policy::default()) else {
             return None;
         };
-        let mut agreeing: Vec<(NodeId, SnapshotManifest)> = shown
+        let agreeing: Vec<(NodeId, SnapshotManifest)> = shown
             .into_iter()
             .flatten()
             .filter(|(_, manifest)| digest(manifest) == *hash.as_hash())
             .collect();
-        let backers = agreeing.iter().map(|(peer, _)| *peer).collect();
-        Some(Found {
-            manifest: agreeing.pop()?.1,
-            backers,
-        })
+        (!agreeing.is_empty()).then_some(agreeing)
     }
 
     async fn load(&self, found: &Found) -> Result<(), LoadError> {
@@ -167,7 +176,7 @@ impl SnapshotFetch {
         let mut loader = self.blocking(begin).await?;
         let (height, hash) = (found.manifest.header.height, found.manifest.header.hash());
         let mut honest = found.backers.clone();
-        let mut turn = 0;
+        let (mut turn, mut busy) = (0, 0);
         while let Some(cursor) = loader.next() {
             if honest.is_empty() {
                 return Err(LoadError::Page);
@@ -183,12 +192,21 @@ impl SnapshotFetch {
             let answer = self.network.request(&peer, &question, DEADLINE).await;
             let page = match answer.map(|inbound| inbound.message) {
                 Ok(Message::UtxoSetPage(page)) if page.height == height && page.cursor == cursor => page,
-                // Busy, gone, or it has it no more: the next one.
+                // We have had our share for now: the next one, and after a round of them a pause.
+                Ok(Message::Busy(_)) if busy < BUSY_MAX => {
+                    busy += 1;
+                    if busy % honest.len() == 0 {
+                        tokio::time::sleep(BUSY_PAUSE).await;
+                    }
+                    continue;
+                }
+                // Gone, or it has it no more: the next one.
                 _ => {
                     honest.retain(|other| *other != peer);
                     continue;
                 }
             };
+            busy = 0;
             let (items, next) = (page.items.into_vec(), page.next);
             let adding = move || {
                 let added = loader.add(&items, next);
@@ -245,6 +263,54 @@ impl SnapshotFetch {
     }
 }
 
+/// Why a manifest proves nothing here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Unproved {
+    #[error("its certificate names another block")]
+    OtherBlock,
+    #[error("it is not the block that is pinned with storage.trusted")]
+    NotPinned,
+    #[error("its state does not decode, or does not say who its validators are")]
+    State,
+    #[error("its validators are not those that we know; pin its block with storage.trusted")]
+    Validators,
+    #[error("its certificate does not hold")]
+    Certificate,
+}
+
+impl Unproved {
+    /// Whether it is in the part of a manifest that is each peer's own: certificates are left out of
+    /// what peers agree on, since any quorum of signatures is one.
+    const fn is_of_one_peer(self) -> bool {
+        matches!(self, Self::OtherBlock | Self::Certificate)
+    }
+}
+
+/// Peers whose manifest proves nothing, and why.
+type Unbacked = Vec<(NodeId, Unproved)>;
+
+/// Separates peers that agree in a snapshot by whether the certificate that each of them shows holds:
+/// one of them with a bad one must not spoil what the others prove.
+fn sift(
+    agreeing: Vec<(NodeId, SnapshotManifest)>,
+    prove: impl Fn(&SnapshotManifest) -> Result<(), Unproved>,
+) -> (Option<Found>, Unbacked) {
+    let (mut found, mut unproved): (Option<Found>, _) = (None, Vec::new());
+    for (peer, manifest) in agreeing {
+        match (prove(&manifest), &mut found) {
+            (Ok(()), Some(found)) => found.backers.push(peer),
+            (Ok(()), None) => {
+                found = Some(Found {
+                    manifest,
+                    backers: vec![peer],
+                });
+            }
+            (Err(why), _) => unproved.push((peer, why)),
+        }
+    }
+    (found, unproved)
+}
+
 /// What two peers have to agree on. Certificates are left out: any quorum of signatures is one.
 fn digest(manifest: &SnapshotManifest) -> Hash256 {
     let mut writer = HashWriter::new("timecoin/snapshot-manifest/1")
@@ -264,22 +330,22 @@ fn provable(
     manifest: &SnapshotManifest,
     genesis: &Genesis,
     trusted: Option<(Height, BlockHash)>,
-) -> Result<(), &'static str> {
+) -> Result<(), Unproved> {
     let (header, certificate) = (&manifest.header, &manifest.certificate);
     let hash = header.hash();
     if certificate.height != header.height || certificate.block_hash != hash {
-        return Err("its certificate names another block");
+        return Err(Unproved::OtherBlock);
     }
     let keys = match trusted {
         Some((height, pinned)) if height == header.height => {
             if pinned != hash {
-                return Err("it is not the block that is pinned");
+                return Err(Unproved::NotPinned);
             }
             // The pin vouches for the block, not for the signatures beside it, which we would serve
             // to others. Whose they are, the state says, and the pinned block commits to the state.
-            let state = claimed_state(manifest).ok_or("its state does not decode")?;
+            let state = claimed_state(manifest).ok_or(Unproved::State)?;
             let set = state.history.set_at(height).map(|set| set.keys());
-            set.ok_or("its state does not say who its validators are")?
+            set.ok_or(Unproved::State)?
         }
         Some(_) | None => genesis.validator_keys(),
     };
@@ -289,7 +355,7 @@ fn provable(
         vset_hash: validators.hash(),
     };
     if header.vset_hash != domain.vset_hash {
-        return Err("its validators are not those that we know; pin its block with storage.trusted");
+        return Err(Unproved::Validators);
     }
     let context = CertificateContext {
         domain: &domain,
@@ -297,5 +363,8 @@ fn provable(
     };
     Verified::check(certificate.clone(), context)
         .map(|_| ())
-        .map_err(|_| "its certificate does not hold")
+        .map_err(|_| Unproved::Certificate)
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,35 @@ pub enum SignerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It is encrypted, and there is no passphrase.
+    #[error(
+        "key file {path} is encrypted and there is no passphrase; name a file with --passphrase-file (/dev/fd/3 is a descriptor) or keys.passphrase_file, give the service a credential `passphrase`, or start it on a terminal"
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The passphrase is another one.
+    #[error(
+        "the passphrase does not open key file {path}; look where it comes from, or restore the file from your backup if it was changed"
+    )]
+    WrongPassphrase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The passphrase cannot be read.
+    #[error("no passphrase from {path}: {reason}; correct that, or name another with --passphrase-file")]
+    PassphraseSource {
+        /// The file, descriptor or terminal.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The new passphrase would protect nothing.
+    #[error(
+        "a new passphrase has at least 8 characters, typed twice the same; nothing was changed, try again"
+    )]
+    WeakPassphrase,
     /// The bytes to sign are not of the kind the request names.
     #[error("refused to sign bytes of another domain; this is a fault of the program, please report it")]
     WrongDomain,

@@ -55,19 +55,6 @@ pub fn create_key_file(path: &Path, key: &SecretKey) -> Result<(), SignerError> 
     write_new(path, pem.as_bytes())
 }
 
-/// Reads a key file that only its owner can read.
-///
-/// # Errors
-/// [`SignerError::Missing`], [`SignerError::Permissions`], [`SignerError::Owner`],
-/// [`SignerError::Io`] or [`SignerError::Format`], each naming the path.
-pub fn read_key_file(path: &Path) -> Result<SecretKey, SignerError> {
-    let text = read_private(path)?;
-    SecretKey::from_pem(&text).map_err(|error| SignerError::Format {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
-}
-
 /// Writes a file that must not exist yet and that only the owner may read.
 pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), SignerError> {
     let opened = OpenOptions::new()
@@ -133,7 +120,7 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, SignerError
     Ok(text)
 }
 
-fn io_error(path: &Path, source: io::Error) -> SignerError {
+pub(super) fn io_error(path: &Path, source: io::Error) -> SignerError {
     SignerError::Io {
         path: path.to_owned(),
         source,

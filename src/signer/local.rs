@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    CONSENSUS_DOMAIN, POSSESSION_DOMAIN, READY_DOMAIN, SESSION_DOMAIN, Signer, SignerError, read_key_file,
+    CONSENSUS_DOMAIN, POSSESSION_DOMAIN, READY_DOMAIN, SESSION_DOMAIN, Signer, SignerError, Unlock,
+    open_key_file,
 };
 use crate::crypto::{PublicKey, SecretKey, Signature};
 
@@ -22,9 +23,9 @@ impl LocalSigner {
     /// Signs with the key in a file.
     ///
     /// # Errors
-    /// As [`read_key_file`].
-    pub fn open(path: &Path) -> Result<Self, SignerError> {
-        read_key_file(path).map(Self::new)
+    /// As [`open_key_file`].
+    pub fn open(path: &Path, unlock: &dyn Unlock) -> Result<Self, SignerError> {
+        open_key_file(path, unlock).map(Self::new)
     }
 
     fn sign(&self, domain: &[u8], message: &[u8]) -> Result<Signature, SignerError> {

@@ -6,11 +6,14 @@
 //! before; that is the guard's (docs/CONSENSUS.md §8).
 //!
 //! Key files are PKCS#8 PEM, born with mode 0600 in a directory of mode 0700, and refused when
-//! anybody but the owner could read them.
+//! anybody but the owner could read them. They may be encrypted; where the passphrase comes from is the
+//! caller's affair ([`Unlock`]).
 
+mod encrypted_file;
 mod error;
 mod key_file;
 mod local;
+mod passphrase;
 mod wallet_file;
 
 #[cfg(test)]
@@ -18,10 +21,15 @@ mod tests;
 
 use crate::crypto::{PublicKey, Signature};
 
+pub use encrypted_file::{
+    create_key_file_under, is_key_file_encrypted, open_key_file, public_key_of, read_key_file,
+    rewrite_key_file,
+};
 pub use error::SignerError;
-pub use key_file::{create_key_dir, create_key_file, generate_key, read_key_file};
+pub use key_file::{create_key_dir, create_key_file, generate_key};
 pub use local::LocalSigner;
-pub use wallet_file::WalletFile;
+pub use passphrase::{NoPassphrase, PASSPHRASE_BYTES_MAX, PASSPHRASE_CHARS_MIN, Passphrase, Unlock};
+pub use wallet_file::{WalletFile, WalletLabel};
 
 /// What consensus signing bytes begin with (docs/CONSENSUS.md §1).
 pub const CONSENSUS_DOMAIN: &[u8] = b"TIMECOIN-BFT\0";

@@ -144,3 +144,123 @@ fn a_wallet_file_with_a_foreign_public_key_is_refused() {
     let refused = WalletFile::read(&path).unwrap_err();
     assert!(refused.to_string().contains("public key"));
 }
+
+fn passphrase(text: &str) -> Passphrase {
+    Passphrase::new(zeroize::Zeroizing::new(text.to_owned()))
+}
+
+/// Knows one passphrase and counts how often it is asked.
+struct Knows(&'static str, std::cell::Cell<u32>);
+
+impl Unlock for Knows {
+    fn passphrase(&self, _: &std::path::Path) -> Result<Passphrase, SignerError> {
+        self.1.set(self.1.get() + 1);
+        Ok(passphrase(self.0))
+    }
+}
+
+fn knows(text: &'static str) -> Knows {
+    Knows(text, std::cell::Cell::new(0))
+}
+
+#[test]
+fn an_encrypted_key_opens_with_its_passphrase_only_and_tells_its_public_half_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("validator.key");
+    let key = generate_key().unwrap();
+    create_key_file_under(&path, &key, Some(&passphrase("correct horse\n"))).unwrap();
+    assert_eq!(mode(&path), 0o600);
+    let text = fs::read_to_string(&path).unwrap();
+    let seed = const_hex::encode(&key.seed()[..]);
+    assert!(text.contains("BEGIN ENCRYPTED PRIVATE KEY") && !text.contains(&seed));
+    assert_eq!(public_key_of(&path).unwrap(), key.public_key());
+    assert!(is_key_file_encrypted(&path).unwrap());
+    assert!(matches!(read_key_file(&path), Err(SignerError::Locked { .. })));
+    let wrong = open_key_file(&path, &knows("correct house")).unwrap_err();
+    assert!(matches!(wrong, SignerError::WrongPassphrase { .. }));
+    assert!(!wrong.to_string().contains("correct house"));
+    let opened = open_key_file(&path, &knows("correct horse")).unwrap();
+    assert_eq!(opened.public_key(), key.public_key());
+
+    // The same key under none: what asks for no passphrase is asked for none.
+    rewrite_key_file(&path, &opened, None).unwrap();
+    let unasked = knows("unused");
+    assert_eq!(
+        open_key_file(&path, &unasked).unwrap().public_key(),
+        key.public_key()
+    );
+    assert_eq!((unasked.1.get(), mode(&path)), (0, 0o600));
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "no temporary file stays"
+    );
+}
+
+#[test]
+fn a_key_that_is_not_the_one_its_file_names_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let [a, b] = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    let path = dir.path().join("validator.key");
+    create_key_file_under(&path, &a, Some(&passphrase("correct horse"))).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let lying = text.replace(&a.public_key().to_string(), &b.public_key().to_string());
+    fs::write(&path, lying).unwrap();
+    let refused = open_key_file(&path, &knows("correct horse")).unwrap_err();
+    assert!(refused.to_string().contains("public key"), "{refused}");
+}
+
+#[test]
+fn a_short_passphrase_protects_nothing_and_leaves_the_file_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("node.key");
+    let key = generate_key().unwrap();
+    create_key_file(&path, &key).unwrap();
+    let before = fs::read(&path).unwrap();
+    let refused = rewrite_key_file(&path, &key, Some(&passphrase("1234567"))).unwrap_err();
+    assert!(matches!(refused, SignerError::WeakPassphrase));
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_file_that_asks_for_absurd_work_is_refused_before_it_is_begun() {
+    // N = 2^30 would take a terabyte: made by OpenSSL's encoder, never decrypted here.
+    const GREEDY: &str = include_str!("testdata/greedy.key");
+    let error = SecretKey::from_encrypted_pem(GREEDY, b"passphrase").unwrap_err();
+    assert_eq!(error, crate::crypto::DecryptError::Format);
+}
+
+#[test]
+fn a_key_that_openssl_encrypted_opens_here() {
+    const FOREIGN: &str = include_str!("testdata/openssl.key");
+    let key = SecretKey::from_encrypted_pem(FOREIGN, b"correct horse").unwrap();
+    let public = include_str!("testdata/openssl.pub");
+    assert_eq!(key.public_key().to_string(), public.trim());
+}
+
+#[test]
+fn an_encrypted_wallet_tells_its_address_and_pays_only_with_its_passphrase() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wallet.key.json");
+    let key = SecretKey::from_seed(&[1; 32]);
+    WalletFile::create_under(
+        &path,
+        &key,
+        "devnet",
+        "timed1abc",
+        Some(&passphrase("correct horse")),
+    )
+    .unwrap();
+    let label = WalletLabel::read(&path).unwrap();
+    assert_eq!(
+        (label.public_key, label.address.as_deref()),
+        (key.public_key(), Some("timed1abc"))
+    );
+    assert!(matches!(WalletFile::read(&path), Err(SignerError::Locked { .. })));
+    let opened = WalletFile::open(&path, &knows("correct horse")).unwrap();
+    opened.rewrite(&path, None).unwrap();
+    assert_eq!(
+        WalletFile::read(&path).unwrap().key.public_key(),
+        key.public_key()
+    );
+}

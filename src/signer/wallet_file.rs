@@ -1,7 +1,8 @@
 //! Wallet key files (`*.key.json`): a key with the network and address it is for.
 //!
 //! The key inside is the same PKCS#8 PEM as in every key file, so it can be taken out with a text
-//! editor. A bare PEM file is accepted too; then the address is derived by the caller.
+//! editor, and it may be encrypted as there. A bare PEM file is accepted too; then the address is derived
+//! by the caller.
 
 use std::{borrow::Cow, path::Path};
 
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    SignerError,
+    NoPassphrase, Passphrase, SignerError, Unlock,
+    encrypted_file::{open_text, pem_of, replace},
     key_file::{read_private, write_new},
 };
 use crate::crypto::{PublicKey, SecretKey};
@@ -25,6 +27,17 @@ pub struct WalletFile {
     /// Network name as written in the file; `None` in a bare PEM.
     pub network: Option<String>,
     /// Address as written in the file; `None` in a bare PEM. The caller checks it against the key.
+    pub address: Option<String>,
+}
+
+/// What is written beside the key of a wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletLabel {
+    /// The public half.
+    pub public_key: PublicKey,
+    /// Network name; `None` in a bare PEM.
+    pub network: Option<String>,
+    /// Address; `None` in a bare PEM.
     pub address: Option<String>,
 }
 
@@ -53,53 +66,50 @@ impl WalletFile {
     /// # Errors
     /// [`SignerError::Exists`] if the path is taken; [`SignerError::Io`] if it cannot be written.
     pub fn create(path: &Path, key: &SecretKey, network: &str, address: &str) -> Result<(), SignerError> {
-        let format = |reason: String| SignerError::Format {
-            path: path.to_owned(),
-            reason,
-        };
-        let pem = key.to_pem().map_err(|error| format(error.to_string()))?;
-        let content = Content {
-            schema: SCHEMA,
-            network: network.into(),
-            address: address.into(),
-            public_key: key.public_key(),
-            private_key: pem.as_str().into(),
-        };
-        let mut text =
-            Zeroizing::new(serde_json::to_vec_pretty(&content).map_err(|error| format(error.to_string()))?);
-        text.push(b'\n');
-        write_new(path, &text)
+        Self::create_under(path, key, network, address, None)
     }
 
-    /// Reads a wallet file, or a bare PEM.
+    /// Writes a new wallet file under a passphrase, or under none.
+    ///
+    /// # Errors
+    /// As [`super::create_key_file_under`].
+    pub fn create_under(
+        path: &Path,
+        key: &SecretKey,
+        network: &str,
+        address: &str,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(), SignerError> {
+        write_new(path, &content(path, key, network, address, passphrase)?)
+    }
+
+    /// Reads a wallet file, or a bare PEM, that is not encrypted.
     ///
     /// # Errors
     /// As [`super::read_key_file`].
     pub fn read(path: &Path) -> Result<Self, SignerError> {
-        let format = |reason: String| SignerError::Format {
-            path: path.to_owned(),
-            reason,
-        };
+        Self::open(path, &NoPassphrase)
+    }
+
+    /// Reads a wallet file, or a bare PEM, encrypted or not.
+    ///
+    /// # Errors
+    /// As [`super::open_key_file`].
+    pub fn open(path: &Path, unlock: &dyn Unlock) -> Result<Self, SignerError> {
         let text = read_private(path)?;
-        if text.trim_start().starts_with("-----BEGIN") {
-            let key = SecretKey::from_pem(&text).map_err(|error| format(error.to_string()))?;
+        let Some(content) = parse(path, &text)? else {
             return Ok(Self {
-                key,
+                key: super::open_key_file(path, unlock)?,
                 network: None,
                 address: None,
             });
-        }
-        // The error of the JSON reader names line and column only, never the text itself.
-        let content: Content<'_> = serde_json::from_str(&text)
-            .map_err(|error| format(format!("line {} column {}", error.line(), error.column())))?;
-        if content.schema != SCHEMA {
-            return Err(format(format!("schema {} is not {SCHEMA}", content.schema)));
-        }
-        let key = SecretKey::from_pem(&content.private_key).map_err(|error| format(error.to_string()))?;
+        };
+        let key = open_text(path, &content.private_key, unlock)?;
         if key.public_key() != content.public_key {
-            return Err(format(
-                "its public key does not belong to its private key".to_owned(),
-            ));
+            return Err(SignerError::Format {
+                path: path.to_owned(),
+                reason: "its public key does not belong to its private key".to_owned(),
+            });
         }
         Ok(Self {
             key,
@@ -107,4 +117,83 @@ impl WalletFile {
             address: Some(content.address.to_string()),
         })
     }
+
+    /// Puts the wallet at `path` under a passphrase, or under none.
+    ///
+    /// # Errors
+    /// As [`super::rewrite_key_file`].
+    pub fn rewrite(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<(), SignerError> {
+        match (&self.network, &self.address) {
+            (Some(network), Some(address)) => {
+                replace(path, &content(path, &self.key, network, address, passphrase)?)
+            }
+            _ => super::rewrite_key_file(path, &self.key, passphrase),
+        }
+    }
+}
+
+impl WalletLabel {
+    /// What a wallet file says of itself without its passphrase. Nothing of it is proved: whoever pays
+    /// opens the file.
+    ///
+    /// # Errors
+    /// As [`super::public_key_of`].
+    pub fn read(path: &Path) -> Result<Self, SignerError> {
+        let text = read_private(path)?;
+        Ok(match parse(path, &text)? {
+            Some(content) => Self {
+                public_key: content.public_key,
+                network: Some(content.network.to_string()),
+                address: Some(content.address.to_string()),
+            },
+            None => Self {
+                public_key: super::public_key_of(path)?,
+                network: None,
+                address: None,
+            },
+        })
+    }
+}
+
+/// The text of a wallet file.
+fn content(
+    path: &Path,
+    key: &SecretKey,
+    network: &str,
+    address: &str,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<Vec<u8>>, SignerError> {
+    let pem = pem_of(path, key, passphrase)?;
+    let content = Content {
+        schema: SCHEMA,
+        network: network.into(),
+        address: address.into(),
+        public_key: key.public_key(),
+        private_key: pem.as_str().into(),
+    };
+    let text = serde_json::to_vec_pretty(&content).map_err(|error| SignerError::Format {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let mut text = Zeroizing::new(text);
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// The parts of a wallet file; `None` if it is a bare PEM.
+fn parse<'a>(path: &Path, text: &'a str) -> Result<Option<Content<'a>>, SignerError> {
+    let format = |reason: String| SignerError::Format {
+        path: path.to_owned(),
+        reason,
+    };
+    if !text.trim_start().starts_with('{') {
+        return Ok(None);
+    }
+    // The error of the JSON reader names line and column only, never the text itself.
+    let content: Content<'_> = serde_json::from_str(text)
+        .map_err(|error| format(format!("line {} column {}", error.line(), error.column())))?;
+    if content.schema != SCHEMA {
+        return Err(format(format!("schema {} is not {SCHEMA}", content.schema)));
+    }
+    Ok(Some(content))
 }

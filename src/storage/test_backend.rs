@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use super::{
@@ -20,6 +21,7 @@ struct State {
     calls: usize,
     fail_from: Option<usize>,
     is_disk_full: bool,
+    stall: Duration,
 }
 
 /// See the module. Clones share the database.
@@ -49,8 +51,18 @@ impl TestBackend {
 
     /// From now on the disk is full.
     pub(crate) fn fill_disk(&self) {
-        self.fail_from(0);
+        self.fill_disk_from(0);
+    }
+
+    /// The disk is full from changing call number `call` on, counted from now.
+    pub(crate) fn fill_disk_from(&self, call: usize) {
+        self.fail_from(call);
         self.state().is_disk_full = true;
+    }
+
+    /// The next flush takes so long.
+    pub(crate) fn stall_next(&self, stall: Duration) {
+        self.state().stall = stall;
     }
 
     /// Changing calls so far.
@@ -133,6 +145,9 @@ impl Backend for TestBackend {
     }
 
     fn flush(&self) -> Result<(), BackendError> {
+        let stall = std::mem::take(&mut self.state().stall);
+        // Not under the lock: readers of a real database go on as well.
+        std::thread::sleep(stall);
         self.change(|state| {
             state.durable = state.volatile.clone();
             state.unflushed.clear();

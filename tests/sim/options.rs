@@ -57,7 +57,7 @@ const USAGE: &str = "\
 --threads N          (as many as there are cores)
 --byzantine N|f      so many Byzantine validators in every schedule (drawn, up to f)
 --crime NAME         what they do: Twin, Equivocator, Voter, Liar, Forger, Withholder,
-                     DoubleSpender, Delayer, Usurper, Silent (drawn)
+                     DoubleSpender, Delayer, Usurper, Tempter, Silent (drawn)
 --dead N|f           so many validators die in every schedule and stay dead (none)
 --beyond-f           more than f Byzantine ones: every fork must name at least f + 1 of them
 --a20                Twins: 1 of 4 and 2 of 7, as many schedules each

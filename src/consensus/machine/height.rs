@@ -24,6 +24,8 @@ pub(super) struct HeightState {
     pub me: Option<Signer>,
     pub round: RoundState,
     pub deadline: Option<Mono>,
+    /// When the armed round ends if too few can still vote in it; `None` once that is settled.
+    pub futile_at: Option<Mono>,
     pub round_since: Mono,
     /// R0 counts from here.
     pub decided_before: Mono,
@@ -147,6 +149,7 @@ impl HeightState {
             me: me.and_then(|key| validators.signer_of(key)),
             round: RoundState::new(),
             deadline: None,
+            futile_at: None,
             round_since: Mono::default(),
             decided_before: Mono::default(),
             is_due: false,

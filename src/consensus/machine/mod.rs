@@ -11,6 +11,7 @@ mod advance;
 mod behind;
 mod config;
 mod decide;
+mod futile;
 mod height;
 mod lead;
 mod next_height;
@@ -229,6 +230,7 @@ impl Machine {
                 Rule::Prepared(digest) => self.on_prepared(context, digest),
             }
         }
+        self.check_futile(context);
     }
 
     /// The first rule whose condition holds, deciding first.

@@ -3,7 +3,7 @@
 use crate::{
     chain::Height,
     consensus::{
-        ConsensusMessage, EvidenceKind, Mono, Note, Phase, Round, Timer, ViewChange, ViewChangeCause,
+        ConsensusMessage, EvidenceKind, Mono, Note, Phase, Round, Signer, Timer, ViewChange, ViewChangeCause,
         justification::check_view_change,
         round::{Input, Output, RoundState},
         view_changes::Noted,
@@ -76,6 +76,7 @@ impl Machine {
             .mono
             .plus_ms(self.config.timing.round_timeout_ms(round));
         self.current.deadline = Some(deadline);
+        self.current.futile_at = self.futile_at(context.now.mono);
         self.set_timer(Timer::Round { height, round }, deadline);
         self.mark(context.now.mono, Moment::Armed { round });
         self.start_resending(context.now.mono);
@@ -168,6 +169,7 @@ impl Machine {
         self.remember_round(past);
         self.current.round_since = now;
         self.current.deadline = None;
+        self.current.futile_at = None;
         self.current.lead_tried = None;
         self.current.leading = None;
         self.mark(
@@ -288,7 +290,12 @@ impl Machine {
             .current
             .leader()
             .filter(|leader| Some(*leader) != self.current.me)?;
-        let key = self.current.validators.key(leader)?;
+        self.down_since(leader)
+    }
+
+    /// Since when `signer` has had no session with us; `None` while it has one.
+    pub(super) fn down_since(&self, signer: Signer) -> Option<Mono> {
+        let key = self.current.validators.key(signer)?;
         match self.links.get(key) {
             Some(link) => (!link.is_up).then_some(link.since),
             None => Some(self.started_at),

@@ -72,7 +72,7 @@ fn a_silent_leader_costs_less_than_a_second() {
 }
 
 #[test]
-fn a_leader_that_contradicts_itself_costs_at_most_one_timeout() {
+fn a_leader_that_contradicts_itself_costs_less_than_200_ms() {
     for (n, seeds) in SIZES {
         let took = (0..seeds).map(|seed| {
             let (mut world, _) = world(n, seed);
@@ -93,15 +93,12 @@ fn a_leader_that_contradicts_itself_costs_at_most_one_timeout() {
         });
         let (p50, p99, max) = percentiles(took.collect());
         println!("bad leader, n = {n}: p50 {p50} ms, p99 {p99} ms, max {max} ms, {seeds} seeds");
-        // Who committed before it saw the second proposal stays until its timer fires: R8 only leaves
-        // rounds in which nothing is promised. Hence the tail.
-        assert!(p50 < 200, "n = {n}: {p50} ms");
-        assert!(p99 < TIMING.proposal_timeout_ms + 200, "n = {n}: {p99} ms");
+        assert!(p99 < 200, "n = {n}: {p99} ms");
     }
 }
 
 #[test]
-fn after_any_outage_four_times_t0_suffice() {
+fn after_any_outage_three_times_t0_suffice() {
     for (n, seeds) in [(4, 200), (7, 60)] {
         let took = (0..seeds).map(|seed| {
             let (mut world, weather) = world(n, seed);
@@ -122,6 +119,6 @@ fn after_any_outage_four_times_t0_suffice() {
         let (p50, p99, max) = percentiles(took.collect());
         let t0 = TIMING.proposal_timeout_ms;
         println!("outage, n = {n}, T0 = {t0} ms: p50 {p50} ms, p99 {p99} ms, max {max} ms, {seeds} seeds");
-        assert!(p99 <= 4 * t0, "n = {n}: {p99} ms");
+        assert!(p99 <= 3 * t0, "n = {n}: {p99} ms");
     }
 }

@@ -1,5 +1,7 @@
 //! The laws of the chain store: what readers see, what a crash leaves, what is refused.
 
+mod rows;
+
 use std::{
     path::PathBuf,
     sync::{

@@ -23,13 +23,15 @@ pub(crate) enum Crime {
     Delayer,
     /// A decision under a validator set of its own making.
     Usurper,
+    /// A block for one node, another one for the rest; then the one falls, and is shown the other.
+    Tempter,
     /// Nothing at all.
     Silent,
 }
 
 impl Crime {
     /// All of them.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Twin,
         Self::Equivocator,
         Self::Voter,
@@ -39,6 +41,7 @@ impl Crime {
         Self::DoubleSpender,
         Self::Delayer,
         Self::Usurper,
+        Self::Tempter,
         Self::Silent,
     ];
 
@@ -51,11 +54,12 @@ impl Crime {
 
     /// What one mind does: the puppet's crimes, which need each other, or a few of all.
     pub(crate) fn draw(draws: &mut Draws) -> Vec<Self> {
-        match draws.below(10) {
-            0..=5 => vec![Self::Equivocator, Self::Voter, Self::Liar, Self::Forger],
-            6 => vec![Self::Twin],
-            7 => vec![Self::Silent],
-            8 => vec![Self::DoubleSpender, Self::Usurper, Self::Voter],
+        match draws.below(20) {
+            0..=10 => vec![Self::Equivocator, Self::Voter, Self::Liar, Self::Forger],
+            11 => vec![Self::Tempter],
+            12 | 13 => vec![Self::Twin],
+            14 | 15 => vec![Self::Silent],
+            16 | 17 => vec![Self::DoubleSpender, Self::Usurper, Self::Voter],
             _ => {
                 let all = Self::ALL.into_iter().filter(|crime| *crime != Self::Twin);
                 all.filter(|_| draws.chance(50)).collect()

@@ -9,6 +9,7 @@ mod forger;
 mod liar;
 mod silent;
 mod stage;
+mod tempter;
 mod twin;
 mod usurper;
 mod voter;
@@ -63,6 +64,7 @@ pub(crate) struct Mind {
     /// Positions voted at by crimes that vote but once.
     once: BTreeSet<(usize, Step, u64, u32)>,
     late: Vec<delayer::Late>,
+    temptation: Option<tempter::Temptation>,
 }
 
 impl Mind {
@@ -81,6 +83,7 @@ impl Mind {
             crimes,
             once: BTreeSet::new(),
             late: Vec::new(),
+            temptation: None,
         }
     }
 
@@ -266,6 +269,9 @@ impl Mind {
         if self.commits(Crime::DoubleSpender) {
             double_spender::propose(self, stage);
         }
+        if self.commits(Crime::Tempter) {
+            tempter::act(self, stage);
+        }
         if self.commits(Crime::Withholder) && (!self.commits(Crime::Equivocator) || self.draws.chance(50)) {
             withholder::propose(self, stage);
         }
@@ -377,6 +383,11 @@ impl Stage for World {
 
     fn say(&mut self, from: usize, to: usize, message: ConsensusMessage, block: Option<Block>) {
         World::say(self, from, to, message, block);
+    }
+
+    fn fell(&mut self, node: usize, down_us: u64) {
+        self.push(0, Item::Crash { node });
+        self.push(down_us, Item::Restart { node });
     }
 
     fn show_decision(&mut self, _: usize, to: usize, certificate: CommitCertificate, block: Block) {

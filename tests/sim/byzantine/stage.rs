@@ -44,6 +44,8 @@ pub(crate) trait Stage {
     fn usurped(&self, node: usize, witness: usize, salt: u64) -> Option<(CommitCertificate, Block)>;
     /// Sends a message from one node to another, over the network.
     fn say(&mut self, from: usize, to: usize, message: ConsensusMessage, block: Option<Block>);
+    /// Makes a node crash, which is in nobody's power but chance's; it is back after `down_us`.
+    fn fell(&mut self, node: usize, down_us: u64);
     /// Shows a node how a height was decided, or is said to have been.
     fn show_decision(&mut self, from: usize, to: usize, certificate: CommitCertificate, block: Block);
 }

@@ -64,6 +64,7 @@ enum Packet {
     Blocks(Height, Rc<Vec<Block>>, Option<CommitCertificate>),
     GetStatus,
     Status(Height, Option<CommitCertificate>),
+    GetTransactions(Rc<Vec<TxId>>),
     Transactions(Rc<Vec<SharedTransaction>>),
     Evidence(Rc<Evidence>),
 }

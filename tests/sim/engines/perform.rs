@@ -172,13 +172,22 @@ impl Engines {
                     self.post(node, to, &Packet::GetStatus);
                 }
             }
-            Effect::Relay { transactions, except } => {
+            Effect::Relay {
+                transactions,
+                except,
+                push: _,
+            } => {
                 let except = except.and_then(|except| self.index_of(&except));
                 self.to_all(node, except, &Packet::Transactions(Rc::new(transactions)));
             }
             Effect::Offer { peer, transactions } => {
                 if let Some(to) = self.index_of(&peer) {
                     self.post(node, to, &Packet::Transactions(Rc::new(transactions)));
+                }
+            }
+            Effect::FetchTransactions { peer, txids } => {
+                if let Some(to) = self.index_of(&peer) {
+                    self.post(node, to, &Packet::GetTransactions(Rc::new(txids)));
                 }
             }
             Effect::Pooled(transactions) => {

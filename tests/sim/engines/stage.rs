@@ -13,7 +13,7 @@ use timecoin::{
 
 use crate::byzantine::Stage;
 
-use super::{Engines, Packet};
+use super::{Engines, Item, Packet};
 
 const UNSIGNED: Signature = Signature::from_bytes([0; 64]);
 
@@ -175,6 +175,11 @@ impl Stage for Engines {
 
     fn say(&mut self, from: usize, to: usize, message: ConsensusMessage, block: Option<Block>) {
         self.post(from, to, &Packet::Consensus(Rc::new(message), block.map(Rc::new)));
+    }
+
+    fn fell(&mut self, node: usize, down_us: u64) {
+        self.push(0, Item::Crash { node });
+        self.push(down_us, Item::Restart { node });
     }
 
     fn show_decision(&mut self, from: usize, to: usize, certificate: CommitCertificate, block: Block) {

@@ -113,6 +113,11 @@ impl Engines {
                     self.step(to, Event::Evidence(Box::new((*evidence).clone())));
                 }
             }
+            Packet::GetTransactions(txids) => {
+                let pooled = &self.nodes[to].pooled;
+                let known = txids.iter().filter_map(|txid| pooled.get(txid).cloned());
+                self.post(to, from, &Packet::Transactions(Rc::new(known.collect())));
+            }
             Packet::Transactions(transactions) => {
                 let arrivals = transactions
                     .iter()

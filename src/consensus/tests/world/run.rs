@@ -98,7 +98,8 @@ impl World {
                 self.push(TICK_US, Item::Tick);
             }
             Item::Restart { node } => {
-                if self.nodes[node].machine.is_none() {
+                let one = &self.nodes[node];
+                if one.machine.is_none() && !one.stays_down {
                     self.boot(node);
                 }
             }

@@ -1,0 +1,70 @@
+//! Arguments of `timed config`, `timed db` and `timed resync`.
+
+use clap::{Args, Subcommand};
+
+use super::{place::ChainPlace, run::RunArguments};
+use crate::control::ResyncMode;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ConfigCommand {
+    /// Say whether the configuration is valid; exit 64 if not.
+    Check(RunArguments),
+    /// Print every value and where it came from.
+    Print {
+        #[command(flatten)]
+        run: RunArguments,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a config file with every key, its default and its meaning.
+    Default,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum DbCommand {
+    /// Check that blocks hang together and that the coins are those that the tip commits to.
+    Check(DbArguments),
+    /// Height, coins, transactions, size.
+    Stats(DbArguments),
+    /// Version of the layout.
+    Version(DbArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DbArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    /// As JSON.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ResyncArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    /// reindex (own blocks, judged again), snapshot (coins from peers, proved) or full (all from peers).
+    #[arg(long, value_name = "MODE", default_value = "reindex", value_parser = resync_mode)]
+    pub(in crate::cli) mode: ResyncMode,
+    /// Only say what it would do.
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub(in crate::cli) yes: bool,
+    /// Give the old database up before the new one is whole, where the disk cannot hold both.
+    #[arg(long)]
+    pub(in crate::cli) delete_first: bool,
+    /// Give up the resync that is under way, and go back to the old database.
+    #[arg(long, conflicts_with_all = ["dry_run", "delete_first"])]
+    pub(in crate::cli) cancel: bool,
+    /// The plan as JSON.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// The mode of a resync by its word.
+fn resync_mode(word: &str) -> Result<ResyncMode, String> {
+    ResyncMode::named(word).ok_or_else(|| "write reindex, snapshot or full".to_owned())
+}

@@ -1,0 +1,93 @@
+//! The arguments of `timed run` and `timed init`.
+
+use clap::{Args, ValueEnum};
+use toml::Value;
+
+use super::place::{ChainPlace, PassphraseArguments, push_text};
+
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct RunArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
+    /// Without the console; so it is too when stdin or stdout is no terminal.
+    #[arg(long)]
+    pub(in crate::cli) headless: bool,
+    /// Where peers may connect, e.g. 0.0.0.0:24100.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(in crate::cli) listen: Option<String>,
+    /// Where HTTP answers, e.g. 127.0.0.1:24101.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(in crate::cli) rpc_listen: Option<String>,
+    /// A peer that is always dialed, as host:port; may be repeated. Replaces the configured ones.
+    #[arg(long = "peer", value_name = "HOST:PORT")]
+    pub(in crate::cli) peers: Vec<String>,
+    /// Sync and serve, but never sign.
+    #[arg(long)]
+    pub(in crate::cli) observer: bool,
+    /// A level (info) or targets (info,timecoin::network=debug).
+    #[arg(long, value_name = "FILTER")]
+    pub(in crate::cli) log_level: Option<String>,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT")]
+    pub(in crate::cli) log_format: Option<LogFormat>,
+    /// More in the log: -v for debug, -vv for trace.
+    #[arg(short = 'v', action = clap::ArgAction::Count)]
+    pub(in crate::cli) verbose: u8,
+    /// Stop in order when standard input ends; a devnet starts its nodes so.
+    #[arg(long, hide = true)]
+    pub(in crate::cli) die_with_parent: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(in crate::cli) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl RunArguments {
+    /// The configuration keys that these flags set.
+    pub(in crate::cli) fn flags(&self) -> Vec<(&'static str, Value)> {
+        let mut flags = self.chain.flags();
+        push_text(&mut flags, "network.listen", self.listen.as_ref());
+        push_text(&mut flags, "rpc.listen", self.rpc_listen.as_ref());
+        if !self.peers.is_empty() {
+            flags.push(("network.peers", Value::from(self.peers.clone())));
+        }
+        if self.observer {
+            flags.push(("node.observer", Value::Boolean(true)));
+        }
+        match (self.verbose, &self.log_level) {
+            (_, Some(level)) => flags.push(("telemetry.level", Value::from(level.as_str()))),
+            (0, None) => {}
+            (1, None) => flags.push(("telemetry.level", Value::from("info,timecoin=debug"))),
+            (_, None) => flags.push(("telemetry.level", Value::from("info,timecoin=trace"))),
+        }
+        if let Some(format) = self.log_format {
+            let name = match format {
+                LogFormat::Text => "text",
+                LogFormat::Json => "json",
+            };
+            flags.push(("telemetry.format", Value::from(name)));
+        }
+        flags
+    }
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InitArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    /// A name for screens.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(in crate::cli) moniker: String,
+    /// Encrypt the keys: the passphrase is asked for twice, or read from --passphrase-file.
+    #[arg(long)]
+    pub(in crate::cli) encrypt: bool,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
+    /// Ask nothing (the default off a terminal).
+    #[arg(long)]
+    pub(in crate::cli) non_interactive: bool,
+}
