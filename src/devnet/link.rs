@@ -39,6 +39,10 @@ const RETRANSMISSION: Duration = Duration::from_millis(200);
 pub struct Weather {
     /// Nothing passes.
     pub is_cut: bool,
+    /// Nothing passes from the node that dialled.
+    pub is_cut_forth: bool,
+    /// Nothing passes to the node that dialled.
+    pub is_cut_back: bool,
     /// Time that everything takes at least, one way.
     pub delay: Duration,
     /// Up to so much is added to the delay, evenly spread.
@@ -131,8 +135,8 @@ async fn relay(near: TcpStream, target: SocketAddr, weather: watch::Receiver<Wea
     let (far_read, far_write) = far.into_split();
     let back = Dice(dice.next());
     tokio::select! {
-        () = pass(near_read, far_write, weather.clone(), dice) => {}
-        () = pass(far_read, near_write, weather, back) => {}
+        () = pass(near_read, far_write, weather.clone(), dice, |now| now.is_cut_forth) => {}
+        () = pass(far_read, near_write, weather, back, |now| now.is_cut_back) => {}
     }
 }
 
@@ -142,6 +146,7 @@ async fn pass(
     mut to: OwnedWriteHalf,
     mut weather: watch::Receiver<Weather>,
     mut dice: Dice,
+    is_cut_here: impl Fn(&Weather) -> bool,
 ) {
     let mut on_the_way: VecDeque<(Instant, Bytes)> = VecDeque::new();
     let mut bytes_on_the_way = 0;
@@ -158,7 +163,7 @@ async fn pass(
                     return;
                 }
             }
-            () = sleep_until(due.unwrap_or(last_due).into()), if due.is_some() && !now.is_cut => {
+            () = sleep_until(due.unwrap_or(last_due).into()), if due.is_some() && !(now.is_cut || is_cut_here(&now)) => {
                 if let Some((_, bytes)) = on_the_way.pop_front() {
                     bytes_on_the_way -= bytes.len();
                     if to.write_all(&bytes).await.is_err() {

@@ -18,6 +18,8 @@ pub const LINKED_NODES_MAX: u16 = 16;
 /// A bad line: what passes takes a second each way, and some of it more.
 const SLOW: Weather = Weather {
     is_cut: false,
+    is_cut_forth: false,
+    is_cut_back: false,
     delay: Duration::from_millis(1_000),
     jitter: Duration::from_millis(100),
     loss: 0.01,

@@ -18,6 +18,8 @@ pub enum CloseReason {
     Banned,
     /// Not needed: discovery only looked whether somebody is there, or exchanges its peers.
     Surplus,
+    /// All slots were taken, and a newcomer got its slot.
+    Evicted,
     /// Another connection to the same node stays instead.
     Replaced,
     /// The peer said goodbye.
@@ -39,7 +41,7 @@ impl CloseReason {
             Self::Shutdown => Some(GoodbyeCode::Shutdown),
             Self::Operator => Some(GoodbyeCode::Operator),
             Self::Banned => Some(GoodbyeCode::Banned),
-            Self::Surplus => Some(GoodbyeCode::NoSlot),
+            Self::Surplus | Self::Evicted => Some(GoodbyeCode::NoSlot),
             Self::Replaced => Some(GoodbyeCode::Duplicate),
             Self::Fault(..) => Some(GoodbyeCode::Fault),
             Self::SlowReader => Some(GoodbyeCode::SlowReader),
@@ -58,7 +60,7 @@ impl CloseReason {
             Self::SlowReader => DisconnectReason::SlowReader,
             Self::Timeout => DisconnectReason::Timeout,
             Self::Banned | Self::Goodbye(GoodbyeCode::Banned) => DisconnectReason::Banned,
-            Self::Goodbye(_) | Self::Closed | Self::Surplus => DisconnectReason::Closed,
+            Self::Goodbye(_) | Self::Closed | Self::Surplus | Self::Evicted => DisconnectReason::Closed,
         }
     }
 }
@@ -70,6 +72,7 @@ impl fmt::Display for CloseReason {
             Self::Operator => f.write_str("closed by the operator"),
             Self::Banned => f.write_str("banned by the operator"),
             Self::Surplus => f.write_str("not needed"),
+            Self::Evicted => f.write_str("its slot went to a newcomer"),
             Self::Replaced => f.write_str("replaced by another connection"),
             Self::Goodbye(code) => write!(f, "peer said goodbye: {}", code.name()),
             Self::Fault(fault, detail) => write!(f, "{}: {detail}", fault.name()),

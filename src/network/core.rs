@@ -28,6 +28,7 @@ use super::{
     CloseReason, HandshakeError, NetworkConfig, Outboxes, PeerEvent, Surroundings, Task,
     bans::Bans,
     discovery::{BOOK_FILE, Discovery},
+    eviction::{self, Candidate},
     handshake::unix_ms,
     quota::AllQuotas,
     reader,
@@ -271,7 +272,7 @@ impl Core {
         let node_id = session.node_id();
 
         let _alone = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
-        let free_slot = self.has_slot(&session);
+        let free_slot = self.has_slot(&session) || self.make_room_for(&session);
         match self.sessions.entry(node_id) {
             Entry::Occupied(mut entry) => {
                 let old = Arc::clone(entry.get());
@@ -378,6 +379,39 @@ impl Core {
         self.ask_for_masternodes();
     }
 
+    /// Asks somebody to leave for a newcomer, if there is somebody who may be asked. A masternode has
+    /// slots of its own, and who is discouraged takes nobody's place.
+    fn make_room_for(&self, session: &Session) -> bool {
+        if session.masternode
+            || self.sessions.contains_key(&session.node_id())
+            || self.bans.is_discouraged(&session.node_id(), unix_ms())
+        {
+            return false;
+        }
+        let now = Instant::now();
+        let candidates = self
+            .all_sessions()
+            .into_iter()
+            .filter(|one| one.direction() == Direction::Inbound && !one.masternode)
+            .filter(|one| !one.closing.is_cancelled())
+            .map(|one| Candidate {
+                node_id: one.node_id(),
+                ip: one.ip(),
+                since: one.since,
+                rtt_min_us: one.keep_alive().rtt_min_us,
+                points: self.standings.points(&one.node_id(), now),
+            })
+            .collect();
+        let evicted = eviction::choose(candidates).and_then(|node_id| self.session(&node_id));
+        match evicted {
+            Some(evicted) => {
+                evicted.close(CloseReason::Evicted);
+                true
+            }
+            None => false,
+        }
+    }
+
     fn has_slot(&self, session: &Session) -> bool {
         if session.direction() == Direction::Outbound {
             return true;
@@ -385,7 +419,7 @@ impl Core {
         let inbound = self
             .sessions
             .iter()
-            .filter(|entry| entry.direction() == Direction::Inbound);
+            .filter(|entry| entry.direction() == Direction::Inbound && !entry.closing.is_cancelled());
         let (masternodes, others) = inbound.fold((0, 0), |(masternodes, others), entry| {
             if entry.masternode {
                 (masternodes + 1, others)

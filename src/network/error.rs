@@ -30,6 +30,16 @@ pub enum NetworkError {
     /// The system gives no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(String),
+    /// The system allows too few open files for the sessions that are configured.
+    #[error(
+        "the sessions that are configured need {needed} open files and the system allows {allowed}; raise it (`ulimit -n`, LimitNOFILE= of the unit), or lower network.inbound_max"
+    )]
+    TooFewFiles {
+        /// How many it takes.
+        needed: u64,
+        /// How many there may be.
+        allowed: u64,
+    },
     /// More peers are configured than this node dials.
     #[error("{count} peers are configured, at most {max} are dialled; shorten network.peers")]
     TooManyPeers {

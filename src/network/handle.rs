@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     BanError, BansInForce, CloseReason, DIALLED_PEERS_MAX, Inbound, NetworkConfig, NetworkError, Outboxes,
-    PeerAddress, RequestError, SendError, Surroundings, core::Core, dialer, dialer::Dialled,
+    PeerAddress, RequestError, SendError, Surroundings, core::Core, descriptors, dialer, dialer::Dialled,
     handshake::unix_ms, listener, requests::Waiter, session::Session, tls::TlsIdentity,
 };
 
@@ -68,6 +68,7 @@ impl Network {
                 max: DIALLED_PEERS_MAX,
             });
         }
+        descriptors::reserve(&config)?;
         let tls = TlsIdentity::new(&around.node_key)?;
         let mut book_key = [0; 32];
         getrandom::fill(&mut book_key).map_err(|error| NetworkError::Random(error.to_string()))?;

@@ -94,6 +94,7 @@ pub(super) enum Pass {
 #[derive(Debug)]
 pub(super) struct Quotas {
     ping: Bucket,
+    clock: Bucket,
     votes: Bucket,
     votes_dropped: u32,
     proposals: Bucket,
@@ -116,6 +117,7 @@ impl Quotas {
         let of = |(rate, burst): (f64, f64)| bucket(rate, burst);
         Self {
             ping: bucket(0.2, 3.0),
+            clock: bucket(0.2, 3.0),
             votes: of(by_part((1_000.0, 4_000.0), (50.0, 200.0))),
             votes_dropped: 0,
             proposals: of(by_part((50.0, 100.0), (2.0, 4.0))),
@@ -136,6 +138,7 @@ impl Quotas {
         let mut quotas = Self::new(true, now);
         for bucket in [
             &mut quotas.ping,
+            &mut quotas.clock,
             &mut quotas.votes,
             &mut quotas.proposals,
             &mut quotas.blocks,
@@ -157,6 +160,10 @@ impl Quotas {
         self.used = now;
         match message_type {
             MessageType::Ping => match self.ping.take(1.0, now) {
+                true => Pass::Yes,
+                false => Pass::Drop(Some(Fault::RateExceeded)),
+            },
+            MessageType::Clock => match self.clock.take(1.0, now) {
                 true => Pass::Yes,
                 false => Pass::Drop(Some(Fault::RateExceeded)),
             },

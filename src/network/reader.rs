@@ -29,6 +29,7 @@ use crate::{
 use super::{
     CloseReason, Inbound, RequestError,
     core::{Core, lane_label},
+    handshake::unix_ms,
     quota::Pass,
     requests::{Expected, Waiter},
     rtt::Echo,
@@ -236,6 +237,10 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
     if !pass(core, session, by_content, message_type, request_id)? {
         return Ok(());
     }
+    if let Some(height) = message.implied_height() {
+        // Its signature is not checked yet, so it says nothing that would set us looking for blocks.
+        session.raise_height(height.min(core.around.tip.load().height.saturating_add(1)));
+    }
     let inbound = |message| Inbound {
         peer: session.node_id(),
         generation: session.generation,
@@ -259,6 +264,10 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
         }
         Message::Pong(pong) => {
             on_pong(core, session, pong);
+            Ok(())
+        }
+        Message::Clock(clock) => {
+            session.tell_clock(clock.unix_ms, unix_ms());
             Ok(())
         }
         Message::Goodbye(goodbye) => Err(CloseReason::Goodbye(goodbye.code)),

@@ -4,7 +4,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -61,6 +61,7 @@ pub(super) struct Session {
     pub(super) traffic: Traffic,
     pub(super) closing: CancellationToken,
     height: AtomicU64,
+    clock_skew_ms: AtomicI64,
     keep_alive: Mutex<KeepAlive>,
     quotas: Arc<Mutex<Quotas>>,
     close_reason: OnceLock<CloseReason>,
@@ -93,6 +94,7 @@ impl Session {
             traffic: Traffic::default(),
             closing: CancellationToken::new(),
             height: AtomicU64::new(agreed.hello.height),
+            clock_skew_ms: AtomicI64::new(agreed.clock_skew_ms),
             keep_alive: Mutex::default(),
             quotas,
             close_reason: OnceLock::new(),
@@ -135,6 +137,19 @@ impl Session {
     /// Notes a height that the peer told. It may go down: a resync does.
     pub(super) fn tell_height(&self, height: u64) {
         self.height.store(height, Ordering::Relaxed);
+    }
+
+    /// Notes what the peer's clock showed when it wrote, which was half a round trip ago.
+    pub(super) fn tell_clock(&self, theirs_ms: u64, ours_ms: u64) {
+        let way_ms = self.keep_alive().rtt_min_us.unwrap_or(0) / 2_000;
+        let theirs_now_ms = theirs_ms.saturating_add(way_ms);
+        let skew_ms = theirs_now_ms.cast_signed().wrapping_sub(ours_ms.cast_signed());
+        self.clock_skew_ms.store(skew_ms, Ordering::Relaxed);
+    }
+
+    /// Notes a height that the peer must have, by what it says at all.
+    pub(super) fn raise_height(&self, height: u64) {
+        self.height.fetch_max(height, Ordering::Relaxed);
     }
 
     /// Queues an encoded message. A full control or consensus lane ends the session: whoever lets
@@ -216,7 +231,7 @@ impl Session {
             tip_hash: hello.tip_hash,
             finalized_height: hello.finalized_height,
             pruned_below: hello.pruned_below,
-            clock_skew_ms: self.agreed.clock_skew_ms,
+            clock_skew_ms: self.clock_skew_ms.load(Ordering::Relaxed),
             connected_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
             rtt_us: keep_alive.rtt_us,
             rtt_min_us: keep_alive.rtt_min_us,

@@ -11,11 +11,12 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::wire::{Message, Ping};
+use crate::wire::{Clock, Message, Ping};
 
 use super::{
     CloseReason,
     core::{Core, lane_label},
+    handshake::unix_ms,
     rtt::PingStep,
     session::Session,
 };
@@ -98,6 +99,8 @@ fn ping(core: &Core, session: &Session) -> Instant {
             let height = core.around.tip.load().height;
             // A full control lane has closed the session already.
             let _ = session.send(&Message::Ping(Ping { nonce, height }), 0);
+            let clock = Clock { unix_ms: unix_ms() };
+            let _ = session.send(&Message::Clock(clock), 0);
             again
         }
     }

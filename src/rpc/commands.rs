@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{App, error::Refusal, lookups::PageParameters, lookups::look_up, server::Peer};
 use crate::{
-    control::{Ban, BanTarget, Caller, Command, Reply, ban_consequence},
+    control::{Ban, BanTarget, Caller, Command, Reply, ResyncMode, ban_consequence},
     crypto::PublicKey,
     metrics::labels::RpcReject,
 };
@@ -52,6 +52,20 @@ pub enum CommandJson {
         /// Its network key.
         peer: PublicKey,
     },
+    /// Say what a resync would do.
+    PlanResync {
+        /// From where.
+        mode: ResyncMode,
+    },
+    /// Build the chain database anew; the node stops in order and starts again by itself.
+    Resync {
+        /// From where.
+        mode: ResyncMode,
+        /// Name of the node's network, as the console has it typed: this is not undone by a key.
+        network: String,
+    },
+    /// Give up a resync that is under way.
+    CancelResync,
 }
 
 const fn a_day() -> u64 {
@@ -75,6 +89,9 @@ impl From<CommandJson> for Command {
             CommandJson::AddPeer { address } => Self::AddPeer { address },
             CommandJson::RemovePeer { address } => Self::RemovePeer { address },
             CommandJson::Disconnect { peer } => Self::DisconnectPeer { peer },
+            CommandJson::PlanResync { mode } => Self::PlanResync { mode },
+            CommandJson::Resync { mode, .. } => Self::Resync { mode },
+            CommandJson::CancelResync => Self::CancelResync,
         }
     }
 }
@@ -97,17 +114,25 @@ pub(super) async fn command(
     let command: CommandJson = serde_json::from_slice(&body).map_err(|error| {
         Refusal::bad_request(format!("not a command: {error}; docs/OPERATIONS.md lists them"))
     })?;
+    if let CommandJson::Resync { network, .. } = &command {
+        let ours = app.node.status().node.network.clone();
+        if *network != ours {
+            return Err(Refusal::bad_request(format!(
+                "a resync is confirmed with the name of the network: add \"network\": \"{ours}\""
+            )));
+        }
+    }
     let caller = Caller::Http {
         address: peer.0.to_string(),
     };
     let consequence = match app.node.ask(command.into(), caller).await? {
         Reply::DoneWith { consequence } => consequence,
-        Reply::Done
-        | Reply::Stopping
-        | Reply::Restarting
-        | Reply::Plan(_)
-        | Reply::Accepted { .. }
-        | Reply::Judged { .. } => String::new(),
+        Reply::Restarting => "the node stops in order and starts again by itself".to_owned(),
+        Reply::Plan(plan) => match plan.obstacle {
+            Some(obstacle) => format!("not possible now: {obstacle}"),
+            None => plan.consequences.join("; "),
+        },
+        Reply::Done | Reply::Stopping | Reply::Accepted { .. } | Reply::Judged { .. } => String::new(),
     };
     Ok(Json(CarriedOut { consequence }))
 }

@@ -130,6 +130,8 @@ catalogue! {
     5 Busy(Busy), Blocks, 32, Kind::Response;
     /// Answer to any request: not here.
     6 NotFound(NotFound), Blocks, 32, Kind::Response;
+    /// What the sender's clock shows, beside each ping.
+    7 Clock(Clock), Control, 32, Kind::Notice;
     /// Where others can be reached, please.
     10 GetPeers(GetPeers), State, 16, Kind::Request(MessageType::Peers);
     /// Where others can be reached; unasked, where the sender itself is.
@@ -243,6 +245,21 @@ impl Message {
             Kind::Request(answer) => Some(answer),
             Kind::Notice | Kind::Response | Kind::Either => None,
         }
+    }
+
+    /// The height of its sender's tip, if only a node with that tip says this: who votes at a height
+    /// has its parent. Nothing that is in it has been checked.
+    pub fn implied_height(&self) -> Option<u64> {
+        let at = match self {
+            Self::Prepare(vote) | Self::Commit(vote) => vote.height,
+            Self::PrePrepare(proposal) => proposal.message.height,
+            Self::CompactProposal(proposal) => proposal.message.height,
+            Self::ViewChange(change) => change.header.height,
+            Self::Decided(decided) => return Some(decided.certificate.height.get()),
+            Self::Status(status) => return Some(status.height.get()),
+            _ => return None,
+        };
+        Some(at.get().saturating_sub(1))
     }
 
     /// Most bytes that an answer to this may have.

@@ -28,6 +28,13 @@ pub struct Pong {
     pub height: u64,
 }
 
+/// What the sender's clock shows; sent beside each [`Ping`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Clock {
+    /// Milliseconds since 1970.
+    pub unix_ms: u64,
+}
+
 /// Why a peer closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum GoodbyeCode {

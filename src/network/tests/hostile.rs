@@ -18,8 +18,8 @@ use crate::{
 use super::*;
 
 /// A peer that speaks the protocol by hand.
-struct Attacker {
-    stream: TlsStream<DuplexStream>,
+pub(super) struct Attacker {
+    pub(super) stream: TlsStream<DuplexStream>,
     assembler: Assembler,
     buffer: BytesMut,
 }
@@ -33,7 +33,7 @@ impl Gate for TakeAll {
 }
 
 impl Attacker {
-    async fn meet(victim: &Arc<Core>, pipe_bytes: usize) -> (Self, Arc<Session>) {
+    pub(super) async fn meet(victim: &Arc<Core>, pipe_bytes: usize) -> (Self, Arc<Session>) {
         let (own, _inboxes) = core(around(66));
         let (near, far) = tokio::io::duplex(pipe_bytes);
         let (at_own, at_victim) = tokio::join!(
@@ -49,12 +49,12 @@ impl Attacker {
         (attacker, at_victim.unwrap())
     }
 
-    async fn raw(&mut self, bytes: &[u8]) {
+    pub(super) async fn raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
         self.stream.flush().await.unwrap();
     }
 
-    async fn say(&mut self, message: &Message, request_id: u64) {
+    pub(super) async fn say(&mut self, message: &Message, request_id: u64) {
         let mut out = BytesMut::new();
         let mut outgoing = message.encode(request_id).unwrap();
         while !outgoing.write_packet(&mut out) {}
@@ -82,14 +82,14 @@ impl Attacker {
             let frame = self.hear().await?;
             let kind = MessageType::from_wire(frame.type_id).unwrap();
             match Message::decode(kind, &frame.body).unwrap() {
-                Message::Ping(_) | Message::GetMasternodes(_) => {}
+                Message::Ping(_) | Message::Clock(_) | Message::GetMasternodes(_) => {}
                 message => return Some((frame.request_id, message)),
             }
         }
     }
 }
 
-fn start_header(lane: Lane, type_id: u16, request_id: u64, len: u32) -> Vec<u8> {
+pub(super) fn start_header(lane: Lane, type_id: u16, request_id: u64, len: u32) -> Vec<u8> {
     let mut bytes = vec![1, 0, lane as u8, FLAG_START];
     bytes.extend_from_slice(&type_id.to_le_bytes());
     bytes.extend_from_slice(&request_id.to_le_bytes());

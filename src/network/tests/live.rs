@@ -251,7 +251,7 @@ async fn messages_go_where_they_belong() {
 }
 
 /// A small message of the consensus lane that this room can make without knowing what it means.
-fn evidence(height: u64) -> Message {
+pub(super) fn evidence(height: u64) -> Message {
     let bytes = [&[0u8; 4][..], &[7; 32], &height.to_le_bytes(), &[8; 32], &[0; 8]].concat();
     Message::decode(crate::wire::MessageType::Evidence, &bytes).map_or_else(
         |error| panic!("{error}"),
@@ -382,7 +382,8 @@ async fn votes_pass_while_bulk_saturates_the_line() {
         "vote delay under bulk: p50 {:?} p99 {p99:?}",
         delays[delays.len() / 2]
     );
-    assert!(p99 < Duration::from_millis(100), "{p99:?}");
+    // 20 ms, and what the tests beside it add to a wake-up.
+    assert!(p99 < Duration::from_millis(20 + 80), "{p99:?}");
     let drained = b.peer(&id(1)).unwrap();
     assert!(
         drained.rx_bytes > 1_000_000,

@@ -6,7 +6,9 @@ mod dos;
 mod handshake;
 mod hostile;
 mod live;
+mod load;
 mod parts;
+mod rows;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -790,6 +790,27 @@ fn catching_up_shows_where_it_goes() {
 }
 
 #[test]
+fn dos_36_whatever_a_peer_calls_itself_no_control_character_is_shown() {
+    let fixture = Fixture::new(4);
+    let mut inputs = fixture.inputs(fixture.view(), 0);
+    let mut loud = peer(1, 24_200);
+    // Every control character there is, and what turns text around.
+    loud.user_agent = (0..0xa0u32)
+        .filter_map(char::from_u32)
+        .chain(['\u{202e}', '\u{2066}', '\u{200b}'])
+        .collect();
+    inputs.peers = vec![loud];
+    let status = fixture.builder().build(inputs);
+    let shown = serde_json::to_string(&status.peers.rows).unwrap();
+    assert!(
+        !shown.contains("\\u00") && shown.chars().all(|c| !c.is_control()),
+        "{shown}"
+    );
+    assert!(shown.contains("ABC"), "what is harmless is kept: {shown}");
+    assert!(!shown.contains(['\u{202e}', '\u{2066}']), "{shown}");
+}
+
+#[test]
 fn sessions_show_rates_and_who_is_missing() {
     let fixture = Fixture::new(4);
     let mut builder = fixture.builder();

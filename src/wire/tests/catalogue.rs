@@ -131,6 +131,9 @@ fn samples() -> Vec<Message> {
         }),
         Message::Busy(Busy),
         Message::NotFound(NotFound),
+        Message::Clock(Clock {
+            unix_ms: 1_700_000_000_000,
+        }),
         Message::GetPeers(GetPeers { max: 100 }),
         Message::Peers(Peers {
             records: BoundedVec::truncated(vec![PeerRecord {

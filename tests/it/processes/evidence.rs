@@ -20,7 +20,7 @@ fn kinds(net: &Net, node: u16) -> Vec<String> {
 }
 
 #[test]
-fn contradictions_seen_by_one_are_proven_to_all_and_outlive_a_restart() {
+fn dos_35_contradictions_seen_by_one_are_proven_to_all_and_outlive_a_restart() {
     // Nothing is due for a while, so height 1 lasts.
     let mut net = Net::with(4, |params| {
         params.block_interval_ms = 60_000;
@@ -64,6 +64,11 @@ fn contradictions_seen_by_one_are_proven_to_all_and_outlive_a_restart() {
     net.start(others[1]);
     assert_eq!(kinds(&net, others[1]), ["E1", "E2", "E5"]);
     net.pay(others[0], limit(20));
+    // Proof is for the chain; its session stays, and nobody keeps it out.
+    for node in &others {
+        assert!(net.bans(*node).is_empty(), "node{node}");
+    }
+    assert_eq!(puppet.peers(), 3, "the culprit is not cut off");
     puppet.leave(&net);
     net.check(&others);
 }

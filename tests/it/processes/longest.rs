@@ -83,10 +83,10 @@ fn a30_loss_and_delay_slow_the_chain_but_do_not_stop_it() {
     let all = [0, 1, 2, 3];
     let mut net = Net::with_links(4);
     net.weather_everywhere(Weather {
-        is_cut: false,
         delay: Duration::from_millis(100),
         jitter: Duration::from_millis(400),
         loss: 0.10,
+        ..Weather::default()
     });
     net.start_all();
     net.wait_height(&all, 1, limit(60));

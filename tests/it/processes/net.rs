@@ -13,7 +13,7 @@ use std::{
 use timecoin::{
     chain::{Address, Genesis, Height, OutPoint, Output, Params, Transaction, TransactionKind},
     consensus::{ConsensusMessage, Position, Record},
-    control::{BlockView, status_json::StatusJson},
+    control::{Ban, BlockView, Page, status_json::StatusJson},
     crypto::{Hash256, SecretKey},
     devnet::{
         Layout, LoadPlan, LoadReport, PortRange, files,
@@ -224,6 +224,20 @@ impl Net {
         self.links[&(b, a)].set(weather);
     }
 
+    /// Nothing that `from` says comes through to any of `to`, whoever dialled whom.
+    pub(super) fn silence(&self, from: u16, to: &[u16]) {
+        for other in to {
+            self.links[&(from, *other)].set(Weather {
+                is_cut_forth: true,
+                ..Weather::default()
+            });
+            self.links[&(*other, from)].set(Weather {
+                is_cut_back: true,
+                ..Weather::default()
+            });
+        }
+    }
+
     /// Cuts every link between two groups.
     pub(super) fn partition(&self, left: &[u16], right: &[u16]) {
         let cut = Weather {
@@ -287,6 +301,18 @@ impl Net {
             height += 1;
         }
         height
+    }
+
+    /// Who is kept out by a node, whoever put it there.
+    pub(super) fn bans(&self, node: u16) -> Vec<Ban> {
+        let page = Page { skip: 0, limit: 100 };
+        self.ask(self.client(node).bans(page)).unwrap()
+    }
+
+    /// The word of `/health`, whatever its HTTP status.
+    pub(super) fn health_word(&self, node: u16) -> Option<String> {
+        let health: serde_json::Value = self.ask(self.client(node).get("/health"))?;
+        Some(health["status"].as_str()?.to_owned())
     }
 
     /// The HTTP status of `/health`; `None` if nobody answers.

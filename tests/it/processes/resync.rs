@@ -8,6 +8,11 @@ use std::{
     time::Duration,
 };
 
+use timecoin::{
+    control::ResyncMode,
+    rpc::{CommandJson, client::ClientError},
+};
+
 use super::net::{Net, TIMED, limit};
 
 fn timed(net: &Net, node: u16, arguments: &[&str]) -> (Option<i32>, String) {
@@ -207,4 +212,62 @@ fn a_resync_is_given_up_and_the_old_database_serves_again() {
     net.wait_height(&[0, 1, 2, 3], goal, limit(30));
     net.check(&[0, 1, 2, 3]);
     net.check_no_evidence(&[0, 1, 2, 3]);
+}
+
+/// `POST /command` to a node that runs.
+fn command(net: &Net, node: u16, command: &CommandJson) -> Result<String, ClientError> {
+    let cookie = fs::read_to_string(net.layout.node_dir(node).join(".cookie")).unwrap();
+    let asked = net.client(node).command(command, &cookie);
+    net.runtime().block_on(asked).map(|done| done.consequence)
+}
+
+#[test]
+fn a_running_node_is_resynced_over_http_and_comes_back_by_itself() {
+    let all = [0, 1, 2, 3];
+    let mut net = Net::started(4);
+    let load = net.load(0, 50.0);
+    net.wait_height(&all, 12, limit(30));
+    net.finish(load);
+    let pid = net.node(3).pid().unwrap();
+    let ban = CommandJson::Ban {
+        target: "203.0.113.0/24".parse().unwrap(),
+        seconds: 3_600,
+        reason: "stays".to_owned(),
+    };
+    command(&net, 3, &ban).unwrap();
+    net.check(&all);
+    let (keys, bans, wrote) = (private(&net, 3), net.bans(3), net.height(3));
+    let mode = ResyncMode::Reindex;
+    let told = command(&net, 3, &CommandJson::PlanResync { mode }).unwrap();
+    assert!(told.contains("casts no vote"), "{told}");
+    let resync = |network: &str| CommandJson::Resync {
+        mode,
+        network: network.to_owned(),
+    };
+    let refused = command(&net, 3, &resync("mainnet")).unwrap_err();
+    assert!(
+        refused.to_string().contains("\"network\": \"devnet\""),
+        "{refused}"
+    );
+    assert!(!blocks(&net, 3).join("resync.intent").exists());
+
+    command(&net, 3, &resync("devnet")).unwrap();
+    net.wait("the switch", limit(60), |net| switched(net, 1));
+    assert_eq!(net.node(3).pid(), Some(pid), "the same process");
+    let goal = net.height(0).max(wrote);
+    net.wait_height(&all, goal, limit(30));
+    // Every block and commitment from the first on, against what it showed before.
+    net.check_again(&all);
+    assert_eq!(private(&net, 3), keys);
+    assert_eq!(net.bans(3), bans);
+    assert_eq!(bans.len(), 1);
+    let mut at = goal;
+    net.wait("node3 signs again", limit(60), |net| {
+        at += u64::from(net.block(0, at + 1).is_some());
+        net.block(0, at).is_some_and(|block| net.has_signed(&block, 3))
+    });
+    net.check_no_evidence(&all);
+    // Its log was kept: no position is signed twice across the two lives.
+    net.stop(3);
+    net.check_logs();
 }
