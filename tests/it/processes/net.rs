@@ -288,7 +288,11 @@ impl Net {
             match self.runtime.block_on(asked) {
                 Ok(Ok(block)) => return Some(block),
                 Ok(Err(error)) if error.code() == Some("not_found") => return None,
-                answer if Instant::now() >= until => panic!("node{node} does not answer: {answer:?}"),
+                answer if Instant::now() >= until => panic!(
+                    "node{node} does not say what block {height} is: {answer:?}; health {:?}\n{}",
+                    self.health_status(node),
+                    self.log(node)
+                ),
                 _ => std::thread::sleep(LOOK_EVERY),
             }
         }
