@@ -12,19 +12,26 @@ mod money;
 mod peers;
 mod place;
 mod run;
+mod token;
 pub(super) mod units;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
 pub(super) use chain::{ConfigCommand, DbArguments, DbCommand, ResyncArguments};
 pub(super) use devnet::{DevnetArguments, DevnetCommand, LoadArguments};
 pub(super) use keys::{KeyFiles, KeyKind, KeysCommand, SignerCommand, StateCommand, StateInitArguments};
-pub(super) use live::{AttachArguments, LogCommand, ReplayArguments, StatusArguments, StopArguments};
+pub(super) use live::{
+    AttachArguments, DebugCommand, DoctorArguments, DumpArguments, LogCommand, ReplayArguments,
+    StatusArguments, StopArguments,
+};
 pub(super) use masternode::{DeregisterArguments, MasternodeCommand, RegisterArguments, UpdateArguments};
 pub(super) use money::{PaymentArguments, SendArguments, TxCommand, WalletCommand};
 pub(super) use peers::PeersCommand;
-pub(super) use place::{Asked, ChainPlace, Place, Question};
+pub(super) use place::{Asked, ChainPlace, DocsArguments, Place, Question};
 pub(super) use run::{InitArguments, RunArguments};
+pub(super) use token::{ScopeName, TokenCommand};
 pub(super) use units::duration;
 
 /// A TimeCoin masternode: a BFT validator and its operator's console in one binary.
@@ -62,7 +69,10 @@ pub(super) enum Command {
     /// Look at and change what a running node logs.
     #[command(subcommand)]
     Log(LogCommand),
-    /// Make and show keys.
+    /// Say who else may call the node over HTTP, and for what.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Make and show keys, and put them under a passphrase.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// What this masternode has signed, and the way back after its consensus log was lost.
@@ -77,6 +87,11 @@ pub(super) enum Command {
     /// Send money.
     #[command(subcommand)]
     Tx(TxCommand),
+    /// Look at everything that keeps a node from working, and say what to do. Exit 1 if anything fails.
+    Doctor(DoctorArguments),
+    /// Collect what somebody else needs to understand a node.
+    #[command(subcommand)]
+    Debug(DebugCommand),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -93,6 +108,16 @@ pub(super) enum Command {
     Completions {
         /// bash, zsh, fish, elvish or powershell.
         shell: clap_complete::Shell,
+    },
+    /// Write the references of docs/reference from the code.
+    #[command(hide = true)]
+    Docs(DocsArguments),
+    /// Write manual pages, one for each command.
+    #[command(hide = true)]
+    Man {
+        /// Where to.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
     },
     /// Print the version.
     Version {

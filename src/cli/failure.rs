@@ -10,7 +10,7 @@ use crate::{
     network::NetworkError,
     node::{NodeError, signer_state::LiftError},
     recorder::RecorderError,
-    rpc::{RpcError, client::ClientError},
+    rpc::{RpcError, client::ClientError, tokens::TokenError},
     signer::SignerError,
     storage::{StoreError, lock::LockError, wal::WalError},
     telemetry::TelemetryError,
@@ -20,11 +20,11 @@ use crate::{
 pub(super) const EXIT_PANIC: u8 = 70;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal => $exit:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal => $exit:literal,)+) => {
         /// What operators search for. Each code has a heading in docs/troubleshooting.md.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
-            $($(#[$doc])* $name,)+
+            $($(#[doc = $doc])+ $name,)+
         }
 
         impl Code {
@@ -35,6 +35,13 @@ macro_rules! codes {
             pub const fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => concat!("TD-", $text),)+
+                }
+            }
+
+            /// What it means, in a sentence.
+            pub fn says(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim(),)+
                 }
             }
 
@@ -295,6 +302,20 @@ impl From<RpcError> for Failure {
             RpcError::Listen { .. } => Code::Config,
             RpcError::Thread(_) => Code::Unexpected,
             RpcError::Cookie { .. } => Code::Io,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        let code = match &error {
+            TokenError::Io { .. } => Code::Io,
+            TokenError::Format { .. } => Code::Config,
+            TokenError::Taken { .. } | TokenError::Name => Code::Argument,
+            TokenError::Full => Code::Refused,
+            TokenError::Unknown { .. } => Code::NotFound,
+            TokenError::Randomness(_) => Code::Unexpected,
         };
         Self::new(code, error.to_string())
     }

@@ -11,7 +11,10 @@ mod client;
 mod completions;
 mod config;
 mod db;
+mod debug;
 mod devnet;
+mod docs;
+mod doctor;
 mod failure;
 mod identity;
 mod init;
@@ -24,6 +27,7 @@ mod output;
 mod passphrase;
 mod payment;
 mod peers;
+mod reload;
 mod replay;
 mod resync;
 mod run;
@@ -33,6 +37,7 @@ mod signer;
 mod start_lines;
 mod status;
 mod stop;
+mod token;
 mod tx;
 mod version;
 mod wallet;
@@ -44,9 +49,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, DebugCommand};
 use failure::Failure;
 
+pub use docs::{Reference, references};
 pub use failure::Code;
 
 /// Runs the program that the arguments ask for; what it returns is the exit status of the process.
@@ -77,17 +83,22 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Replay(arguments)) => replay::replay(arguments),
         Some(Command::Stop(arguments)) => stop::stop(arguments),
         Some(Command::Log(command)) => log::log(command),
+        Some(Command::Token(command)) => token::token(command),
         Some(Command::Keys(command)) => keys::keys(command),
         Some(Command::Signer(command)) => signer::signer(command),
         Some(Command::Wallet(command)) => wallet::wallet(command),
         Some(Command::Masternode(command)) => masternode::masternode(command),
         Some(Command::Tx(command)) => tx::tx(command),
         Some(Command::Config(command)) => config::config(command),
+        Some(Command::Doctor(arguments)) => doctor::doctor(arguments),
+        Some(Command::Debug(DebugCommand::Dump(arguments))) => debug::dump(arguments),
         Some(Command::Db(command)) => db::db(command),
         Some(Command::Resync(arguments)) => resync::resync(arguments),
         Some(Command::Devnet(arguments)) => devnet::devnet(arguments),
         Some(Command::Load(arguments)) => load::load(arguments),
         Some(Command::Completions { shell }) => completions::completions(*shell),
+        Some(Command::Docs(arguments)) => docs::docs(arguments),
+        Some(Command::Man { dir }) => docs::man(dir),
         Some(Command::Version { json }) => version::version(*json),
     }
 }

@@ -23,6 +23,8 @@ use crate::{
 /// All that a node starts from.
 #[derive(Debug)]
 pub(super) struct Prepared {
+    /// What a reload reads again.
+    pub(super) arguments: RunArguments,
     pub(super) loaded: Loaded,
     pub(super) dir: DataDir,
     pub(super) genesis: Genesis,
@@ -96,6 +98,7 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
     let signer = open_signer(&dir, &passphrases)?;
     let with_console = !arguments.headless && output::has_terminal();
     Ok(Prepared {
+        arguments: arguments.clone(),
         with_console,
         logs_to_stderr: !with_console && !arguments.die_with_parent,
         may_restart: true,
@@ -108,7 +111,7 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
 }
 
 /// A directory that nobody initialised gets the command that does, not a list of missing files.
-fn refuse_empty(dir: &DataDir) -> Result<(), Failure> {
+pub(super) fn refuse_empty(dir: &DataDir) -> Result<(), Failure> {
     if dir.keys().exists() {
         return Ok(());
     }

@@ -16,6 +16,7 @@ use super::{
     attach::places,
     failure::{Code, Failure},
     manager::Manager,
+    reload::Reloader,
     run::Prepared,
     start_lines,
 };
@@ -51,6 +52,7 @@ pub(super) struct Service {
     console: console::Config,
     fleet: Option<FleetHandle>,
     stop_budget: Duration,
+    reloader: Reloader,
 }
 
 fn bad_address(key: &str) -> Failure {
@@ -101,6 +103,7 @@ impl Service {
         let network = config.network_config().ok_or_else(|| bad_address("network"))?;
         let mut http = config.rpc_config().ok_or_else(|| bad_address("rpc.listen"))?;
         http.cookie = Some(prepared.dir.cookie());
+        http.tokens = Some(prepared.dir.tokens());
         let stop_budget = Duration::from_secs(config.shutdown.timeout_s);
         let options = NodeOptions {
             name: prepared.name(),
@@ -158,6 +161,7 @@ impl Service {
             fleet: None,
             telemetry,
             stop_budget,
+            reloader: Reloader::new(prepared.arguments, prepared.loaded.config.clone()),
         })
     }
 
@@ -294,7 +298,7 @@ impl Service {
                                 console.join(CONSOLE_PATIENCE);
                                 tracing::warn!("SIGHUP: terminal lost, console closed, node running");
                             }
-                            None => tracing::info!("SIGHUP: nothing to reload; node running"),
+                            None => self.reloader.reload(self.handle(), &*self.telemetry.filter()).await,
                         }
                     }
                 },

@@ -307,3 +307,16 @@ fn devnet_files_is_a_command_of_its_own_and_devnet_has_defaults() {
     };
     assert!(files.command.is_some());
 }
+
+#[test]
+fn what_looks_like_a_secret_is_cut_from_a_dump() {
+    let secrets = super::debug::secrets("__cookie__:0123");
+    let digits = "ab".repeat(32);
+    let text = format!(
+        "a __cookie__:0123 b\nBearer {digits} c\ntimed_{digits} timed_mempool_txs d\n-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n\"-----BEGIN PRIVATE KEY-----\\nMC4\\n-----END PRIVATE KEY-----\"\ne\n"
+    );
+    assert_eq!(
+        secrets.cut_from(&text),
+        "a <cut> b\nBearer <cut> c\ntimed_<cut> timed_mempool_txs d\n<cut>\n<cut>\n<cut>\ne\n"
+    );
+}

@@ -72,6 +72,11 @@ impl DataDir {
         self.root.join("peers")
     }
 
+    /// Hashes of the tokens that may call.
+    pub fn tokens(&self) -> PathBuf {
+        self.root.join("tokens.json")
+    }
+
     /// `.cookie`: the token of this run for commands over HTTP.
     pub fn cookie(&self) -> PathBuf {
         self.root.join(".cookie")

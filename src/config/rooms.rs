@@ -72,6 +72,7 @@ impl Config {
             listen: self.rpc_listen()?,
             allowed_hosts: self.rpc.allowed_hosts.clone(),
             cookie: None,
+            tokens: None,
             network: self.network(),
         })
     }

@@ -79,6 +79,12 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         ),
         ("mempool.expiry_h", config.mempool.expiry_h, 1, 24 * 30),
         ("telemetry.files_max", config.telemetry.files_max as u64, 1, 365),
+        (
+            "telemetry.size_max_mb",
+            config.telemetry.size_max_mb,
+            10,
+            1_000_000,
+        ),
         ("shutdown.timeout_s", config.shutdown.timeout_s, 1, 600),
     ] {
         if !(least..=most).contains(&value) {

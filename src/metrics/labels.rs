@@ -231,6 +231,7 @@ label! {
         Bans = "/bans",
         BanPlan = "/bans/plan",
         Command = "/command",
+        Rpc = "/rpc",
         SubmitTx = "/tx",
         SubmitTxs = "/txs",
         Tx = "/tx/{txid}",
@@ -256,6 +257,8 @@ label! {
     RpcReject = "reason" {
         Host = "host",
         Unauthorized = "unauthorized",
+        Scope = "scope",
+        RateLimit = "rate_limit",
         Oversize = "oversize",
         Busy = "busy",
         Timeout = "timeout",

@@ -243,6 +243,10 @@ impl Operator {
     }
 
     fn set_log_filter(&self, filter: &str, level: &mut LogLevelChange) -> Result<Reply, CommandError> {
+        if level.ends.is_none() {
+            // A reload may have configured another one since.
+            level.configured = self.log_filter.current();
+        }
         match self.log_filter.set(filter) {
             Ok(()) => {
                 level.ends = (filter != level.configured)

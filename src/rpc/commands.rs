@@ -1,14 +1,17 @@
-//! `POST /command`: acts that change the node, for callers on this machine who can read its cookie.
+//! `POST /command`: acts that change the node, for callers on this machine with its cookie or a token of scope admin.
 
 use axum::{
     Extension, Json,
     body::Bytes,
     extract::{Query as Parameters, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{App, error::Refusal, lookups::PageParameters, lookups::look_up, server::Peer};
+use super::{
+    App, access::access, error::Refusal, lookups::PageParameters, lookups::look_up, methods::Scope,
+    server::Peer,
+};
 use crate::{
     control::{Ban, BanTarget, Caller, Command, Reply, ResyncMode, ban_consequence},
     crypto::PublicKey,
@@ -110,7 +113,15 @@ pub(super) async fn command(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<CarriedOut>, Refusal> {
-    admit(&app, &peer, &headers)?;
+    let access = access(&app, &peer, &headers).await?;
+    if access.scope < Scope::Admin {
+        app.metrics.rpc.rejected.inc(RpcReject::Unauthorized);
+        return Err(Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "send the text of .cookie in the node's data directory, new at each start, or a token of scope admin, from this machine, as `Authorization: Bearer <text>`",
+        ));
+    }
     let command: CommandJson = serde_json::from_slice(&body).map_err(|error| {
         Refusal::bad_request(format!("not a command: {error}; docs/OPERATIONS.md lists them"))
     })?;
@@ -135,31 +146,6 @@ pub(super) async fn command(
         Reply::Done | Reply::Stopping | Reply::Accepted { .. } | Reply::Judged { .. } => String::new(),
     };
     Ok(Json(CarriedOut { consequence }))
-}
-
-fn admit(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<(), Refusal> {
-    let refuse = |status, code, reason: &str| {
-        app.metrics.rpc.rejected.inc(RpcReject::Unauthorized);
-        Err(Refusal::new(status, code, reason))
-    };
-    if !peer.0.ip().to_canonical().is_loopback() {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "not_local",
-            "commands are taken from this machine only; log in there",
-        );
-    }
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    match (&app.cookie, given) {
-        (Some(cookie), Some(given)) if cookie.is_in(given) => Ok(()),
-        _ => refuse(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "send the text of .cookie in the node's data directory as `Authorization: Bearer <text>`; it is new at each start",
-        ),
-    }
 }
 
 /// `?target=`.

@@ -98,6 +98,11 @@ impl IntoResponse for Refusal {
 }
 
 impl Refusal {
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The body alone, as a part of an answer.
     pub(super) fn into_body(self) -> ErrorBody {
         self.body

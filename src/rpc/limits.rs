@@ -5,6 +5,21 @@ use std::time::Duration;
 /// Bytes of a request body. A transaction has at most 100 kB, so 200 kB in hex.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// Calls in one JSON-RPC batch.
+pub const CALLS_IN_BATCH_MAX: usize = 50;
+
+/// JSON-RPC calls a second of one caller, in the long run.
+pub const CALLS_PER_SECOND: f64 = 100.0;
+
+/// JSON-RPC calls of one caller at once.
+pub const CALLS_BURST: f64 = 200.0;
+
+/// Wrong tokens a minute from one address, before it is told to wait.
+pub const FAILURES_PER_MINUTE: f64 = 5.0;
+
+/// Callers that are remembered; more are refused until some have been idle. Each takes about 100 bytes.
+pub const CALLERS_MAX: usize = 1_024;
+
 /// Transactions in one `POST /txs`: 5 ms of signatures.
 pub const BATCH_MAX: usize = 500;
 

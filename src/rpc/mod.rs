@@ -1,4 +1,4 @@
-//! HTTP: health, readiness, status, metrics, look-ups, and the door for transactions.
+//! HTTP: health, readiness, status, metrics, look-ups, JSON-RPC, and the door for transactions.
 //!
 //! The server has a thread and a small runtime of its own, so that a node whose other threads are
 //! all busy still answers, with 503 if need be. It knows the node only through its
@@ -9,18 +9,26 @@
 //! ([`limits`]), and a request that names a foreign host is refused, which keeps web pages from
 //! reaching a loopback port through DNS rebinding.
 
+mod access;
+mod buckets;
+mod calls;
 pub mod client;
 mod commands;
 mod cookie;
 mod error;
 mod gate;
 mod gauges;
+mod json_rpc;
 pub mod limits;
 mod lookups;
+pub mod methods;
 mod observe;
 mod server;
 mod submit;
+pub mod tokens;
 
+#[cfg(test)]
+mod json_rpc_tests;
 #[cfg(test)]
 mod tests;
 
@@ -36,10 +44,12 @@ use tokio::sync::Semaphore;
 
 use crate::{chain::Network, control::NodeHandle, metrics::Metrics};
 
+use access::Doorman;
 pub use commands::{BanPlan, CarriedOut, CommandJson};
 use cookie::Cookie;
 pub use error::{ErrorBody, RpcError};
 pub use gauges::set_gauges;
+pub use methods::Scope;
 pub use observe::MetricsJson;
 pub use server::Server;
 pub use submit::{Accepted, Verdict};
@@ -53,6 +63,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Where the token for commands is written, new at each start; `None` takes no commands.
     pub cookie: Option<PathBuf>,
+    /// Where the hashes of tokens are; `None` knows no tokens.
+    pub tokens: Option<PathBuf>,
     /// The network whose addresses are understood.
     pub network: Network,
 }
@@ -69,12 +81,15 @@ struct App {
     lookups: Arc<Semaphore>,
     /// What a caller must show to give commands.
     cookie: Option<Arc<Cookie>>,
+    /// Who else may call, and how often.
+    doorman: Arc<Doorman>,
 }
 
 impl App {
     fn new(config: Config, cookie: Option<Cookie>, node: NodeHandle, metrics: Arc<Metrics>) -> Self {
         Self {
             cookie: cookie.map(Arc::new),
+            doorman: Arc::new(Doorman::new(config.tokens.clone())),
             node,
             metrics,
             config: Arc::new(config),
@@ -96,6 +111,7 @@ fn router(app: App) -> Router {
         .route("/bans", get(commands::bans))
         .route("/bans/plan", get(commands::plan))
         .route("/command", post(commands::command))
+        .route("/rpc", post(json_rpc::serve))
         .route("/metrics", get(observe::metrics))
         .route("/metrics.json", get(observe::metrics_json))
         .route("/blocks/{height}", get(lookups::block))

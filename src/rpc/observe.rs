@@ -40,6 +40,7 @@ pub(super) async fn index(State(app): State<App>) -> Json<Value> {
             "/tx/{txid}": "where a transaction stands",
             "/address/{address}/balance": "what an address owns",
             "/address/{address}/utxos": "its unspent outputs (skip, limit)",
+            "POST /rpc": "JSON-RPC 2.0; the method `help` lists all",
             "POST /tx": "submit a transaction as hex",
             "POST /command": "change the node; from this machine, with its cookie",
         },
@@ -143,7 +144,7 @@ fn figures(app: &App) -> MetricsJson {
 
 /// The verdict of the Status, unless the Status itself has grown old: then the loop that makes it
 /// is stuck, and nothing in it can be believed.
-fn judged(node: &NodeHandle) -> HealthJson {
+pub(super) fn judged(node: &NodeHandle) -> HealthJson {
     let status = node.status();
     let mut health = status_json::health(&status);
     if let Some(check) = stale(node, &status) {

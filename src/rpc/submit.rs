@@ -99,7 +99,7 @@ pub(super) async fn submit_all(
 }
 
 /// Hex digits, with space around them or as a JSON string.
-fn decode(body: &[u8]) -> Result<Vec<u8>, Refusal> {
+pub(super) fn decode(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let malformed = || {
         Refusal::new(
             StatusCode::BAD_REQUEST,

@@ -104,16 +104,16 @@ impl Query for FakeQuery {
     }
 }
 
-struct Fixture {
+pub(super) struct Fixture {
     server: Option<Server>,
     status: watch::Sender<Arc<Status>>,
     commands: tokio::sync::mpsc::Receiver<CommandRequest>,
-    handle: NodeHandle,
-    metrics: Arc<Metrics>,
+    pub(super) handle: NodeHandle,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Fixture {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let clock = Clock::start();
         let (status, status_rx) = watch::channel(Arc::new(healthy(&clock)));
         let (sender, commands) = tokio::sync::mpsc::channel(1);
@@ -135,6 +135,11 @@ impl Fixture {
             handle,
             metrics,
         }
+    }
+
+    /// The commands that reach the node from now on.
+    pub(super) fn take_commands(&mut self) -> tokio::sync::mpsc::Receiver<CommandRequest> {
+        std::mem::replace(&mut self.commands, tokio::sync::mpsc::channel(1).1)
     }
 
     fn address(&self) -> SocketAddr {
@@ -166,9 +171,10 @@ impl Fixture {
     }
 }
 
-fn config(listen: &str) -> Config {
+pub(super) fn config(listen: &str) -> Config {
     Config {
         cookie: None,
+        tokens: None,
         listen: listen.parse().unwrap(),
         allowed_hosts: vec!["node.example.org".to_owned()],
         network: Network::Devnet,
@@ -200,7 +206,7 @@ fn healthy(clock: &Clock) -> Status {
     }
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

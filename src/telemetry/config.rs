@@ -23,6 +23,8 @@ pub struct Config {
     pub format: Format,
     /// Daily files kept before the oldest is removed.
     pub files_max: usize,
+    /// Millions of bytes that all log files together may take.
+    pub size_max_mb: u64,
 }
 
 impl Default for Config {
@@ -31,6 +33,7 @@ impl Default for Config {
             level: "info".to_owned(),
             format: Format::Text,
             files_max: 7,
+            size_max_mb: 1_000,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! queues, a full queue drops lines and counts them. Keep [`Telemetry`] until the very end of
 //! `main`; dropping it writes out what is still queued.
 
+mod capped;
 mod config;
 mod filter;
 mod panics;
@@ -33,10 +34,13 @@ pub use ring::RingLayer;
 pub use stderr::StderrGate;
 
 use crate::control::{LogFilter, LogRing};
+use capped::Capped;
 use filter::LiveFilter;
 
 /// Lines that may wait for the disk or the terminal: about a second of a debug flood, some MB.
 const QUEUED_LINES_MAX: usize = 16_384;
+/// Bytes of a megabyte in the configuration.
+const MEGABYTE: u64 = 1_000_000;
 /// The link in the log directory that always names today's file.
 const LATEST: &str = "timed.log";
 
@@ -129,6 +133,7 @@ fn build(options: Options) -> Result<(impl Subscriber + Send + Sync, Telemetry),
         level,
         format,
         files_max,
+        size_max_mb,
     } = options.config;
     let (filter_layer, handle) = reload::Layer::<EnvFilter, Registry>::new(filter::parse(&level)?);
     let filter = Arc::new(LiveFilter::new(level, handle));
@@ -149,6 +154,7 @@ fn build(options: Options) -> Result<(impl Subscriber + Send + Sync, Telemetry),
     let file_layer = match &options.directory {
         Some(directory) => {
             let file = open_rolling(directory, files_max)?;
+            let file = Capped::new(file, directory, size_max_mb.saturating_mul(MEGABYTE));
             Some(lines(format, writer("log-file", Box::new(file))))
         }
         None => None,

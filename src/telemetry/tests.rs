@@ -100,3 +100,37 @@ fn a_long_line_is_cut() {
     with_default(subscriber, || info!(long = %long, "m"));
     assert!(ring.since(0, 1).items[0].fields.len() <= 2_048 + 3);
 }
+
+#[test]
+fn log_files_never_take_more_than_their_cap() {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    // Two old days of 3 MB each, and a file of somebody else.
+    for name in ["timed.2026-01-01.log", "timed.2026-01-02.log", "other.log"] {
+        std::fs::write(file(name), vec![b'x'; 3 << 20]).unwrap();
+    }
+    let today = std::fs::File::create(file("timed.2026-01-03.log")).unwrap();
+    let capped = super::capped::Capped::new(today, dir.path(), 5 << 20);
+    let mut capped = super::capped::on_day(capped, || 3);
+    let line = vec![b'y'; 64 << 10];
+    for _ in 0..200 {
+        capped.write_all(&line).unwrap();
+    }
+    assert!(!file("timed.2026-01-01.log").exists() && !file("timed.2026-01-02.log").exists());
+    assert!(file("other.log").exists());
+    let length = |name: &str| std::fs::metadata(file(name)).unwrap().len();
+    let full = length("timed.2026-01-03.log");
+    assert!(full > 5 << 20 && full < 7 << 20, "{full}");
+    let text = std::fs::read(file("timed.2026-01-03.log")).unwrap();
+    assert!(String::from_utf8_lossy(&text).ends_with("nothing more is written today\n"));
+    // The next day it is written again, and the full one makes room.
+    let mut capped = super::capped::on_day(capped, || 4);
+    std::fs::write(file("timed.2026-01-04.log"), b"z").unwrap();
+    capped.write_all(b"a new day\n").unwrap();
+    assert!(length("timed.2026-01-03.log") > full);
+    for _ in 0..20 {
+        capped.write_all(&line).unwrap();
+    }
+    assert!(!file("timed.2026-01-03.log").exists());
+}

@@ -207,6 +207,7 @@ impl FakeNode {
         };
         let config = rpc::Config {
             cookie: None,
+            tokens: None,
             listen: ([127, 0, 0, 1], 0).into(),
             allowed_hosts: vec![],
             network: Network::Devnet,

@@ -17,6 +17,16 @@ pub(in crate::cli) enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a key means, what is in force, and where that came from.
+    Explain {
+        #[command(flatten)]
+        run: RunArguments,
+        /// The key, such as rpc.listen.
+        key: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a config file with every key, its default and its meaning.
     Default,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::place::{Asked, Place};
+use super::place::{Asked, ChainPlace, Place};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct StatusArguments {
@@ -91,4 +91,28 @@ pub(in crate::cli) enum LogCommand {
         /// A level (debug) or targets (info,timecoin::network=debug).
         filter: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DoctorArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    /// As JSON.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum DebugCommand {
+    /// Write one file with status, configuration, the doctor's answer and the end of the log, and no secret.
+    Dump(DumpArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DumpArguments {
+    #[command(flatten)]
+    pub(in crate::cli) asked: Asked,
+    /// The file, a tar archive; never overwritten [default: timed-debug-<time>.tar].
+    #[arg(short, long, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
 }

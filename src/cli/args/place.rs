@@ -48,6 +48,16 @@ impl ChainPlace {
     }
 }
 
+/// Which reference is written.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DocsArguments {
+    /// cli, config, errors, metrics or rpc.
+    pub(in crate::cli) name: Option<String>,
+    /// Write all of them into this directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    pub(in crate::cli) dir: Option<PathBuf>,
+}
+
 /// Where the passphrase of encrypted keys comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct PassphraseArguments {
