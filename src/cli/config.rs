@@ -63,7 +63,7 @@ fn explain(loaded: &Loaded, key: &str, as_json: bool) -> Result<(), Failure> {
     let settings = settings();
     let Some(setting) = settings.iter().find(|setting| setting.key == key) else {
         let hint = nearest(key, settings.iter().map(|setting| setting.key.as_str()))
-            .map_or_else(String::new, |near| format!(", did you mean {near}?"));
+            .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
         return Err(Failure::new(
             Code::NotFound,
             format!("there is no key {key}{hint}; `timed config print` lists all"),
