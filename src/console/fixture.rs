@@ -297,6 +297,7 @@ fn peers() -> PeersStatus {
             },
         ]),
         clock_offset_ms: Some(12),
+        twins: Vec::new(),
         rows,
     }
 }

@@ -67,11 +67,13 @@ pub enum AlarmKind {
     Drops,
     /// The console crashed; the node goes on.
     ConsoleCrashed,
+    /// A peer's node key is in use twice: a copied masternode is about to sign twice.
+    NodeKeyTwice,
 }
 
 impl AlarmKind {
     /// All of them, in order.
-    pub const ALL: [AlarmKind; 16] = [
+    pub const ALL: [AlarmKind; 17] = [
         AlarmKind::FinalityStalled,
         AlarmKind::QuorumMargin,
         AlarmKind::SigningStopped,
@@ -88,6 +90,7 @@ impl AlarmKind {
         AlarmKind::Fork,
         AlarmKind::Drops,
         AlarmKind::ConsoleCrashed,
+        AlarmKind::NodeKeyTwice,
     ];
 
     /// Its name for people.
@@ -109,6 +112,7 @@ impl AlarmKind {
             AlarmKind::Fork => "fork",
             AlarmKind::Drops => "log drops",
             AlarmKind::ConsoleCrashed => "console crashed",
+            AlarmKind::NodeKeyTwice => "node key twice",
         }
     }
 
@@ -131,6 +135,7 @@ impl AlarmKind {
             AlarmKind::Fork => "fork",
             AlarmKind::Drops => "drops",
             AlarmKind::ConsoleCrashed => "console_crashed",
+            AlarmKind::NodeKeyTwice => "node_key_twice",
         }
     }
 }

@@ -246,6 +246,7 @@ fn full() -> Status {
             banned: 184,
             bans: Arc::new(vec![ban()]),
             clock_offset_ms: Some(-185),
+            twins: vec![text("twin")],
         }),
         mempool: Arc::new(MempoolStatus {
             txs: 191,

@@ -214,6 +214,15 @@ pub(super) fn judge(kind: AlarmKind, status: &Status, memory: &Memory) -> Judgem
             true,
             || "the console crashed and was closed; the node goes on, the log says why".to_owned(),
         ),
+        AlarmKind::NodeKeyTwice => {
+            let twins = &status.peers.twins;
+            steps(0, (!twins.is_empty()).then_some(Severity::Crit), true, || {
+                format!(
+                    "two processes answer to the node key of {}: its operator must stop one of them",
+                    listed(twins, NAMES_MAX)
+                )
+            })
+        }
     }
 }
 

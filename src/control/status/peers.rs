@@ -24,6 +24,9 @@ pub struct PeersStatus {
     pub bans: Arc<Vec<Ban>>,
     /// Median of the clock offsets peers show against ours; `None` with no sample.
     pub clock_offset_ms: Option<i64>,
+    /// Nodes whose key two processes seem to use, by name where there is one, ascending by key.
+    #[serde(default)]
+    pub twins: Vec<String>,
 }
 
 /// Who opened a session.

@@ -68,6 +68,8 @@ pub(super) struct Inputs {
     pub(super) bans: BansInForce,
     /// With who answered there last.
     pub(super) dialled: Vec<(PeerAddress, Option<NodeId>)>,
+    /// Node keys that two processes seem to use.
+    pub(super) twins: Vec<NodeId>,
     pub(super) proofs: Arc<Vec<Proof>>,
     pub(super) proposal: Option<Proposal>,
     pub(super) totals: Totals,

@@ -64,8 +64,21 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Pe
         banned: u32::try_from(inputs.bans.total).unwrap_or(u32::MAX),
         bans: Arc::clone(&inputs.bans.newest),
         clock_offset_ms: median(inputs.peers.iter().map(|peer| peer.clock_skew_ms).collect()),
+        twins: inputs
+            .twins
+            .iter()
+            .map(|twin| twin_name(twin, inputs, known))
+            .collect(),
         rows,
     }
+}
+
+fn twin_name(twin: &NodeId, inputs: &Inputs, known: &Known) -> String {
+    let session = inputs.peers.iter().find(|peer| peer.node_id == *twin);
+    let validator = session.and_then(|peer| peer.validator.as_ref());
+    validator
+        .and_then(|key| known.names.known(key))
+        .unwrap_or_else(|| twin.short())
 }
 
 impl Memory {

@@ -170,6 +170,7 @@ impl StatusTask {
             chain,
             heights: Arc::clone(&sources.heights),
             dialled: sources.network.dialled(),
+            twins: sources.network.twins(),
             bans: sources.network.bans_in_force(),
             proofs: Arc::clone(&proofs),
             proposal,

@@ -143,6 +143,7 @@ impl Fixture {
             heights: Arc::clone(&self.heights),
             peers: Vec::new(),
             dialled: Vec::new(),
+            twins: Vec::new(),
             bans: Default::default(),
             proofs: Arc::default(),
             proposal: None,
@@ -800,6 +801,8 @@ fn dos_36_whatever_a_peer_calls_itself_no_control_character_is_shown() {
         .chain(['\u{202e}', '\u{2066}', '\u{200b}'])
         .collect();
     inputs.peers = vec![loud];
+    let twin = inputs.peers[0].node_id;
+    inputs.twins = vec![twin];
     let status = fixture.builder().build(inputs);
     let shown = serde_json::to_string(&status.peers.rows).unwrap();
     assert!(
@@ -808,6 +811,13 @@ fn dos_36_whatever_a_peer_calls_itself_no_control_character_is_shown() {
     );
     assert!(shown.contains("ABC"), "what is harmless is kept: {shown}");
     assert!(!shown.contains(['\u{202e}', '\u{2066}']), "{shown}");
+    // A key in use twice is an alarm that names it.
+    let alarm = status
+        .alarms
+        .iter()
+        .find(|alarm| alarm.kind == crate::control::AlarmKind::NodeKeyTwice)
+        .expect("it is told");
+    assert!(alarm.text.contains(&twin.short()), "{}", alarm.text);
 }
 
 #[test]
