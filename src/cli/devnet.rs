@@ -26,8 +26,8 @@ use crate::{
     chain::Network,
     control::{Caller, Command, words::grouped},
     devnet::{
-        Desk, DevnetReport, Fleet, Layout, Links, Percentiles, PortRange, Progress, RunPlan, WALLETS, files,
-        run, run_beside, traffic::TrafficPlan,
+        Desk, DevnetReport, FaultKind, FaultPlan, Fleet, Layout, Links, Percentiles, PortRange, Progress,
+        RunPlan, WALLETS, files, run, run_beside, traffic::TrafficPlan,
     },
 };
 
@@ -38,11 +38,16 @@ pub(super) fn devnet(arguments: &DevnetArguments) -> Result<ExitCode, Failure> {
             dir,
             base_port,
         }) => write_files(dir, *nodes, *base_port),
-        None if arguments.headless || arguments.json || arguments.presigned || !output::has_terminal() => {
-            headless(arguments)
-        }
+        None if is_headless(arguments) => headless(arguments),
         None => watched(arguments),
     }
+}
+
+/// Whether nobody watches: because that was asked for, because what was asked for needs it, or because
+/// there is no terminal.
+fn is_headless(arguments: &DevnetArguments) -> bool {
+    let asked = arguments.headless || arguments.json || arguments.presigned;
+    asked || arguments.soak.is_some() || arguments.faults.is_some() || !output::has_terminal()
 }
 
 /// `timed devnet files`.
@@ -216,10 +221,15 @@ fn plan(arguments: &DevnetArguments, layout: &Layout) -> Result<RunPlan, Failure
         program,
         traffic: TrafficPlan {
             rate: arguments.txs,
-            duration: arguments.duration,
+            duration: arguments.soak.or(arguments.duration),
             inputs: usize::from(arguments.inputs),
             presigned: arguments.presigned,
         },
+        faults: arguments.faults.map(|every| FaultPlan {
+            every,
+            seed: arguments.fault_seed.unwrap_or_else(seed_of_now),
+        }),
+        is_soak: arguments.soak.is_some(),
     })
 }
 
@@ -278,6 +288,29 @@ fn print(report: &DevnetReport) -> Result<(), Failure> {
             report.rss_mb[node], report.rss_peak_mb[node], report.cpu_s[node], report.db_mb[node]
         ))?;
     }
+    if let Some(faults) = &report.faults {
+        let of = |kind: FaultKind| faults.listed.iter().filter(|fault| fault.kind == kind).count();
+        output::line(&format!(
+            "faults        {} made and mended: {} kills, {} freezes, {} cuts, {} slow lines; seed {}",
+            faults.count,
+            of(FaultKind::Kill),
+            of(FaultKind::Freeze),
+            of(FaultKind::Cut),
+            of(FaultKind::Slow),
+            faults.seed
+        ))?;
+    }
+    for (node, trend) in report.trends.iter().enumerate() {
+        output::line(&format!(
+            "node{node:<9} early → late: {} → {} MB, {} → {} descriptors, {} → {} threads",
+            trend.rss_mb.early,
+            trend.rss_mb.late,
+            trend.descriptors.early,
+            trend.descriptors.late,
+            trend.threads.early,
+            trend.threads.late
+        ))?;
+    }
     for error in &report.errors {
         output::line(&format!("error         {error}"))?;
     }
@@ -297,6 +330,12 @@ pub(super) fn json_line(report: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(report)
         .map_err(|error| Failure::new(Code::Unexpected, format!("{error}; please report it")))?;
     output::line(&text)
+}
+
+/// A seed that differs from run to run; the report tells it.
+fn seed_of_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A name that an earlier process of the same id, killed before it could tidy up, has not used.

@@ -34,6 +34,16 @@ impl ProcessFigures {
     }
 }
 
+/// Open file descriptors of a process; 0 where nothing could be read.
+pub(super) fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// Threads of a process; 0 where nothing could be read.
+pub(super) fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}
+
 /// The value in KiB of a line of `/proc/<pid>/status`.
 fn kib_of(status: &str, key: &str) -> u64 {
     status

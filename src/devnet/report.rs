@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Serialize;
 
 use super::{
+    faults::Fault,
     histogram::Percentiles,
     traffic::{Counts, Seen},
+    trend::NodeTrend,
 };
 
 /// The line that ends `timed devnet … --json`.
@@ -60,8 +62,25 @@ pub struct DevnetReport {
     /// From the start of the processes to the first final block, milliseconds; `None` if there was
     /// none, or the devnet was not new.
     pub first_block_ms: Option<f64>,
+    /// Trouble that was made on purpose; only with faults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faults: Option<FaultReport>,
+    /// Whether each node grew, by node; only in a soak.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trends: Vec<NodeTrend>,
     /// What went wrong, in words.
     pub errors: Vec<String>,
+}
+
+/// The faults of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FaultReport {
+    /// What they were drawn from.
+    pub seed: u64,
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub listed: Vec<Fault>,
 }
 
 /// Percentiles of the time between blocks.

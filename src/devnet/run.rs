@@ -6,20 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Desk, DevnetError, DevnetReport, Fleet, Layout,
     coins::Purse,
     error::io_error,
+    faults::{FaultPlan, Injector},
     figures::{ProcessFigures, directory_bytes},
     funds,
+    keeper::{ERRORS_MAX, Keeper},
     layout::WALLETS,
+    links::Links,
     presigned,
     report::{self, Interval},
     target::Target,
     traffic::{self, Seen, TrafficPlan},
+    trend::Trends,
 };
 use crate::{
     chain::{Genesis, Network},
@@ -31,10 +35,6 @@ use crate::{
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How often the first block is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// How often nodes are looked after.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
-/// Errors that a report lists.
-const ERRORS_MAX: usize = 32;
 
 /// The devnet to run.
 #[derive(Debug, Clone)]
@@ -45,6 +45,10 @@ pub struct RunPlan {
     pub program: PathBuf,
     /// The traffic.
     pub traffic: TrafficPlan,
+    /// Trouble beside it; only where all nodes are processes of their own.
+    pub faults: Option<FaultPlan>,
+    /// Whether nodes are looked at all the time, to see whether they grow.
+    pub is_soak: bool,
 }
 
 /// What there is to tell while a devnet comes up.
@@ -78,6 +82,15 @@ pub async fn run(
 ) -> Result<DevnetReport, DevnetError> {
     let started = Instant::now();
     let mut fleet = Fleet::new(&plan.program, &plan.layout, 0);
+    // Faults need lines that can be cut; without them nodes dial each other as they would anywhere.
+    let links = match plan.faults {
+        Some(_) => {
+            let links = Links::open(&Handle::current(), &plan.layout)?;
+            fleet.dial_through(&links, 0);
+            links
+        }
+        None => Links::default(),
+    };
     fleet.start()?;
     tokio::select! {
         ready = fleet.wait_ready(READY_LIMIT) => ready?,
@@ -89,8 +102,13 @@ pub async fn run(
     let targets: Vec<Target> = (0..plan.layout.nodes())
         .map(|node| Target::http(&plan.layout.url(node)))
         .collect::<Result<_, _>>()?;
-    let mut nobody = None;
-    let report = drive(&plan, &mut fleet, targets, &mut nobody, started, &stop, &tell).await;
+    let mut keeper = Keeper::Watch {
+        injector: plan
+            .faults
+            .map(|faults| Injector::new(faults, links, plan.traffic.duration)),
+        trends: plan.is_soak.then(Trends::default),
+    };
+    let report = drive(&plan, &mut fleet, targets, &mut keeper, started, &stop, &tell).await;
     tell(Progress::Stopping);
     let killed = fleet.stop().await;
     let mut report = report?;
@@ -120,10 +138,10 @@ pub async fn run_beside(
     let targets: Vec<Target> = std::iter::once(Ok(Target::Local(first)))
         .chain(others)
         .collect::<Result<_, _>>()?;
-    let mut desk = Some(desk);
+    let mut keeper = Keeper::Desk(desk.0, desk.1);
     let driven = async {
         fleet.wait_ready(READY_LIMIT).await?;
-        drive(&plan, fleet, targets, &mut desk, started, &stop, &|_| {}).await
+        drive(&plan, fleet, targets, &mut keeper, started, &stop, &|_| {}).await
     };
     tokio::select! {
         biased;
@@ -136,7 +154,7 @@ async fn drive(
     plan: &RunPlan,
     fleet: &mut Fleet,
     targets: Vec<Target>,
-    desk: &mut Option<(Desk, watch::Receiver<f64>)>,
+    keeper: &mut Keeper,
     started: Instant,
     stop: &CancellationToken,
     tell: &impl Fn(Progress),
@@ -144,31 +162,40 @@ async fn drive(
     let before = lowest(&targets).await;
     // With a desk the traffic may begin later, if somebody asks for it.
     let shares = if plan.traffic.presigned { 1 } else { targets.len() };
-    let purse = match plan.traffic.rate > 0.0 || desk.is_some() {
+    let purse = match plan.traffic.rate > 0.0 || keeper.is_desk() {
         true => fund(plan, &targets[0], shares).await?,
         false => Purse::new(Default::default(), Vec::new(), shares, 1),
     };
-    let own = desk.is_some().then(std::process::id);
-    let rates = match desk {
-        Some((_, rates)) => rates.clone(),
-        None => watch::channel(plan.traffic.rate).1,
+    let own = keeper.is_desk().then(std::process::id);
+    let rates = match keeper {
+        Keeper::Desk(_, rates) => rates.clone(),
+        Keeper::Watch { .. } => watch::channel(plan.traffic.rate).1,
     };
     let mut errors = Vec::new();
     let mut first_block = None;
     let seen = tokio::select! {
         seen = make_traffic(plan, rates, targets.clone(), purse, before, stop) => seen?,
-        never = look_after(fleet, desk, &targets, &mut errors) => match never {},
+        never = keeper.serve(fleet, &targets, &mut errors) => match never {},
         never = tell_the_first_block(&targets[0], before + 1, started, &mut first_block, tell) => match never {},
         never = tell_the_end(plan, stop, tell) => match never {},
     };
     errors.extend(fleet.unexpected_ends().iter().map(ToString::to_string));
     let machine = machine_figures(plan, fleet, own);
     let view_changes = most_view_changes(&targets).await;
+    let (faults, trends) = match keeper {
+        Keeper::Desk(..) => (None, Vec::new()),
+        Keeper::Watch { injector, trends } => (
+            injector.as_ref().map(Injector::report),
+            trends.as_ref().map(Trends::trends).unwrap_or_default(),
+        ),
+    };
     Ok(DevnetReport {
         first_block_ms: first_block
             .filter(|_| before == 0)
             .map(|after| report::seconds(after) * 1_000.0),
         view_changes,
+        faults,
+        trends,
         ..make_report(plan, seen, before, machine, errors)
     })
 }
@@ -185,23 +212,6 @@ async fn make_traffic(
         return presigned::run(plan.traffic, targets, purse, stop.clone()).await;
     }
     Ok(traffic::run(plan.traffic, rates, targets, purse, before, stop.clone()).await)
-}
-
-/// Looks after the nodes until it is dropped.
-async fn look_after(
-    fleet: &mut Fleet,
-    desk: &mut Option<(Desk, watch::Receiver<f64>)>,
-    targets: &[Target],
-    errors: &mut Vec<String>,
-) -> Infallible {
-    if let Some((desk, _)) = desk {
-        return desk.serve(fleet, targets, errors, ERRORS_MAX).await;
-    }
-    loop {
-        tokio::time::sleep(WATCH_EVERY).await;
-        errors.extend(fleet.unexpected_ends().iter().map(ToString::to_string));
-        errors.truncate(ERRORS_MAX);
-    }
 }
 
 /// Tells when the first block is final, and how long after `started` that was.
@@ -343,6 +353,8 @@ fn make_report(
         cpu_s: of_each(|(figures, _)| report::seconds(figures.cpu)),
         db_mb: of_each(|(_, bytes)| report::megabytes(*bytes)),
         first_block_ms: None,
+        faults: None,
+        trends: Vec::new(),
         errors,
     }
 }

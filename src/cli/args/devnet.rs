@@ -30,6 +30,17 @@ pub(in crate::cli) struct DevnetArguments {
     /// Stop after this long, e.g. 30s or 5m; without it, when interrupted.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(in crate::cli) duration: Option<Duration>,
+    /// Run for this long and tell how memory, descriptors and threads of each node went; implies
+    /// --headless.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "duration")]
+    pub(in crate::cli) soak: Option<Duration>,
+    /// Kill, freeze, cut off or slow a random node for a while, every so often; implies --headless. For at
+    /// most 16 nodes.
+    #[arg(long, value_name = "EVERY", value_parser = duration, num_args = 0..=1, default_missing_value = "30s")]
+    pub(in crate::cli) faults: Option<Duration>,
+    /// Draw the faults of an earlier run again; its report has the number.
+    #[arg(long, value_name = "N", requires = "faults")]
+    pub(in crate::cli) fault_seed: Option<u64>,
     /// End with the report as one line of JSON; implies --headless.
     #[arg(long)]
     pub(in crate::cli) json: bool,
