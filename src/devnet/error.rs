@@ -55,6 +55,14 @@ pub enum DevnetError {
         /// What is missing.
         reason: String,
     },
+    /// Faults need a line between any two nodes, and there are not that many.
+    #[error("{nodes} nodes: faults are for at most {max}; lower --nodes, or leave --faults out")]
+    TooManyForFaults {
+        /// How many nodes were asked for.
+        nodes: u16,
+        /// The most.
+        max: u16,
+    },
     /// Too few or too many nodes.
     #[error("{nodes} nodes: a devnet has 1 to {max}; correct --nodes")]
     NodeCount {

@@ -18,7 +18,7 @@ use super::{
     funds,
     keeper::{ERRORS_MAX, Keeper},
     layout::WALLETS,
-    links::Links,
+    links::{LINKED_NODES_MAX, Links},
     presigned,
     report::{self, Interval},
     target::Target,
@@ -84,6 +84,12 @@ pub async fn run(
     let mut fleet = Fleet::new(&plan.program, &plan.layout, 0);
     // Faults need lines that can be cut; without them nodes dial each other as they would anywhere.
     let links = match plan.faults {
+        Some(_) if plan.layout.nodes() > LINKED_NODES_MAX => {
+            return Err(DevnetError::TooManyForFaults {
+                nodes: plan.layout.nodes(),
+                max: LINKED_NODES_MAX,
+            });
+        }
         Some(_) => {
             let links = Links::open(&Handle::current(), &plan.layout)?;
             fleet.dial_through(&links, 0);

@@ -73,6 +73,35 @@ fn a23_a_thousand_transactions_and_all_nodes_equal() {
     assert_eq!(report["hashes_agree"], true);
 }
 
+#[test]
+fn faults_are_made_and_mended_and_lose_nothing() {
+    let _turn = Net::turn();
+    let (code, report) = devnet("--nodes 4 --txs 20 --soak 20s --faults 3s --fault-seed 1");
+    assert_eq!(code, 0, "{report}");
+    let faults = &report["faults"];
+    assert_eq!(faults["seed"], 1);
+    assert!(faults["count"].as_u64().unwrap() >= 2, "{report}");
+    for fault in faults["listed"].as_array().unwrap() {
+        let kind = fault["kind"].as_str().unwrap();
+        assert!(["kill", "freeze", "cut", "slow"].contains(&kind), "{report}");
+        assert!(fault["lasted_s"].as_f64().unwrap() > 0.05, "{report}");
+    }
+    assert_eq!(report["txs_lost"], 0);
+    assert_eq!(report["hashes_agree"], true);
+    let trends = report["trends"].as_array().unwrap();
+    assert_eq!(trends.len(), 4);
+    assert!(
+        trends
+            .iter()
+            .any(|node| node["rss_mb"]["late"].as_f64().unwrap() > 1.0),
+        "{report}"
+    );
+
+    let (code, _, errors) = run_timed(&["devnet", "--nodes", "17", "--duration", "1s", "--faults"]);
+    assert_ne!(code, 0);
+    assert!(errors.contains("at most 16"), "{errors}");
+}
+
 /// A devnet as a process of its own, killed by id if the test ends early.
 struct Running(Child);
 
