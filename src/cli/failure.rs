@@ -359,7 +359,9 @@ impl From<DevnetError> for Failure {
             DevnetError::NotEmpty { .. } | DevnetError::OtherDevnet { .. } | DevnetError::Damaged { .. } => {
                 Code::DevnetDir
             }
-            DevnetError::NodeCount { .. } | DevnetError::TooManyForFaults { .. } | DevnetError::WalletNetwork { .. } => Code::Argument,
+            DevnetError::NodeCount { .. }
+            | DevnetError::TooManyForFaults { .. }
+            | DevnetError::WalletNetwork { .. } => Code::Argument,
             DevnetError::PortInUse { .. } | DevnetError::NoPorts { .. } => Code::PortInUse,
             DevnetError::Spawn { .. } | DevnetError::Exited { .. } | DevnetError::NotReady { .. } => {
                 Code::DevnetNode
