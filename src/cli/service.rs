@@ -33,6 +33,8 @@ use crate::{
 
 /// Workers of the node's runtime: sessions and tasks, none of which computes for long.
 const WORKERS: usize = 2;
+/// Why a devnet ends when its terminal does.
+const DEVNET_UNWATCHED: &str = "the devnet's terminal is gone";
 /// How long the console has to give the terminal back.
 const CONSOLE_PATIENCE: Duration = Duration::from_secs(2);
 /// What a shell shows for a process that SIGTERM ended.
@@ -200,7 +202,7 @@ impl Service {
                 }
             };
             tokio::select! {
-                end = self.until_end(&mut console, &mut signals) => end,
+                end = self.until_end(&mut console, &mut signals, beside.is_some()) => end,
                 never = report => match never {},
             }
         });
@@ -280,7 +282,14 @@ impl Service {
         }
     }
 
-    async fn until_end(&self, console: &mut Option<ConsoleHandle>, signals: &mut Signals) -> End {
+    /// Waits for a reason to stop. A validator goes on without its terminal; a devnet is there to be
+    /// watched, and nobody could end it.
+    async fn until_end(
+        &self,
+        console: &mut Option<ConsoleHandle>,
+        signals: &mut Signals,
+        is_devnet: bool,
+    ) -> End {
         loop {
             let console_ended = async {
                 match console.as_ref() {
@@ -294,6 +303,10 @@ impl Service {
                     Received::HangUp => {
                         // The terminal is gone, or a manager asks for a reload: the validator goes on.
                         match console.take() {
+                            Some(console) if is_devnet => {
+                                console.join(CONSOLE_PATIENCE);
+                                return End::Stop(DEVNET_UNWATCHED.to_owned());
+                            }
                             Some(console) => {
                                 console.join(CONSOLE_PATIENCE);
                                 tracing::warn!("SIGHUP: terminal lost, console closed, node running");
@@ -305,6 +318,7 @@ impl Service {
                 reason = self.node.stop_requested() => return End::Stop(reason),
                 outcome = console_ended => match outcome {
                     Outcome::ForceExit => return End::Now,
+                    Outcome::TerminalLost if is_devnet => return End::Stop(DEVNET_UNWATCHED.to_owned()),
                     Outcome::Detached | Outcome::TerminalLost | Outcome::Panicked | Outcome::Closed => {
                         *console = None;
                         self.telemetry.stderr_gate().set(outcome != Outcome::TerminalLost);

@@ -36,14 +36,14 @@ fn encoded_bytes_max(block: &Block) -> usize {
 /// Whether an answer counts towards what a peer is served: all that is large and that no vote waits
 /// for.
 const fn is_bulk(answer: &Message) -> bool {
-    match answer {
+    matches!(
+        answer,
         Message::Blocks(_)
-        | Message::Txs(_)
-        | Message::Masternodes(_)
-        | Message::SnapshotInfo(_)
-        | Message::UtxoSetPage(_) => true,
-        _ => false,
-    }
+            | Message::Txs(_)
+            | Message::Masternodes(_)
+            | Message::SnapshotInfo(_)
+            | Message::UtxoSetPage(_)
+    )
 }
 
 /// The serving side.

@@ -63,7 +63,7 @@ pub fn public_key_of(path: &Path) -> Result<PublicKey, SignerError> {
 /// # Errors
 /// As [`read_key_file`].
 pub fn is_key_file_encrypted(path: &Path) -> Result<bool, SignerError> {
-    Ok(is_encrypted_pem(&*read_private(path)?))
+    Ok(is_encrypted_pem(&read_private(path)?))
 }
 
 /// Puts the same key under a passphrase, or under none. The old file is replaced in one step; what its

@@ -487,6 +487,20 @@ impl Drop for Devnet {
 }
 
 #[test]
+fn pty_devnet_ends_with_its_terminal() {
+    let mut net = Devnet::start();
+    net.term.drop_terminal();
+    let begun = std::time::Instant::now();
+    while !children_of(&net.place).is_empty() {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "nodes that nobody watches are left behind"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn pty_devnet_nodes_are_killed_frozen_stopped_and_started() {
     let mut net = Devnet::start();
     net.term.keys("j");

@@ -202,7 +202,7 @@ pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
     panel.line(line);
     let hint = &status.consensus.hint;
     // No phase has a time while the view changes, so its line is not missed.
-    if !(view.view_changing && !hint.is_empty()) {
+    if !view.view_changing || hint.is_empty() {
         panel.line(times);
     }
     for row in waiting(status, shown, width, SENTENCE_LINES_MAX) {
