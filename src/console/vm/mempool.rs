@@ -12,6 +12,9 @@ use super::{
     Panel, bar,
 };
 
+/// A pool that is full within this is worth a word.
+const FILLS_SOON_MS: u64 = 3_600_000;
+
 /// How full the pool is.
 pub(in super::super) fn pressure(shown: &Shown, width: usize) -> Panel {
     let pool = &*shown.status.mempool;
@@ -42,6 +45,8 @@ pub(in super::super) fn pressure(shown: &Shown, width: usize) -> Panel {
     }
     let fills = pool
         .full_in_ms
+        // A trend of seconds says nothing about hours.
+        .filter(|left| *left < FILLS_SOON_MS)
         .map_or_else(String::new, |left| format!("   fills in {}", duration(left)));
     let spark_width = width.saturating_sub(58).min(24) / 2;
     let mut flow = Row::new().dim(pad("Flow", 7));
