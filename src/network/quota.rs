@@ -237,6 +237,14 @@ impl Quotas {
         }
     }
 
+    /// A session begins, with the ping and the clock that every node sends at once: a node that is
+    /// restarted often is no flood. What handshakes cost bounds what is given here.
+    fn greet(&mut self) {
+        for bucket in [&mut self.ping, &mut self.clock] {
+            bucket.level = (bucket.level + 1.0).min(bucket.burst);
+        }
+    }
+
     /// An answer of blocks went out.
     pub(super) fn served(&mut self, bytes: usize, now: Instant) {
         self.block_bytes.owe(bytes as f64, now);
@@ -278,6 +286,8 @@ impl AllQuotas {
             }
         }
         let fresh = || Arc::new(Mutex::new(Quotas::new(is_masternode, now)));
-        Arc::clone(nodes.entry(node).or_insert_with(fresh))
+        let quotas = Arc::clone(nodes.entry(node).or_insert_with(fresh));
+        quotas.lock().unwrap_or_else(PoisonError::into_inner).greet();
+        quotas
     }
 }

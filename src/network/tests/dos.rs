@@ -10,12 +10,12 @@ use crate::{
     network::{
         CloseReason,
         origins::{Origins, PER_GROUP_MAX, Slot},
-        quota::{Pass, Quotas},
+        quota::{AllQuotas, Pass, Quotas},
         requests::Waiter,
         twins::Twins,
     },
     wire::{
-        BoundedVec, FLAG_START, Fault, GetBlocks, GetStatus, Lane, MessageType, NotFound, Refusal,
+        BoundedVec, Fault, GetBlocks, GetStatus, Lane, MessageType, NotFound, Refusal,
         limits::{BLOCKS_BYTES_MAX, REASSEMBLY_BUDGET_BYTES, REASSEMBLY_RESERVED_BYTES},
     },
 };
@@ -36,18 +36,7 @@ pub(super) fn numbered(n: u32) -> Surroundings {
 
 /// As many masternodes as given connect to one core; what they leave open is theirs.
 async fn crowd(victim: &Arc<Core>, count: u32) -> Vec<tokio_rustls::TlsStream<DuplexStream>> {
-    let mut streams = Vec::new();
-    for n in 0..count {
-        let (own, _own_in) = core(numbered(n));
-        let (near, far) = tokio::io::duplex(2 * 1024);
-        let (at_own, at_victim) = tokio::join!(
-            super::super::handshake::handshake(&own, near, Role::Dialer, None),
-            connect(victim, far, loopback(1), Role::Listener, None, ()),
-        );
-        at_victim.unwrap();
-        streams.push(at_own.unwrap().stream);
-    }
-    streams
+    crowd_from(victim, 0, count).await
 }
 
 fn wide(count: usize) -> NetworkConfig {
@@ -74,12 +63,7 @@ async fn dos_02_a_thousand_sessions_that_begin_large_messages_stay_within_the_bu
     assert_eq!(victim.sessions.len(), SESSIONS as usize);
     let size = MessageType::PrePrepare.limit() as u32;
     for stream in &mut streams {
-        let mut begin = vec![1, 0, Lane::Consensus as u8, FLAG_START];
-        begin.extend_from_slice(&MessageType::PrePrepare.id().to_le_bytes());
-        begin.extend_from_slice(&0u64.to_le_bytes());
-        begin.extend_from_slice(&size.to_le_bytes());
-        begin.extend_from_slice(&size.to_le_bytes());
-        begin.push(0);
+        let begin = super::hostile::start_header(Lane::Consensus, MessageType::PrePrepare.id(), 0, size);
         stream.write_all(&begin).await.unwrap();
         stream.flush().await.unwrap();
     }
@@ -219,6 +203,30 @@ async fn dos_18_a_flood_of_pings_costs_points_and_ends_the_session() {
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(ping(), Pass::Yes);
     }
+}
+
+#[test]
+fn a_node_that_is_restarted_over_and_over_is_not_a_flood_and_reconnecting_buys_no_pings() {
+    let (quotas, mut now) = (AllQuotas::default(), Instant::now());
+    let node = id(2);
+    let take = |quotas: &Arc<Mutex<Quotas>>, kind, now| quotas.lock().unwrap().on_type(kind, now);
+    for _ in 0..100 {
+        now += Duration::from_secs(2);
+        let session = quotas.of(node, true, true, now);
+        for greeting in [MessageType::Ping, MessageType::Clock] {
+            assert_eq!(take(&session, greeting, now), Pass::Yes);
+        }
+    }
+    // Sessions at one moment: each brings what its greeting costs, and nothing beyond the burst.
+    for _ in 0..10 {
+        quotas.of(node, true, true, now);
+    }
+    let session = quotas.of(node, true, true, now);
+    assert!((0..3).all(|_| take(&session, MessageType::Ping, now) == Pass::Yes));
+    assert_eq!(
+        take(&session, MessageType::Ping, now),
+        Pass::Drop(Some(Fault::RateExceeded))
+    );
 }
 
 #[test]
