@@ -28,7 +28,7 @@ use crate::{
     node::{resync::free_bytes, signer_state, signer_state::SignerMemory},
     rpc::client::Client,
     signer::{NODE_KEY_FILE, SignerError, VALIDATOR_KEY_FILE, is_key_file_encrypted, public_key_of},
-    storage::lock::{DataDirLock, LockError},
+    storage::lock::{DataDirLock, LOCK_FILE, LockError},
 };
 
 /// Below this a node signs nothing (docs/OPERATIONS.md, Disk).
@@ -112,10 +112,13 @@ pub(super) fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
         return all;
     }
     keys(&dir, &mut all);
-    let running = match DataDirLock::acquire(dir.root()) {
-        Ok(_) => None,
-        Err(LockError::Held { pid, .. }) => Some(pid),
-        Err(error) => {
+    // Without the file no node ever ran here, and making it would be a change: as root, one that the
+    // node's own user cannot open.
+    let is_locked_once = dir.root().join(LOCK_FILE).exists();
+    let running = match is_locked_once.then(|| DataDirLock::acquire(dir.root())) {
+        None | Some(Ok(_)) => None,
+        Some(Err(LockError::Held { pid, .. })) => Some(pid),
+        Some(Err(error)) => {
             all.push(finding("directory", Verdict::Fail, error.to_string()));
             return all;
         }

@@ -16,7 +16,7 @@ use crate::{
     chain::{SharedTransaction, TRANSACTION_BYTES_MAX, Transaction, check_alone},
     control::{
         Caller, Clock, Command, CommandError, CommandRequest, EventKind, EventRing, LOG_FILTER_REVERTS_MS,
-        LogFilter, Reply, Status, StopStatus,
+        LogFilter, Reply, Status, StopStatus, words::printable,
     },
     crypto::{Hash256, Verified},
     engine::{Arrival, Event, Source},
@@ -289,6 +289,9 @@ impl Operator {
     }
 }
 
+/// Characters of a command, and of what came of it, that are written down.
+const AUDIT_CHARS_MAX: usize = 1_024;
+
 fn audit(
     clock: &Clock,
     events: &EventRing,
@@ -296,7 +299,9 @@ fn audit(
     command: String,
     outcome: &Result<Reply, CommandError>,
 ) {
-    let caller = caller.word();
+    // What a caller names may be as long as a request; log and events are not theirs to fill.
+    let short = |text: String| -> String { printable(&text).chars().take(AUDIT_CHARS_MAX).collect() };
+    let (caller, command) = (caller.word(), short(command));
     let outcome = match outcome {
         Ok(Reply::Done | Reply::Accepted { .. } | Reply::Judged { .. }) => "done".to_owned(),
         Ok(Reply::DoneWith { consequence }) => format!("done: {consequence}"),
@@ -304,6 +309,7 @@ fn audit(
         Ok(Reply::Stopping | Reply::Restarting) => "begun".to_owned(),
         Err(error) => error.to_string(),
     };
+    let outcome = short(outcome);
     tracing::info!(caller, command, outcome, "operator command");
     events.push(
         clock.now(),

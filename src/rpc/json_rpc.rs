@@ -7,7 +7,7 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
@@ -84,10 +84,10 @@ pub(super) async fn serve(
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::too_large(),
         _ => Refusal::bad_request("the body could not be read"),
     })?;
-    let parsed: Value = match serde_json::from_slice(&body) {
+    let parsed = match parse(&body) {
         Ok(value) => value,
-        Err(error) => {
-            let fault = Fault::new(Fault::PARSE, "parse", format!("not JSON: {error}"));
+        Err(why) => {
+            let fault = Fault::new(Fault::PARSE, "parse", why);
             return Ok((StatusCode::BAD_REQUEST, Json(answer(&Value::Null, Err(fault)))).into_response());
         }
     };
@@ -115,30 +115,46 @@ pub(super) async fn serve(
             ),
         ));
     }
-    let mut answers = Vec::new();
+    // As text at once: a value takes several times the memory of what it says.
+    let (mut answers, mut bytes): (Vec<String>, usize) = (Vec::new(), 0);
     for call in calls {
         let id = call.get("id").cloned();
-        let outcome = one(&app, &peer, &access, call).await;
+        let outcome = if bytes > limits::ANSWER_BYTES_MAX {
+            Err(Fault::new(
+                Fault::UNAVAILABLE,
+                "answer_too_large",
+                "the answers before this one are too long; ask in smaller batches",
+            ))
+        } else {
+            one(&app, &peer, &access, call).await
+        };
         // A call without an id wants no answer; one that cannot be read gets one all the same.
-        match id {
-            Some(id) => answers.push(answer(&id, outcome)),
-            None => {
-                if let Err(fault) = outcome.as_ref()
-                    && fault.number == Fault::REQUEST
-                {
-                    answers.push(answer(&Value::Null, outcome));
-                }
-            }
-        }
+        let id = match (id, &outcome) {
+            (Some(id), _) => id,
+            (None, Err(fault)) if fault.number == Fault::REQUEST => Value::Null,
+            (None, _) => continue,
+        };
+        let told = answer(&id, outcome).to_string();
+        bytes += told.len();
+        answers.push(told);
     }
-    Ok(match (is_batch, answers.pop()) {
-        (_, None) => StatusCode::NO_CONTENT.into_response(),
-        (false, Some(only)) => Json(only).into_response(),
-        (true, Some(last)) => {
-            answers.push(last);
-            Json(answers).into_response()
-        }
-    })
+    let text = match (is_batch, answers.is_empty()) {
+        (_, true) => return Ok(StatusCode::NO_CONTENT.into_response()),
+        (false, false) => answers.concat(),
+        (true, false) => format!("[{}]", answers.join(",")),
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+fn parse(body: &[u8]) -> Result<Value, String> {
+    let marks = body.iter().filter(|byte| matches!(byte, b'{' | b'[' | b','));
+    if marks.count() > limits::JSON_MARKS_MAX {
+        return Err(format!(
+            "more than {} brackets and commas",
+            limits::JSON_MARKS_MAX
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| format!("not JSON: {error}"))
 }
 
 fn answer(id: &Value, outcome: Result<Value, Fault>) -> Value {

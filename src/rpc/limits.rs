@@ -8,6 +8,10 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Calls in one JSON-RPC batch.
 pub const CALLS_IN_BATCH_MAX: usize = 50;
 
+/// Brackets and commas in a JSON-RPC body; a full batch has some hundreds. Each may begin a value, which
+/// takes far more memory than its text.
+pub const JSON_MARKS_MAX: usize = 4_096;
+
 /// JSON-RPC calls a second of one caller, in the long run.
 pub const CALLS_PER_SECOND: f64 = 100.0;
 

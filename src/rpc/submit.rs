@@ -72,7 +72,11 @@ pub(super) async fn submit_all(
     let lines = body
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty());
-    let batch = lines.map(decode).collect::<Result<Vec<Vec<u8>>, Refusal>>()?;
+    // One more than there may be tells that there are too many.
+    let batch = lines
+        .take(BATCH_MAX + 1)
+        .map(decode)
+        .collect::<Result<Vec<Vec<u8>>, Refusal>>()?;
     if batch.is_empty() || batch.len() > BATCH_MAX {
         return Err(Refusal::bad_request(
             "the body must hold 1 to 500 transactions, one in hex per line",

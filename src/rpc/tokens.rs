@@ -194,6 +194,8 @@ fn write(path: &Path, tokens: Vec<Token>) -> Result<(), TokenError> {
     });
     written
         .and_then(|()| fs::rename(&temporary, path))
+        // A token that was revoked must not come back with a power cut.
+        .and_then(|()| File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all())
         .map_err(failed)
 }
 
