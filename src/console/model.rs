@@ -207,6 +207,14 @@ pub(super) struct Dialog {
     pub(super) typed: Input,
 }
 
+impl Dialog {
+    /// Whether Enter may act: the network's name stands there if it must, and the act can be done.
+    pub(super) fn may_act(&self, network: &str) -> bool {
+        let confirmed = !self.act.is_typed() || (!network.is_empty() && self.typed.value() == network);
+        confirmed && self.act.is_possible()
+    }
+}
+
 /// An act that asks first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {

@@ -60,7 +60,6 @@ const LIMIT_TIME: Duration = Duration::from_millis(1_500);
 struct Lane {
     transactions: Vec<SharedTransaction>,
     next: usize,
-    node: usize,
     sent: Instant,
     accepted: Option<Stamp>,
 }
@@ -95,7 +94,7 @@ pub(super) async fn run(
     let length = total.div_ceil(lanes) + 1;
     let chains = blocking(move || purse.chains(lanes, inputs, length)).await?;
     let height = targets[0].progress().await.map_or(0, |progress| progress.height);
-    let flood = Flood::new(chains, targets);
+    let flood = Flood::new(chains, targets, height);
     let mut seen = flood.run(plan.rate, duration, height, &stop).await;
     let after = blocking(signatures_per_s).await?;
     seen.signatures_per_s = Some(f64::midpoint(before, after));
@@ -120,7 +119,7 @@ fn signatures_per_s() -> f64 {
             numbers.map(|n| (message(n), key.sign(&message(n)))).collect()
         })
         .collect();
-    let keys: Vec<PublicKey> = vec![key.public_key()];
+    let public = key.public_key();
     let started = Instant::now();
     let mut verified = 0;
     while started.elapsed() < LIMIT_TIME {
@@ -129,7 +128,7 @@ fn signatures_per_s() -> f64 {
             .map(|batch| {
                 let items: Vec<(PublicKey, &[u8], Signature)> = batch
                     .iter()
-                    .map(|(message, signature)| (keys[0], &message[..], *signature))
+                    .map(|(message, signature)| (public, &message[..], *signature))
                     .collect();
                 if verify_batch(&items).is_ok() {
                     items.len()
@@ -159,13 +158,13 @@ struct Flood {
 }
 
 impl Flood {
-    fn new(chains: Vec<Vec<SharedTransaction>>, targets: Vec<Target>) -> Self {
+    /// `height` is the last one before the load.
+    fn new(chains: Vec<Vec<SharedTransaction>>, targets: Vec<Target>, height: u64) -> Self {
         let lanes: Vec<Lane> = chains
             .into_iter()
             .map(|transactions| Lane {
                 transactions,
                 next: 0,
-                node: 0,
                 sent: Instant::now(),
                 accepted: None,
             })
@@ -178,14 +177,13 @@ impl Flood {
             turn: 0,
             submissions: JoinSet::new(),
             counts: Counts::default(),
-            agreement: Agreement::new(targets.len(), 0),
+            agreement: Agreement::new(targets.len(), height),
             lanes,
             targets,
         }
     }
 
     async fn run(mut self, rate: f64, duration: Duration, height: u64, stop: &CancellationToken) -> Seen {
-        self.agreement = Agreement::new(self.targets.len(), height);
         let (sender, mut news) = mpsc::channel(64);
         let urgent = Arc::new(AtomicBool::new(true));
         let mut followers = JoinSet::new();
@@ -270,7 +268,6 @@ impl Flood {
             let Some(transaction) = lane.transactions.get(lane.next) else {
                 continue;
             };
-            lane.node = node;
             lane.sent = Instant::now();
             bytes.push(transaction.canonical_bytes());
             sent.push((*index, transaction.txid()));

@@ -5,29 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::*;
+use super::{
+    tests::{NOW, context},
+    *,
+};
 use crate::{
     chain::{
-        Height, OutPoint, SharedTransaction, TimestampMs, TxId,
-        testing::{GENESIS_UNITS, TestChain, key},
+        Height, OutPoint, SharedTransaction, TxId,
+        testing::{TestChain, key},
     },
     crypto::Verified,
 };
 
-const NOW: TimestampMs = TimestampMs::new(5_000_000);
-
-fn context(chain: &TestChain) -> Context<'_> {
-    Context {
-        view: &chain.view,
-        registry: chain.state.registry_context(),
-        next_height: chain.state.tip.height.next(),
-        now: NOW,
-    }
-}
-
 fn pay(chain: &TestChain, coin: u32, fee: u64) -> Verified<SharedTransaction> {
-    let owner = u64::from(coin);
-    chain.verified(chain.transfer(&[(chain.coin(coin), owner)], &[(owner, GENESIS_UNITS - fee)]))
+    chain.verified(super::tests::pay(chain, coin, fee))
 }
 
 #[test]

@@ -13,9 +13,9 @@ use crate::{
     crypto::Verified,
 };
 
-const NOW: TimestampMs = TimestampMs::new(5_000_000);
+pub(super) const NOW: TimestampMs = TimestampMs::new(5_000_000);
 
-fn context(chain: &TestChain) -> Context<'_> {
+pub(super) fn context(chain: &TestChain) -> Context<'_> {
     Context {
         view: &chain.view,
         registry: chain.state.registry_context(),
@@ -33,7 +33,7 @@ fn admit(
 }
 
 /// One input of owner n, one output, the given fee.
-fn pay(chain: &TestChain, n: u32, fee: u64) -> SharedTransaction {
+pub(super) fn pay(chain: &TestChain, n: u32, fee: u64) -> SharedTransaction {
     chain.transfer(
         &[(chain.coin(n), u64::from(n))],
         &[(u64::from(n), GENESIS_UNITS - fee)],

@@ -61,7 +61,7 @@ impl NetworkConfig {
             capabilities: capability::FULL
                 | capability::TX_RELAY
                 | capability::COMPRESSION
-                | crate::wire::capability::COMPACT,
+                | capability::COMPACT,
             rate_limits: true,
             discovery: true,
             outbound_max: 16,

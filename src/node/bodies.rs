@@ -130,7 +130,7 @@ impl Bodies {
             .refused
             .peek(txid)
             .is_some_and(|reason| reason != MISSING_INPUTS);
-        if self.contains(txid) || self.finals.peek(txid).is_some() || is_refused {
+        if self.is_known(txid) || is_refused {
             return false;
         }
         self.announced.offered(txid, peer, now)
@@ -168,9 +168,7 @@ impl Bodies {
 
     /// A peer has it.
     pub(super) fn seen_elsewhere(&self, txid: &TxId) {
-        if !self.ours.is_empty() {
-            self.ours.remove(txid);
-        }
+        self.ours.remove(txid);
     }
 
     /// Our own submissions that still wait, that went out some time ago, and that no peer is known
@@ -206,13 +204,17 @@ impl Bodies {
 
     /// A body that peers may ask for.
     pub(super) fn serve(&self, block: &Block) {
-        let (digest, block) = (block.hash(), block.clone());
+        let digest = block.hash();
         let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+        // Our own comes twice: when it is written down, and when it is sent.
+        if proposals.back().is_some_and(|(newest, _)| *newest == digest) {
+            return;
+        }
         proposals.retain(|(known, _)| *known != digest);
         if proposals.len() == PROPOSALS_MAX {
             proposals.pop_front();
         }
-        proposals.push_back((digest, block));
+        proposals.push_back((digest, block.clone()));
     }
 
     /// A body under vote.

@@ -1,8 +1,8 @@
 //! Says on the chain that this node is there, while its masternode waits to join the set.
 //!
-//! Once a reward period, free of charge, signed by the consensus key under a domain of its own
-//!: it names the block that the period grows on, so only a node that follows
-//! the chain can say it. Nothing is said while this node would not sign votes either.
+//! Once a reward period, free of charge, signed by the consensus key under a domain of its own: it names
+//! the block that the period grows on, so only a node that follows the chain can say it. Nothing is said
+//! while this node would not sign votes either.
 
 use std::{sync::Arc, time::Duration};
 

@@ -302,8 +302,6 @@ mod tests {
                 certificate: None::<CommitCertificate>,
             });
             let long = message.encode_body().unwrap().len();
-            let travels = message.encode(1).unwrap().compressed().len();
-            println!("40 transactions of {outputs} outputs: {long} bytes, compressed {travels}");
             assert!(
                 long <= counted && counted < long + 2 * BLOCK_OVERHEAD,
                 "{long} against {counted}"

@@ -5,11 +5,14 @@
 //! performed, the log and the database are flushed, sessions say goodbye, tasks end. Each step is
 //! timed, logged and shown.
 
+mod stop;
+mod tending;
+
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -29,6 +32,8 @@ use crate::{
     storage::{Snapshots, Store, StoreOptions, lock::DataDirLock, rebuild::Origin},
     wire::{ChainIdentity, LocalTip, MasternodeProof},
 };
+
+use tending::{announce, heartbeat, rebroadcast, watch_peers};
 
 use super::{
     NodeError,
@@ -51,7 +56,6 @@ use super::{
     requests::Requests,
     resync::Resync,
     serve::Serve,
-    sessions::LiveSessions,
     snapshot::SnapshotFetch,
     spawner::Tasks,
     starting::{Starting, TellStart},
@@ -70,18 +74,6 @@ const BULK_MAX: usize = 1_024;
 const LISTEN_MS: std::ops::RangeInclusive<u64> = 1_000..=10_000;
 /// A chain that has not grown for less than this does not stand still, however short its interval.
 const STALL_AFTER_MIN: Duration = Duration::from_secs(60);
-/// How often peers' claimed heights are passed on to the engine.
-const HEIGHTS_EVERY: Duration = Duration::from_millis(500);
-/// How often ids are announced.
-const ANNOUNCE_EVERY: Duration = Duration::from_millis(50);
-/// How often our own submissions are looked through for those that nobody else is known to have.
-const REBROADCAST_EVERY: Duration = Duration::from_secs(10);
-/// How long a thread has to take the word to stop.
-const TELL_BUDGET: Duration = Duration::from_secs(1);
-/// A step of the stop gets this long even if those before it used up the budget.
-const STEP_BUDGET_MIN: Duration = Duration::from_millis(500);
-/// How long tasks have to end once everything else did.
-const TASKS_BUDGET: Duration = Duration::from_secs(3);
 
 /// What a node is started with.
 pub struct NodeOptions {
@@ -544,68 +536,6 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     })
 }
 
-/// Sessions that come and go are told to the engine and to people. None of these is ever lost.
-async fn watch_peers(
-    mut events: tokio::sync::mpsc::Receiver<PeerEvent>,
-    votes: Sender<Event>,
-    facts: Arc<Facts>,
-    tasks: Arc<Tasks>,
-) {
-    let mut live = LiveSessions::default();
-    while let Some(event) = events.recv().await {
-        let Some(told) = live.translate(event, &facts) else {
-            continue;
-        };
-        if let Err(crossbeam_channel::TrySendError::Full(told)) = votes.try_send(told) {
-            let votes = votes.clone();
-            let _ = tasks.blocking(move || votes.send(told)).await;
-        }
-    }
-}
-
-/// Ids of what came lately go out together.
-async fn announce(gossip: Arc<Gossip>, bodies: Arc<Bodies>) {
-    let mut every = tokio::time::interval(ANNOUNCE_EVERY);
-    loop {
-        every.tick().await;
-        gossip.announce(|txid| bodies.contains(txid));
-    }
-}
-
-/// Our own submissions go out again until somebody else is seen to have them.
-async fn rebroadcast(gossip: Arc<Gossip>, bodies: Arc<Bodies>, clock: NodeClock) {
-    let mut every = tokio::time::interval(REBROADCAST_EVERY);
-    loop {
-        every.tick().await;
-        let ours = bodies.ours_unseen(clock.mono());
-        if !ours.is_empty() {
-            gossip.relay(ours, None, true);
-        }
-    }
-}
-
-/// Keep-alives carry heights; the engine asks for blocks when somebody claims more than it has.
-async fn heartbeat(network: Network, bulk: Sender<Event>, tasks: Arc<Tasks>) {
-    let mut every = tokio::time::interval(HEIGHTS_EVERY);
-    loop {
-        tokio::select! {
-            biased;
-            () = tasks.stopped() => {
-                tracing::info!("Heartbeat task shutting down gracefully");
-                return;
-            }
-            _ = every.tick() => {}
-        }
-        for peer in network.peers() {
-            let height = crate::chain::Height::new(peer.height);
-            let _ = bulk.try_send(Event::PeerHeight {
-                peer: peer.node_id,
-                height,
-            });
-        }
-    }
-}
-
 impl Node {
     /// What faces hold of it.
     pub fn handle(&self) -> &NodeHandle {
@@ -627,124 +557,8 @@ impl Node {
         self.resync.wants_restart()
     }
 
-    /// Stops in order. Gives false if a step had to be left behind or a flush failed.
-    pub async fn stop(mut self, reason: &str) -> bool {
-        tracing::info!(reason, "shutting down");
-        let mut steps = Steps::new(&self.people, reason);
-        let mut clean = true;
-        let votes = self.votes.clone();
-        let told = move || votes.send_timeout(Event::Stop, TELL_BUDGET).is_ok();
-        if self.tasks.blocking(told).await != Some(true) {
-            tracing::error!("the engine does not take the word to stop; it is left behind");
-        }
-        clean &= steps
-            .run("leave consensus", join(self.engine.take(), &self.tasks))
-            .await;
-        let work = self.work.clone();
-        // Fails only if the performer is gone already.
-        let _ = self
-            .tasks
-            .blocking(move || work.send_timeout(Work::Stop, TELL_BUDGET))
-            .await;
-        clean &= steps
-            .run(
-                "finish the consensus log",
-                join(self.performer.take(), &self.tasks),
-            )
-            .await;
-        let store = Arc::clone(&self.store);
-        let flush = async {
-            let flushed = self.tasks.blocking(move || store.flush()).await;
-            match flushed {
-                Some(Ok(())) => true,
-                Some(Err(error)) => {
-                    tracing::error!(%error, "the chain database was not flushed; the consensus log has the rest");
-                    false
-                }
-                None => false,
-            }
-        };
-        clean &= steps.run("flush storage", flush).await;
-        let network = self.network.clone();
-        let close = async {
-            network.shutdown().await;
-            true
-        };
-        clean &= steps.run("close sessions", close).await;
-        let tasks = Arc::clone(&self.tasks);
-        clean &= steps
-            .run("end tasks", async { tasks.stop(TASKS_BUDGET).await })
-            .await;
-        let tasks = Arc::clone(&self.tasks);
-        let verifiers = std::mem::take(&mut self.verifiers);
-        let join_verifiers = async {
-            let mut clean = true;
-            for verifier in verifiers {
-                clean &= join(Some(verifier), &tasks).await;
-            }
-            clean
-        };
-        clean &= steps.run("end verifiers", join_verifiers).await;
-        tracing::info!(took_ms = steps.took_ms(), clean, "All tasks shut down gracefully");
-        drop(self.lock);
-        clean
-    }
-
     /// Milliseconds since the node began.
     pub fn uptime_ms(&self) -> u64 {
         self.clock.faces().now().mono_ms
-    }
-}
-
-async fn join(thread: Option<JoinHandle<()>>, tasks: &Tasks) -> bool {
-    let Some(thread) = thread else { return true };
-    let name = thread.thread().name().unwrap_or("thread").to_owned();
-    match tasks.blocking(move || thread.join().is_ok()).await {
-        Some(true) => true,
-        _ => {
-            tracing::error!(name, "thread ended by a panic; see the log above it");
-            false
-        }
-    }
-}
-
-/// The steps of a stop, as logged and shown.
-struct Steps<'a> {
-    people: &'a People,
-    began: Instant,
-    budget: Duration,
-    status: StopStatus,
-}
-
-impl<'a> Steps<'a> {
-    fn new(people: &'a People, reason: &str) -> Self {
-        let status = people.begin_stop(reason);
-        Self {
-            people,
-            began: Instant::now(),
-            budget: Duration::from_millis(status.budget_ms),
-            status,
-        }
-    }
-
-    async fn run(&mut self, step: &str, work: impl Future<Output = bool>) -> bool {
-        let started = Instant::now();
-        self.people.step_began(&mut self.status, step);
-        // Half of what is left: a step that hangs must not take the time of those after it.
-        let left = self.budget.saturating_sub(self.began.elapsed()) / 2;
-        let ok = tokio::time::timeout(left.max(STEP_BUDGET_MIN), work)
-            .await
-            .unwrap_or_else(|_| {
-                tracing::error!(step, "stop step ran out of time and is left behind");
-                false
-            });
-        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(step, took_ms, ok, "stop step done");
-        self.people.step_ended(&mut self.status, step, took_ms, ok);
-        ok
-    }
-
-    fn took_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -424,15 +424,12 @@ impl Verifier {
                         arrived.extend(txs.transactions.into_vec().into_iter().map(|tx| (peer, tx)));
                     }
                     Message::TxInv(inv) => {
-                        let unknown = inv.txids.into_vec().into_iter();
                         let now = self.clock.mono();
-                        unknown
-                            .as_slice()
-                            .iter()
-                            .for_each(|id| self.bodies.seen_elsewhere(id));
-                        let unknown: Vec<_> = unknown
-                            .filter(|id| self.bodies.should_ask(id, peer, now))
-                            .collect();
+                        let mut unknown = inv.txids.into_vec();
+                        unknown.retain(|id| {
+                            self.bodies.seen_elsewhere(id);
+                            self.bodies.should_ask(id, peer, now)
+                        });
                         self.gossip.fetch_transactions(peer, unknown);
                     }
                     Message::Status(Status { height, .. }) => self.claim(peer, height),

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     StoreError,
-    backend::{Backend, Cursor, PAGE_ENTRIES_MAX, Table},
+    backend::{Backend, Cursor, Entry, PAGE_ENTRIES_MAX, Table},
     schema::{self, StoredBody, StoredHeader, StoredUndo, TransactionPosition},
     shared::Shared,
 };
@@ -189,14 +189,7 @@ impl StoreReader {
             after: after.as_ref().map(<[u8; 36]>::as_slice),
         };
         let page = self.shared.backend.page(Table::Utxos, cursor, PAGE_ENTRIES_MAX)?;
-        let typed =
-            page.iter().map(
-                |(key, value)| match (schema::outpoint_of_key(key), schema::decode(value)) {
-                    (Ok(outpoint), Ok(coin)) => Ok((outpoint, coin)),
-                    _ => Err(self.corrupt("a coin does not decode")),
-                },
-            );
-        typed.collect()
+        coins_of(&page).ok_or_else(|| self.corrupt("a coin does not decode"))
     }
 
     /// Coins of an address above `after`, ascending by outpoint; at most `limit` and
@@ -347,6 +340,14 @@ impl StoreReader {
     fn corrupt(&self, what: impl Into<String>) -> StoreError {
         StoreError::corrupt(self.shared.backend.path(), what)
     }
+}
+
+/// Entries of [`Table::Utxos`] as coins; `None` if one does not decode.
+pub(super) fn coins_of(page: &[Entry]) -> Option<CoinPage> {
+    let coins = page.iter();
+    coins
+        .map(|(key, value)| Some((schema::outpoint_of_key(key).ok()?, schema::decode(value).ok()?)))
+        .collect()
 }
 
 /// Reads one typed value.

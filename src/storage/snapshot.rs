@@ -80,6 +80,8 @@ pub(super) fn export(backend: &dyn Backend, blocks: &Path, height: Height) -> Re
     let missing =
         |what: &str| StoreError::corrupt(backend.path(), format!("{what} of block {height} is missing"));
     fs::create_dir_all(&dir).map_err(failed)?;
+    // First: a full disk may be full of what failed before.
+    forget_old(&dir)?;
     let header: Option<schema::StoredHeader> =
         super::reader::read(backend, Table::Headers, &schema::height_key(height))?;
     let header = header.ok_or_else(|| missing("the header"))?;
@@ -105,7 +107,8 @@ pub(super) fn export(backend: &dyn Backend, blocks: &Path, height: Height) -> Re
         let page = backend.page(Table::Utxos, cursor, limits::UTXO_PAGE_MAX)?;
         let Some((key, _)) = page.last() else { break };
         after = Some(key.clone());
-        let items = typed(backend, &page)?;
+        let items = super::reader::coins_of(&page)
+            .ok_or_else(|| StoreError::corrupt(backend.path(), "a coin does not decode"))?;
         let bytes = schema::encode(&items);
         file.write_all(&bytes).map_err(failed)?;
         hashes.push(page_hash(&items));
@@ -140,16 +143,6 @@ pub(super) fn export(backend: &dyn Backend, blocks: &Path, height: Height) -> Re
     forget_old(&dir)
 }
 
-fn typed(backend: &dyn Backend, page: &[super::backend::Entry]) -> Result<CoinPage, StoreError> {
-    let coins = page.iter().map(
-        |(key, value)| match (schema::outpoint_of_key(key), schema::decode(value)) {
-            (Ok(outpoint), Ok(coin)) => Ok((outpoint, coin)),
-            _ => Err(StoreError::corrupt(backend.path(), "a coin does not decode")),
-        },
-    );
-    coins.collect()
-}
-
 /// Heights with a manifest, ascending.
 fn heights(dir: &Path) -> Vec<u64> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -167,19 +160,24 @@ fn heights(dir: &Path) -> Vec<u64> {
     heights
 }
 
+/// Removes all but the newest snapshots, and what an earlier run left half written.
 fn forget_old(dir: &Path) -> Result<(), StoreError> {
     let heights = heights(dir);
-    let (old, _) = heights.split_at(heights.len().saturating_sub(KEPT));
-    for height in old {
-        // The manifest first: pages without one are never looked for.
-        for name in ["manifest", "pages"] {
-            let path = dir.join(format!("{height}.{name}"));
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(StoreError::io(&path, "remove", error));
-                }
-                Ok(()) | Err(_) => {}
-            }
+    let kept = &heights[heights.len().saturating_sub(KEPT)..];
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    // A manifest before its pages: pages without one are never looked for.
+    names.sort_unstable();
+    for name in names {
+        let height = name
+            .split('.')
+            .next()
+            .and_then(|height| height.parse::<u64>().ok());
+        if height.is_some_and(|height| name.ends_with(".tmp") || !kept.contains(&height)) {
+            let path = dir.join(&name);
+            fs::remove_file(&path).map_err(|error| StoreError::io(&path, "remove", error))?;
         }
     }
     Ok(())
@@ -371,11 +369,8 @@ impl SnapshotLoader {
         if block.header != *header {
             return Err(lie("its block is another one"));
         }
-        if self.manifest.state.len() != PARTS.len() {
-            return Err(lie("parts of the state are missing"));
-        }
         let state = store::state_of(&self.manifest.state)
-            .ok_or_else(|| lie("a part of the state does not decode"))?;
+            .ok_or_else(|| lie("a part of the state is missing or does not decode"))?;
         if state.tip.height != height || state.tip.hash != header.hash() {
             return Err(lie("its tip is another block"));
         }

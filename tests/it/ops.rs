@@ -56,7 +56,7 @@ fn tool(name: &str) -> Option<Command> {
     found.map(Command::new)
 }
 
-fn must_succeed(command: &mut Command) -> String {
+pub(crate) fn must_succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let text = format!(
         "{}{}",

@@ -2,16 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.status.success(), "{command:?}\n{text}");
-    text
-}
+use crate::ops::must_succeed as run;
 
 #[test]
 fn the_package_holds_what_an_operator_needs_and_restarts_nothing() {

@@ -18,8 +18,7 @@ pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
         return Vec::new();
     };
     let typed = dialog.act.is_typed();
-    let confirmed = !typed || (!network.is_empty() && dialog.typed.value() == network);
-    let may_act = confirmed && dialog.act.is_possible();
+    let may_act = dialog.may_act(&network);
     match key {
         Key::Esc => model.overlay = None,
         Key::Tab | Key::BackTab => dialog.on_act = !dialog.on_act,

@@ -363,11 +363,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
     lines.push(Row::new());
     // The typed name is the confirmation: Enter acts then, and the button shows it.
     let armed = match dialog.act.is_typed() {
-        true => {
-            !status.node.network.is_empty()
-                && dialog.typed.value() == status.node.network
-                && dialog.act.is_possible()
-        }
+        true => dialog.may_act(&status.node.network),
         false => dialog.on_act,
     };
     lines.push(buttons(&[("Cancel", !armed), (verb, armed)]));

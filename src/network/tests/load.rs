@@ -20,9 +20,7 @@ use crate::{
         handshake::{handshake, unix_ms},
         origins::{Origins, Slot},
     },
-    wire::{
-        Ban, BanSource, BanTarget, FLAG_START, IpRange, Lane, MessageType, limits::REASSEMBLY_BUDGET_BYTES,
-    },
+    wire::{Ban, BanSource, BanTarget, IpRange, Lane, MessageType, limits::REASSEMBLY_BUDGET_BYTES},
 };
 
 /// Peers of the crowd.
@@ -212,12 +210,7 @@ async fn the_crowd() {
     }
     let size = MessageType::PrePrepare.limit() as u32;
     for (stream, ..) in &mut streams {
-        let mut begin = vec![1, 0, Lane::Consensus as u8, FLAG_START];
-        begin.extend_from_slice(&MessageType::PrePrepare.id().to_le_bytes());
-        begin.extend_from_slice(&0u64.to_le_bytes());
-        begin.extend_from_slice(&size.to_le_bytes());
-        begin.extend_from_slice(&size.to_le_bytes());
-        begin.push(0);
+        let begin = super::hostile::start_header(Lane::Consensus, MessageType::PrePrepare.id(), 0, size);
         stream.write_all(&begin).await.unwrap();
         stream.flush().await.unwrap();
     }
