@@ -16,6 +16,7 @@ use crate::{
     engine::{Effect, Engine, EngineView, Event},
     metrics::{Metrics, labels::SignResult},
     signer::Signer,
+    storage::failpoint,
 };
 
 use super::{clock::NodeClock, performer::Work, pool_file, timers::Timers};
@@ -72,7 +73,7 @@ pub(super) struct Driver {
     pub(super) view_at: Mono,
     pub(super) view_is_old: bool,
     pub(super) tick_at: Mono,
-    /// What a stall on purpose looks like to the watchdog: the fault-injection tests set it.
+    /// Nothing more is taken.
     pub(super) stopping: bool,
     /// Where the pool is kept over a restart, and the chain it belongs to.
     pub(super) pool_file: (PathBuf, Hash256),
@@ -85,6 +86,7 @@ impl Driver {
         let effects = self.engine.start(now);
         self.perform(effects);
         while !self.stopping {
+            failpoint::stall_if_asked();
             let now = self.clock.now();
             self.shared
                 .ticked

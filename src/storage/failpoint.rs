@@ -7,27 +7,31 @@
 //! next start is a healthy one.
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-pub use armed::PLAN_FILE;
+pub use armed::{PLAN_FILE, STALL_FILE};
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-pub(crate) use armed::{arm, begins, pass, pass_write};
+pub(crate) use armed::{arm, begins, pass, pass_write, stall_if_asked};
 
 #[cfg(not(any(debug_assertions, feature = "failpoints")))]
-pub(crate) use absent::{arm, begins, pass, pass_write};
+pub(crate) use absent::{arm, begins, pass, pass_write, stall_if_asked};
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 mod armed {
     use std::{
         fs, io,
-        path::Path,
-        sync::{Mutex, PoisonError},
+        path::{Path, PathBuf},
+        sync::{Mutex, OnceLock, PoisonError},
     };
 
     use rustix::process::{Signal, getpid, kill_process};
 
     /// `kill HEIGHT POINT`, `tear HEIGHT POINT` or `fail HEIGHT POINT`: when the log has come to the
     /// height, operations are counted from 1; at that one the process is killed before it, or, if it
-    /// writes, in the middle of it; or it and nothing else fails.
+    /// writes, in the middle of it; or it and nothing else fails. `stall`: the engine stands still for
+    /// ever once the directory holds [`STALL_FILE`].
     pub const PLAN_FILE: &str = "FAILPOINT";
+
+    /// What a test makes when the engine shall stand still.
+    pub const STALL_FILE: &str = "STALL";
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Deed {
@@ -46,6 +50,8 @@ mod armed {
     }
 
     static PLAN: Mutex<Option<Plan>> = Mutex::new(None);
+    /// Where to look for the wish that the engine stands still; set only by such a plan.
+    static STALL: OnceLock<PathBuf> = OnceLock::new();
 
     fn parsed(text: &str) -> Option<Plan> {
         let mut words = text.split_whitespace();
@@ -66,12 +72,26 @@ mod armed {
     /// Takes the plan of a data directory, if there is one.
     pub(crate) fn arm(data_dir: &Path) {
         let path = data_dir.join(PLAN_FILE);
+        if fs::read_to_string(&path).is_ok_and(|text| text.trim() == "stall")
+            && fs::remove_file(&path).is_ok()
+        {
+            tracing::warn!("a test is going to stall this node");
+            let _ = STALL.set(data_dir.join(STALL_FILE));
+            return;
+        }
         let Some(plan) = fs::read_to_string(&path).ok().and_then(|text| parsed(&text)) else {
             return;
         };
         if fs::remove_file(&path).is_ok() {
             tracing::warn!(?plan, "a test is going to break this node");
             *PLAN.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        }
+    }
+
+    /// The engine goes round once more, or never again.
+    pub(crate) fn stall_if_asked() {
+        while STALL.get().is_some_and(|path| path.exists()) {
+            std::thread::park();
         }
     }
 
@@ -138,6 +158,8 @@ mod absent {
     pub(crate) const fn arm(_data_dir: &Path) {}
 
     pub(crate) const fn begins(_height: u64) {}
+
+    pub(crate) const fn stall_if_asked() {}
 
     pub(crate) const fn pass() -> io::Result<()> {
         Ok(())

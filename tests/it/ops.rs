@@ -10,7 +10,7 @@ use std::{
 
 use timecoin::metrics::Metrics;
 
-fn ops(file: &str) -> PathBuf {
+pub(crate) fn ops(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("assets/ops")
         .join(file)
@@ -46,7 +46,7 @@ fn defined() -> BTreeSet<String> {
 }
 
 /// The tool, if this machine has it. Whoever runs the tests is told when it has not.
-fn tool(name: &str) -> Option<Command> {
+pub(crate) fn tool(name: &str) -> Option<Command> {
     let found = std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|dir| dir.join(name))
         .find(|path| path.is_file());

@@ -29,7 +29,7 @@ use tokio::{runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 /// The binary under test.
-pub(super) const TIMED: &str = env!("CARGO_BIN_EXE_timed");
+pub(crate) const TIMED: &str = env!("CARGO_BIN_EXE_timed");
 
 /// How long a start may take on a machine that also compiles.
 const READY: Duration = Duration::from_secs(60);
@@ -47,15 +47,15 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// A limit that the requirements set, in seconds. The unoptimized program on a machine that also
 /// compiles and runs other tests gets four times as much; the release run gets no grace.
-pub(super) const fn limit(seconds: u64) -> Duration {
+pub(crate) const fn limit(seconds: u64) -> Duration {
     let grace = if cfg!(debug_assertions) { 4 } else { 1 };
     Duration::from_secs(seconds * grace)
 }
 
 /// A network of node processes.
-pub(super) struct Net {
-    pub(super) layout: Layout,
-    pub(super) nodes: Vec<NodeProcess>,
+pub(crate) struct Net {
+    pub(crate) layout: Layout,
+    pub(crate) nodes: Vec<NodeProcess>,
     clients: Vec<Client>,
     runtime: Runtime,
     genesis: Genesis,
@@ -84,17 +84,17 @@ struct Seen {
 
 impl Net {
     /// Waits for the turn of a test that starts its network by itself.
-    pub(super) fn turn() -> MutexGuard<'static, ()> {
+    pub(crate) fn turn() -> MutexGuard<'static, ()> {
         TURN.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Files for `nodes` nodes with the default parameters; nothing runs yet.
-    pub(super) fn new(nodes: u16) -> Self {
+    pub(crate) fn new(nodes: u16) -> Self {
         Self::with(nodes, |_| {})
     }
 
     /// Files for `nodes` nodes with other parameters.
-    pub(super) fn with(nodes: u16, change: impl FnOnce(&mut Params)) -> Self {
+    pub(crate) fn with(nodes: u16, change: impl FnOnce(&mut Params)) -> Self {
         let turn = Self::turn();
         let dir = tempfile::tempdir().unwrap();
         let ports = PortRange::find(FIRST_PORT, nodes).unwrap();
@@ -129,7 +129,7 @@ impl Net {
 
     /// Files for `nodes` nodes of which genesis knows all but the last: that one has keys and a
     /// configuration, and is nobody's masternode yet.
-    pub(super) fn with_a_stranger(nodes: u16, change: impl FnOnce(&mut Params)) -> Self {
+    pub(crate) fn with_a_stranger(nodes: u16, change: impl FnOnce(&mut Params)) -> Self {
         let mut net = Self::with(nodes, change);
         net.genesis.masternodes.pop();
         fs::write(net.layout.genesis(), net.genesis.to_toml()).unwrap();
@@ -137,12 +137,12 @@ impl Net {
     }
 
     /// The same, with every node dialing its peers through links that can be cut.
-    pub(super) fn with_links(nodes: u16) -> Self {
+    pub(crate) fn with_links(nodes: u16) -> Self {
         Self::with_links_and(nodes, |_| {})
     }
 
     /// The same with other parameters.
-    pub(super) fn with_links_and(nodes: u16, change: impl FnOnce(&mut Params)) -> Self {
+    pub(crate) fn with_links_and(nodes: u16, change: impl FnOnce(&mut Params)) -> Self {
         let mut net = Self::with(nodes, change);
         for from in 0..nodes {
             let mut peers = Vec::new();
@@ -160,28 +160,28 @@ impl Net {
     }
 
     /// A running network whose nodes all answer.
-    pub(super) fn started(nodes: u16) -> Self {
+    pub(crate) fn started(nodes: u16) -> Self {
         let mut net = Self::new(nodes);
         net.start_all();
         net
     }
 
-    pub(super) fn all(&self) -> std::ops::Range<u16> {
+    pub(crate) fn all(&self) -> std::ops::Range<u16> {
         0..self.layout.nodes()
     }
 
-    pub(super) fn edit_config(&self, node: u16, edit: impl FnOnce(&mut toml::Table)) {
+    pub(crate) fn edit_config(&self, node: u16, edit: impl FnOnce(&mut toml::Table)) {
         let path = self.layout.config(node);
         let mut table: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
         edit(&mut table);
         fs::write(path, table.to_string()).unwrap();
     }
 
-    pub(super) fn node(&mut self, node: u16) -> &mut NodeProcess {
+    pub(crate) fn node(&mut self, node: u16) -> &mut NodeProcess {
         &mut self.nodes[usize::from(node)]
     }
 
-    pub(super) fn start(&mut self, node: u16) {
+    pub(crate) fn start(&mut self, node: u16) {
         let process = &mut self.nodes[usize::from(node)];
         process.start().unwrap();
         if let Err(error) = self.runtime.block_on(process.wait_ready(READY)) {
@@ -189,7 +189,7 @@ impl Net {
         }
     }
 
-    pub(super) fn start_all(&mut self) {
+    pub(crate) fn start_all(&mut self) {
         for node in &mut self.nodes {
             node.start().unwrap();
         }
@@ -198,18 +198,18 @@ impl Net {
         }
     }
 
-    pub(super) fn kill(&mut self, node: u16) {
+    pub(crate) fn kill(&mut self, node: u16) {
         self.node(node).kill();
     }
 
-    pub(super) fn kill_all(&mut self) {
+    pub(crate) fn kill_all(&mut self) {
         for node in self.all() {
             self.kill(node);
         }
     }
 
     /// Stops a node in order; how long it took, and its exit code.
-    pub(super) fn stop(&mut self, node: u16) -> (Duration, Option<i32>) {
+    pub(crate) fn stop(&mut self, node: u16) -> (Duration, Option<i32>) {
         let started = Instant::now();
         let process = &mut self.nodes[usize::from(node)];
         process.terminate();
@@ -219,13 +219,13 @@ impl Net {
     }
 
     /// Changes the weather between two nodes, both ways.
-    pub(super) fn weather(&self, a: u16, b: u16, weather: Weather) {
+    pub(crate) fn weather(&self, a: u16, b: u16, weather: Weather) {
         self.links[&(a, b)].set(weather);
         self.links[&(b, a)].set(weather);
     }
 
     /// Nothing that `from` says comes through to any of `to`, whoever dialled whom.
-    pub(super) fn silence(&self, from: u16, to: &[u16]) {
+    pub(crate) fn silence(&self, from: u16, to: &[u16]) {
         for other in to {
             self.links[&(from, *other)].set(Weather {
                 is_cut_forth: true,
@@ -239,7 +239,7 @@ impl Net {
     }
 
     /// Cuts every link between two groups.
-    pub(super) fn partition(&self, left: &[u16], right: &[u16]) {
+    pub(crate) fn partition(&self, left: &[u16], right: &[u16]) {
         let cut = Weather {
             is_cut: true,
             ..Weather::default()
@@ -252,31 +252,31 @@ impl Net {
     }
 
     /// The same weather everywhere.
-    pub(super) fn weather_everywhere(&self, weather: Weather) {
+    pub(crate) fn weather_everywhere(&self, weather: Weather) {
         self.links.values().for_each(|link| link.set(weather));
     }
 
-    pub(super) fn ask<T>(&self, answer: impl Future<Output = Result<T, ClientError>>) -> Option<T> {
+    pub(crate) fn ask<T>(&self, answer: impl Future<Output = Result<T, ClientError>>) -> Option<T> {
         self.runtime
             .block_on(async { tokio::time::timeout(ASK, answer).await })
             .ok()?
             .ok()
     }
 
-    pub(super) fn client(&self, node: u16) -> &Client {
+    pub(crate) fn client(&self, node: u16) -> &Client {
         &self.clients[usize::from(node)]
     }
 
-    pub(super) fn try_status(&self, node: u16) -> Option<StatusJson> {
+    pub(crate) fn try_status(&self, node: u16) -> Option<StatusJson> {
         self.ask(self.client(node).status())
     }
 
-    pub(super) fn status(&self, node: u16) -> StatusJson {
+    pub(crate) fn status(&self, node: u16) -> StatusJson {
         self.try_status(node)
             .unwrap_or_else(|| panic!("node{node} does not answer:\n{}", self.log(node)))
     }
 
-    pub(super) fn block(&self, node: u16, height: u64) -> Option<BlockView> {
+    pub(crate) fn block(&self, node: u16, height: u64) -> Option<BlockView> {
         self.ask(self.client(node).block(height))
     }
 
@@ -299,7 +299,7 @@ impl Net {
     }
 
     /// Height of the last final block, from blocks rather than from a snapshot that may be old.
-    pub(super) fn height(&self, node: u16) -> u64 {
+    pub(crate) fn height(&self, node: u16) -> u64 {
         let mut height = self.try_status(node).map_or(0, |status| status.height);
         while self.block(node, height + 1).is_some() {
             height += 1;
@@ -308,25 +308,25 @@ impl Net {
     }
 
     /// Who is kept out by a node, whoever put it there.
-    pub(super) fn bans(&self, node: u16) -> Vec<Ban> {
+    pub(crate) fn bans(&self, node: u16) -> Vec<Ban> {
         let page = Page { skip: 0, limit: 100 };
         self.ask(self.client(node).bans(page)).unwrap()
     }
 
     /// The word of `/health`, whatever its HTTP status.
-    pub(super) fn health_word(&self, node: u16) -> Option<String> {
+    pub(crate) fn health_word(&self, node: u16) -> Option<String> {
         let health: serde_json::Value = self.ask(self.client(node).get("/health"))?;
         Some(health["status"].as_str()?.to_owned())
     }
 
     /// The HTTP status of `/health`; `None` if nobody answers.
-    pub(super) fn health_status(&self, node: u16) -> Option<u16> {
+    pub(crate) fn health_status(&self, node: u16) -> Option<u16> {
         health_status(self.layout.http(node))
     }
 
     /// Whether the log of a node that does not run holds a message of `height`; a proposal, if it was
     /// to be its leader.
-    pub(super) fn was_at(&self, node: u16, height: u64, as_leader: bool) -> bool {
+    pub(crate) fn was_at(&self, node: u16, height: u64, as_leader: bool) -> bool {
         let messages = signed_messages(&self.layout.node_dir(node));
         messages.iter().any(|message| {
             let position = message.position();
@@ -336,32 +336,32 @@ impl Net {
     }
 
     /// What the log of a node that does not run holds.
-    pub(super) fn signed(&self, node: u16) -> Vec<ConsensusMessage> {
+    pub(crate) fn signed(&self, node: u16) -> Vec<ConsensusMessage> {
         signed_messages(&self.layout.node_dir(node))
     }
 
-    pub(super) fn runtime(&self) -> &Runtime {
+    pub(crate) fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
-    pub(super) fn genesis(&self) -> &Genesis {
+    pub(crate) fn genesis(&self) -> &Genesis {
         &self.genesis
     }
 
     /// The value of a metric without labels.
-    pub(super) fn metric(&self, node: u16, name: &str) -> f64 {
+    pub(crate) fn metric(&self, node: u16, name: &str) -> f64 {
         let text = self.ask(self.client(node).text("/metrics")).unwrap();
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
             .unwrap_or_else(|| panic!("no metric {name}"))
     }
 
-    pub(super) fn log(&self, node: u16) -> String {
+    pub(crate) fn log(&self, node: u16) -> String {
         fs::read_to_string(self.nodes[usize::from(node)].log()).unwrap_or_default()
     }
 
     /// Waits until `holds`, and tells how long that took.
-    pub(super) fn wait(&self, what: &str, limit: Duration, mut holds: impl FnMut(&Self) -> bool) -> Duration {
+    pub(crate) fn wait(&self, what: &str, limit: Duration, mut holds: impl FnMut(&Self) -> bool) -> Duration {
         let started = Instant::now();
         while !holds(self) {
             if started.elapsed() >= limit {
@@ -381,14 +381,14 @@ impl Net {
     }
 
     /// Waits until all of `nodes` have `height`.
-    pub(super) fn wait_height(&self, nodes: &[u16], height: u64, limit: Duration) -> Duration {
+    pub(crate) fn wait_height(&self, nodes: &[u16], height: u64, limit: Duration) -> Duration {
         self.wait(&format!("height {height} on {nodes:?}"), limit, |net| {
             nodes.iter().all(|node| net.block(*node, height).is_some())
         })
     }
 
     /// The position of a node in its height's validator list.
-    pub(super) fn index(&self, node: u16) -> u16 {
+    pub(crate) fn index(&self, node: u16) -> u16 {
         let name = self.layout.name(node);
         let key = self.genesis.masternodes.iter().find(|m| m.name == name).unwrap();
         let keys = self.genesis.validator_keys();
@@ -396,19 +396,19 @@ impl Net {
     }
 
     /// The node that leads a height's first round.
-    pub(super) fn leader(&self, height: u64) -> u16 {
+    pub(crate) fn leader(&self, height: u64) -> u16 {
         let index = (height % u64::from(self.layout.nodes())) as u16;
         self.all().find(|node| self.index(*node) == index).unwrap()
     }
 
     /// True if the certificate of a block holds a node's signature.
-    pub(super) fn has_signed(&self, block: &BlockView, node: u16) -> bool {
+    pub(crate) fn has_signed(&self, block: &BlockView, node: u16) -> bool {
         let certificate = block.certificate.as_ref().unwrap();
         certificate.signers.contains(&self.index(node))
     }
 
     /// A transfer of a coin that no test has used yet, in canonical bytes, and its id.
-    pub(super) fn transfer(&mut self) -> (Vec<u8>, Hash256) {
+    pub(crate) fn transfer(&mut self) -> (Vec<u8>, Hash256) {
         let (transaction, _) = self.spend(self.next_coin, 0);
         self.next_coin += 1;
         let txid = *transaction.txid().as_hash();
@@ -416,7 +416,7 @@ impl Net {
     }
 
     /// Spends genesis coin `coin` of the first wallet; another `variant` is another transaction.
-    pub(super) fn spend(&self, coin: u16, variant: u64) -> (Transaction, OutPoint) {
+    pub(crate) fn spend(&self, coin: u16, variant: u64) -> (Transaction, OutPoint) {
         let key = self.wallet(0);
         let address = Address::of(&key.public_key());
         let (outpoint, output) = self
@@ -439,12 +439,12 @@ impl Net {
         (transaction, outpoint)
     }
 
-    pub(super) fn wallet(&self, wallet: u16) -> SecretKey {
+    pub(crate) fn wallet(&self, wallet: u16) -> SecretKey {
         WalletFile::read(&self.layout.wallet(wallet)).unwrap().key
     }
 
     /// Submits a transfer to a node and waits until that node calls it final.
-    pub(super) fn pay(&mut self, node: u16, limit: Duration) -> Duration {
+    pub(crate) fn pay(&mut self, node: u16, limit: Duration) -> Duration {
         let (bytes, txid) = self.transfer();
         self.ask(self.client(node).submit(&bytes)).unwrap();
         let accepted = Instant::now();
@@ -452,13 +452,13 @@ impl Net {
         accepted.elapsed()
     }
 
-    pub(super) fn is_final(&self, node: u16, txid: Hash256) -> bool {
+    pub(crate) fn is_final(&self, node: u16, txid: Hash256) -> bool {
         let view = self.ask(self.client(node).transaction(txid));
         view.is_some_and(|view| view.height.is_some())
     }
 
     /// Loads a node in the background, from a wallet other than the one of [`Net::transfer`].
-    pub(super) fn load(&self, node: u16, rate: f64) -> Load {
+    pub(crate) fn load(&self, node: u16, rate: f64) -> Load {
         let stop = CancellationToken::new();
         let plan = LoadPlan {
             rpc: self.layout.url(node),
@@ -476,7 +476,7 @@ impl Net {
     }
 
     /// Ends a load and returns what came of it.
-    pub(super) fn finish(&self, load: Load) -> LoadReport {
+    pub(crate) fn finish(&self, load: Load) -> LoadReport {
         load.stop.cancel();
         let ended = async { tokio::time::timeout(Duration::from_secs(60), load.task).await };
         self.runtime.block_on(ended).expect("the load ends").unwrap()
@@ -485,7 +485,7 @@ impl Net {
     /// Looks at everything that `nodes` call final, and compares it with all that was seen before:
     /// one hash and one commitment per height (O1, O5), nothing taken back (O2), a certificate of a
     /// quorum under every block (O4). Returns the lowest height.
-    pub(super) fn check(&self, nodes: &[u16]) -> u64 {
+    pub(crate) fn check(&self, nodes: &[u16]) -> u64 {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let quorum = (2 * usize::from(self.layout.nodes())).div_ceil(3);
         let mut lowest = u64::MAX;
@@ -524,13 +524,13 @@ impl Net {
 
     /// After a restart: looks at the chain from the beginning again, and at every transaction that was
     /// ever final.
-    pub(super) fn check_again(&self, nodes: &[u16]) -> u64 {
+    pub(crate) fn check_again(&self, nodes: &[u16]) -> u64 {
         self.check_from(nodes, 0)
     }
 
     /// After a restart: looks at the chain from the beginning again, and asks for every transaction that
     /// was final at a height or above it.
-    pub(super) fn check_from(&self, nodes: &[u16], lowest: u64) -> u64 {
+    pub(crate) fn check_from(&self, nodes: &[u16], lowest: u64) -> u64 {
         let transactions: Vec<(Hash256, u64)> = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.looked_at.clear();
@@ -551,7 +551,7 @@ impl Net {
     }
 
     /// The highest height that any node ever called final, as far as it was looked at.
-    pub(super) fn highest_seen(&self) -> u64 {
+    pub(crate) fn highest_seen(&self) -> u64 {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.highest.values().max().copied().unwrap_or(0)
     }
@@ -559,7 +559,7 @@ impl Net {
     /// Reads what the consensus logs of all nodes hold now, and compares it with all that was read
     /// before: one message per node and position (O3). Called between an end and the next start, it
     /// sees what pruning will take later.
-    pub(super) fn check_logs(&self) {
+    pub(crate) fn check_logs(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for node in self
             .all()
@@ -577,7 +577,7 @@ impl Net {
     }
 
     /// The code with which a node refuses a transaction.
-    pub(super) fn refusal(&self, node: u16, bytes: &[u8]) -> String {
+    pub(crate) fn refusal(&self, node: u16, bytes: &[u8]) -> String {
         let refused = self
             .runtime
             .block_on(self.client(node).submit(bytes))
@@ -586,7 +586,7 @@ impl Net {
     }
 
     /// Nobody signed two things for one position (O3), as far as the nodes themselves can tell.
-    pub(super) fn check_no_evidence(&self, nodes: &[u16]) {
+    pub(crate) fn check_no_evidence(&self, nodes: &[u16]) {
         for node in nodes {
             let evidence = self.ask(self.client(*node).evidence()).unwrap();
             assert!(evidence.is_empty(), "node{node} holds {evidence:?}");
@@ -601,13 +601,13 @@ impl Net {
 }
 
 /// Load in the background.
-pub(super) struct Load {
+pub(crate) struct Load {
     stop: CancellationToken,
     task: JoinHandle<LoadReport>,
 }
 
 /// Runs the binary to its end; its exit code, stdout and stderr.
-pub(super) fn run_timed(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run_timed(arguments: &[&str]) -> (i32, String, String) {
     let output = std::process::Command::new(TIMED)
         .args(arguments)
         .stdin(std::process::Stdio::null())
@@ -622,7 +622,7 @@ pub(super) fn run_timed(arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// The HTTP status of `/health` at an address; `None` if nobody answers.
-pub(super) fn health_status(http: SocketAddr) -> Option<u16> {
+pub(crate) fn health_status(http: SocketAddr) -> Option<u16> {
     let mut stream = TcpStream::connect_timeout(&http, ASK).ok()?;
     stream.set_read_timeout(Some(ASK)).ok()?;
     let request = format!("GET /health HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
@@ -633,7 +633,7 @@ pub(super) fn health_status(http: SocketAddr) -> Option<u16> {
 }
 
 /// Process ids of all live processes whose command line names `dir`.
-pub(super) fn processes_of(dir: &Path) -> HashSet<u32> {
+pub(crate) fn processes_of(dir: &Path) -> HashSet<u32> {
     let name = dir.to_string_lossy().into_owned();
     let mut found = HashSet::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -654,7 +654,7 @@ pub(super) fn processes_of(dir: &Path) -> HashSet<u32> {
 
 /// The messages in the consensus log of a node that does not run. A copy is read: opening cuts off a
 /// torn tail, which is the node's own business.
-pub(super) fn signed_messages(data_dir: &Path) -> Vec<ConsensusMessage> {
+pub(crate) fn signed_messages(data_dir: &Path) -> Vec<ConsensusMessage> {
     /// Number of a signed message among the kinds of log records.
     const SIGNED: u8 = 1;
     let copy = tempfile::tempdir().unwrap();
@@ -676,7 +676,7 @@ pub(super) fn signed_messages(data_dir: &Path) -> Vec<ConsensusMessage> {
 }
 
 /// Copies a directory with everything in it.
-pub(super) fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());
