@@ -5,7 +5,7 @@ use super::{
     failure::{Code, Failure},
 };
 use crate::{
-    config::{DataDir, Environment, Loaded, Sources, load},
+    config::{Config, DataDir, Environment, Loaded, Sources, load},
     rpc::client::Client,
 };
 
@@ -24,9 +24,12 @@ pub(super) fn client(asked: &Asked) -> Result<Client, Failure> {
     if let Some(url) = &asked.rpc {
         return Ok(Client::new(url)?);
     }
-    let loaded = load_place(&asked.place)?;
-    let mut address = loaded
-        .config
+    client_of(&load_place(&asked.place)?.config)
+}
+
+/// A client of the node that runs with this configuration.
+pub(super) fn client_of(config: &Config) -> Result<Client, Failure> {
+    let mut address = config
         .rpc_listen()
         .ok_or_else(|| Failure::new(Code::Config, "rpc.listen is no address; correct it or use --rpc"))?;
     // A node that listens everywhere is reached on this machine.
@@ -42,7 +45,12 @@ pub(super) fn client(asked: &Asked) -> Result<Client, Failure> {
 /// The text that lets its owner give commands to the node of `asked`'s data directory.
 pub(super) fn cookie(asked: &Asked) -> Result<String, Failure> {
     let loaded = load_place(&asked.place)?;
-    let path = DataDir::resolve(&loaded.config)?.cookie();
+    cookie_of(&DataDir::resolve(&loaded.config)?)
+}
+
+/// The same for the node that runs in `dir`.
+pub(super) fn cookie_of(dir: &DataDir) -> Result<String, Failure> {
+    let path = dir.cookie();
     std::fs::read_to_string(&path).map_err(|error| {
         Failure::new(
             Code::Unauthorized,

@@ -1,5 +1,5 @@
-//! `timed resync`: begin, look at or give up a resync of a node that is stopped. A running one is asked
-//! from its console. The work itself is done by the node, so that it serves and shows it meanwhile.
+//! `timed resync`: begin, look at or give up a resync. A node that is stopped finds what is noted at its
+//! next start; one that runs is asked over HTTP and starts again by itself. The work itself is done by the node, so that it serves and shows it meanwhile.
 
 use std::{
     io::{BufRead, stdin},
@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     args::ResyncArguments,
+    client::{block_on, client_of, cookie_of},
     config::load_chain,
     failure::{Code, Failure},
     init::genesis_of,
@@ -16,12 +17,19 @@ use super::{
 };
 use crate::{
     chain::{BlockHash, Height},
+    config::{Config, DataDir},
     control::{ResyncMode, ResyncPlan, words::grouped},
     node::{
         NodeError,
         resync::{PlanFacts, free_bytes, origin, plan},
     },
-    storage::{Store, StoreOptions, disk::RealDisk, lock::DataDirLock, rebuild},
+    rpc::CommandJson,
+    storage::{
+        Store, StoreOptions,
+        disk::RealDisk,
+        lock::{DataDirLock, LockError},
+        rebuild,
+    },
 };
 
 /// Longest line that is read as a confirmation.
@@ -31,7 +39,11 @@ pub(super) fn resync(arguments: &ResyncArguments) -> Result<ExitCode, Failure> {
     let loaded = load_chain(&arguments.chain)?;
     let dir = loaded.data_dir()?;
     let blocks = dir.root().join("blocks");
-    let _lock = DataDirLock::acquire(dir.root())?;
+    let _lock = match DataDirLock::acquire(dir.root()) {
+        Ok(lock) => lock,
+        Err(LockError::Held { .. }) => return ask_the_running(arguments, &loaded.config, &dir),
+        Err(error) => return Err(error.into()),
+    };
     if arguments.cancel {
         rebuild::cancel(&RealDisk, &blocks).map_err(refused)?;
         rebuild::settle(&RealDisk, &blocks).map_err(refused)?;
@@ -113,6 +125,42 @@ pub(super) fn resync(arguments: &ResyncArguments) -> Result<ExitCode, Failure> {
     )
     .map_err(refused)?;
     output::line("written; start the node and it builds the new database (`timed run`)")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The same, done by the node that runs in `dir`.
+fn ask_the_running(arguments: &ResyncArguments, config: &Config, dir: &DataDir) -> Result<ExitCode, Failure> {
+    if arguments.delete_first {
+        return Err(Failure::new(
+            Code::Refused,
+            "--delete-first gives up the database that the node runs on; stop it first",
+        ));
+    }
+    let (client, cookie) = (client_of(config)?, cookie_of(dir)?);
+    let tell =
+        |command: CommandJson| block_on(async { Ok(client.command(&command, &cookie).await?.consequence) });
+    if arguments.cancel {
+        output::line(&tell(CommandJson::CancelResync)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mode = arguments.mode;
+    let consequence = tell(CommandJson::PlanResync { mode })?;
+    match arguments.json {
+        true => output::json(&serde_json::json!({ "schema": 1, "mode": mode, "consequence": consequence }))?,
+        false => output::line(&format!(
+            "resync {mode} of the node that runs: {}\n  {consequence}",
+            mode.meaning()
+        ))?,
+    }
+    if arguments.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let network = genesis_of(config)?.network.name().to_owned();
+    if !arguments.yes && !confirmed(&network)? {
+        output::diagnostic("nothing was changed");
+        return Ok(ExitCode::FAILURE);
+    }
+    output::line(&tell(CommandJson::Resync { mode, network })?)?;
     Ok(ExitCode::SUCCESS)
 }
 

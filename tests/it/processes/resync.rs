@@ -240,6 +240,12 @@ fn a_running_node_is_resynced_over_http_and_comes_back_by_itself() {
     let mode = ResyncMode::Reindex;
     let told = command(&net, 3, &CommandJson::PlanResync { mode }).unwrap();
     assert!(told.contains("casts no vote"), "{told}");
+    let (code, told) = timed(&net, 3, &["resync", "--mode", "reindex", "--dry-run"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains("the node that runs") && told.contains("casts no vote"),
+        "{told}"
+    );
     let resync = |network: &str| CommandJson::Resync {
         mode,
         network: network.to_owned(),
