@@ -1,5 +1,6 @@
 //! `timed resync`: begin, look at or give up a resync. A node that is stopped finds what is noted at its
-//! next start; one that runs is asked over HTTP and starts again by itself. The work itself is done by the node, so that it serves and shows it meanwhile.
+//! next start; one that runs is asked over HTTP and starts again by itself. The work itself is done by the
+//! node, so that it serves and shows it meanwhile.
 
 use std::{
     io::{BufRead, stdin},

@@ -93,6 +93,7 @@ pub(super) enum Pass {
 /// The buckets of one node.
 #[derive(Debug)]
 pub(super) struct Quotas {
+    is_masternode: bool,
     ping: Bucket,
     clock: Bucket,
     votes: Bucket,
@@ -116,6 +117,7 @@ impl Quotas {
         let by_part = |masternode, other| if is_masternode { masternode } else { other };
         let of = |(rate, burst): (f64, f64)| bucket(rate, burst);
         Self {
+            is_masternode,
             ping: bucket(0.2, 3.0),
             clock: bucket(0.2, 3.0),
             votes: of(by_part((1_000.0, 4_000.0), (50.0, 200.0))),
@@ -237,10 +239,15 @@ impl Quotas {
         }
     }
 
-    /// A session begins, with the ping and the clock that every node sends at once: a node that is
-    /// restarted often is no flood. What handshakes cost bounds what is given here.
-    fn greet(&mut self) {
-        for bucket in [&mut self.ping, &mut self.clock] {
+    /// A session begins, with the ping, the clock and the GetPeers that every node sends at once: a node
+    /// that is restarted often is no flood. What handshakes cost bounds what is given here. A node whose
+    /// registration counts since its last session gets a masternode's allowance; it is not taken back
+    /// while it lasts, so that coming once with the proof and once without fills nothing again.
+    fn greet(&mut self, is_masternode: bool, now: Instant) {
+        if is_masternode && !self.is_masternode {
+            *self = Self::new(true, now);
+        }
+        for bucket in [&mut self.ping, &mut self.clock, &mut self.get_peers] {
             bucket.level = (bucket.level + 1.0).min(bucket.burst);
         }
     }
@@ -287,7 +294,10 @@ impl AllQuotas {
         }
         let fresh = || Arc::new(Mutex::new(Quotas::new(is_masternode, now)));
         let quotas = Arc::clone(nodes.entry(node).or_insert_with(fresh));
-        quotas.lock().unwrap_or_else(PoisonError::into_inner).greet();
+        quotas
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .greet(is_masternode, now);
         quotas
     }
 }

@@ -213,7 +213,7 @@ fn a_node_that_is_restarted_over_and_over_is_not_a_flood_and_reconnecting_buys_n
     for _ in 0..100 {
         now += Duration::from_secs(2);
         let session = quotas.of(node, true, true, now);
-        for greeting in [MessageType::Ping, MessageType::Clock] {
+        for greeting in [MessageType::Ping, MessageType::Clock, MessageType::GetPeers] {
             assert_eq!(take(&session, greeting, now), Pass::Yes);
         }
     }
@@ -227,6 +227,20 @@ fn a_node_that_is_restarted_over_and_over_is_not_a_flood_and_reconnecting_buys_n
         take(&session, MessageType::Ping, now),
         Pass::Drop(Some(Fault::RateExceeded))
     );
+}
+
+#[test]
+fn a_node_that_registers_gets_a_masternodes_allowance_once() {
+    let (quotas, now) = (AllQuotas::default(), Instant::now());
+    let votes = |is_masternode| {
+        let session = quotas.of(id(2), is_masternode, true, now);
+        let mut session = session.lock().unwrap();
+        (0..10_000)
+            .take_while(|_| session.on_type(MessageType::Prepare, now) == Pass::Yes)
+            .count()
+    };
+    assert_eq!((votes(false), votes(true)), (200, 4_000));
+    assert_eq!((votes(false), votes(true)), (0, 0));
 }
 
 #[test]
