@@ -9,7 +9,7 @@ mod rules;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventKind, Moment, Status};
+use super::{EventKind, Moment, Status, words::duration};
 
 /// How grave an alarm is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -295,6 +295,11 @@ impl Entry {
                 None
             }
             None if judgement.clears => {
+                // What was wrong is not so any more; its words would be a lie for as long as it is watched.
+                self.alarm.text = format!(
+                    "good again; clears when it stays so for {}",
+                    duration(judgement.hold_ms)
+                );
                 let since = *self.good_since.get_or_insert(now.mono_ms);
                 (now.mono_ms.saturating_sub(since) >= judgement.hold_ms).then(|| AlarmChange::Cleared {
                     kind: self.alarm.kind,

@@ -67,3 +67,13 @@ pub struct Status {
     /// Present from the moment a stop was asked for.
     pub stop: Option<Arc<StopStatus>>,
 }
+
+/// A node that has just begun is given this long to find its peers before it is called lonely.
+const START_GRACE_MS: u64 = 15_000;
+
+impl Status {
+    /// Whether the node began so lately that missing peers mean nothing yet: 15 s.
+    pub fn has_just_begun(&self) -> bool {
+        self.at.since_ms(self.node.started) < START_GRACE_MS
+    }
+}

@@ -171,7 +171,9 @@ fn losing_validators_warns_at_the_limit_and_is_critical_beyond() {
         consensus(&mut status).validators[n].online = true;
     }
     book.observe(&status);
-    assert_eq!(book.alarms().len(), 1, "clearing has to last");
+    let up = book.alarms();
+    assert_eq!(up.len(), 1, "clearing has to last");
+    assert!(up[0].text.starts_with("good again"), "{}", up[0].text);
     at(&mut status, 102_000);
     book.observe(&status);
     assert!(book.alarms().is_empty());

@@ -206,19 +206,20 @@ pub(in super::super) fn network(model: &Model, width: usize) -> Panel {
     let label = |text: &str| Row::new().dim(pad(text, 10));
     let reachable = super::online(status);
     let (n, quorum) = (status.consensus.n, status.consensus.quorum);
-    let (role, verdict) = if n == 0 {
-        (Role::Dim, UNKNOWN)
+    let (role, verdict, word) = if n == 0 {
+        (Role::Dim, UNKNOWN, UNKNOWN)
     } else if reachable < quorum {
-        (Role::Err, "✖ nothing can become final")
+        (Role::Err, "✖ nothing can become final", "✖ halted")
     } else if reachable == quorum && n > quorum {
-        (Role::Warn, "▲ at the limit")
+        (Role::Warn, "▲ at the limit", "▲ at the limit")
     } else {
-        (Role::Ok, "● enough")
+        (Role::Ok, "● enough", "● enough")
     };
     let long = format!("{reachable} of {n} reachable, {quorum} needed   ");
-    let words = match long.chars().count() + verdict.chars().count() + 10 <= width {
-        true => long,
-        false => format!("{reachable}/{n} of {quorum}  "),
+    let fits = long.chars().count() + verdict.chars().count() + 10 <= width;
+    let (words, verdict) = match fits {
+        true => (long, verdict),
+        false => (format!("{reachable} of {n}, {quorum} needed  "), word),
     };
     panel.line(label("quorum").text(words).with(role, verdict));
     panel.line(

@@ -44,8 +44,6 @@ const BEHIND_WARN: u64 = 10;
 /// How long a missed deadline, or dropped lines, are remembered.
 const RECENT_MS: u64 = 60_000;
 const QUORUM_HOLD_MS: u64 = 2_000;
-/// A node that has just begun is given this long to find its peers before it is called lonely.
-const START_GRACE_MS: u64 = 15_000;
 
 /// What a rule says of a snapshot.
 #[derive(Debug)]
@@ -88,10 +86,9 @@ impl Memory {
 }
 
 pub(super) fn judge(kind: AlarmKind, status: &Status, memory: &Memory) -> Judgement {
-    let started_ms = status.at.since_ms(status.node.started);
     match kind {
         AlarmKind::FinalityStalled => stalled(status),
-        AlarmKind::QuorumMargin => quorum(status, started_ms),
+        AlarmKind::QuorumMargin => quorum(status),
         AlarmKind::SigningStopped => steps(
             0,
             status.signing.safety_stop.then_some(Severity::Crit),
@@ -149,7 +146,7 @@ pub(super) fn judge(kind: AlarmKind, status: &Status, memory: &Memory) -> Judgem
                 )
             })
         }
-        AlarmKind::Peers => peers(status, started_ms),
+        AlarmKind::Peers => peers(status),
         AlarmKind::ClockSkew => {
             let skew = status.peers.clock_offset_ms.map_or(0, i64::unsigned_abs);
             let severity = above(skew, SKEW_WARN_MS, SKEW_CRIT_MS);
@@ -276,10 +273,10 @@ fn stalled(status: &Status) -> Judgement {
     })
 }
 
-fn quorum(status: &Status, started_ms: u64) -> Judgement {
+fn quorum(status: &Status) -> Judgement {
     let consensus = &*status.consensus;
     let online = consensus.reachable(status.at);
-    let severity = if consensus.n == 0 || online >= consensus.n || started_ms < START_GRACE_MS {
+    let severity = if consensus.n == 0 || online >= consensus.n || status.has_just_begun() {
         None
     } else if online < consensus.quorum {
         Some(Severity::Crit)
@@ -320,11 +317,11 @@ fn silent(status: &Status) -> Judgement {
     })
 }
 
-fn peers(status: &Status, started_ms: u64) -> Judgement {
+fn peers(status: &Status) -> Judgement {
     let others = status.consensus.n.saturating_sub(1);
     let count = status.peers.rows.len() as u32;
     let wanted = PEERS_WARN.min(others);
-    let severity = if others == 0 || started_ms < START_GRACE_MS {
+    let severity = if others == 0 || status.has_just_begun() {
         None
     } else if count == 0 {
         Some(Severity::Crit)

@@ -167,6 +167,9 @@ fn consensus_word(status: &Status) -> (Level, String) {
         return (Level::Unknown, UNKNOWN.to_owned());
     }
     let alive = online(status);
+    if consensus.n > 0 && alive < consensus.quorum && status.has_just_begun() {
+        return (Level::Busy, format!("finding {alive}/{}", consensus.n));
+    }
     if consensus.n > 0 && alive < consensus.quorum {
         return (Level::Crit, format!("no quorum {alive}/{}", consensus.n));
     }
