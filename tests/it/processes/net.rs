@@ -326,6 +326,7 @@ impl Net {
 
     /// Whether the log of a node that does not run holds a message of `height`; a proposal, if it was
     /// to be its leader.
+    #[cfg(any(debug_assertions, feature = "failpoints"))]
     pub(crate) fn was_at(&self, node: u16, height: u64, as_leader: bool) -> bool {
         let messages = signed_messages(&self.layout.node_dir(node));
         messages.iter().any(|message| {
