@@ -21,7 +21,10 @@ use clap::{Parser, Subcommand};
 
 pub(super) use chain::{ConfigCommand, DbArguments, DbCommand, ResyncArguments};
 pub(super) use devnet::{DevnetArguments, DevnetCommand, LoadArguments};
-pub(super) use keys::{KeyFiles, KeyKind, KeysCommand, SignerCommand, StateCommand, StateInitArguments};
+pub(super) use keys::{
+    KeyCheckArguments, KeyExportArguments, KeyFiles, KeyImportArguments, KeyKind, KeysCommand, SignerCommand,
+    StateCommand, StateExportArguments, StateImportArguments, StateInitArguments,
+};
 pub(super) use live::{
     AttachArguments, DebugCommand, DoctorArguments, DumpArguments, LogCommand, ReplayArguments,
     StatusArguments, StopArguments,

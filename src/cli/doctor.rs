@@ -217,6 +217,11 @@ fn guard(dir: &DataDir) -> Finding {
     let check = "sign guard";
     match signer_state::read(dir.root()) {
         Err(error) => finding(check, Verdict::Fail, error.to_string()),
+        Ok(state) if state.given_away => finding(
+            check,
+            Verdict::Fail,
+            "the signing state was exported from here, so no node starts here with this key: docs/upgrade.md, Another machine",
+        ),
         Ok(state) => match state.memory {
             SignerMemory::Whole => finding(check, Verdict::Ok, "the log knows all that was signed"),
             SignerMemory::New => finding(check, Verdict::Ok, "nothing was signed with this key yet"),

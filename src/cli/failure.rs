@@ -8,7 +8,11 @@ use crate::{
     config::ConfigError,
     devnet::DevnetError,
     network::NetworkError,
-    node::{NodeError, signer_state::LiftError},
+    node::{
+        NodeError,
+        handover::{HandoverError, StateFileError},
+        signer_state::LiftError,
+    },
     recorder::RecorderError,
     rpc::{RpcError, client::ClientError, tokens::TokenError},
     signer::SignerError,
@@ -110,6 +114,10 @@ codes! {
     WrongPassphrase = "6705" => 67,
     /// The sign guard refuses.
     SignGuard = "6801" => 68,
+    /// A file with a signing state cannot be used.
+    StateFile = "6802" => 68,
+    /// The signing state was given away from this directory.
+    GivenAway = "6803" => 68,
     /// Data was written by a newer version.
     Newer = "6901" => 69,
     /// A port is taken.
@@ -216,6 +224,8 @@ impl From<NodeError> for Failure {
             NodeError::Lock(error) => error.into(),
             NodeError::Wal(error) => error.into(),
             NodeError::Record { .. } => Self::new(Code::ConsensusLog, text),
+            NodeError::GivenAway { .. } => Self::new(Code::GivenAway, text),
+            NodeError::Mark { .. } => Self::new(Code::Io, text),
             NodeError::Replay { .. } => Self::new(Code::Database, text),
             NodeError::Store(error) => Self::new(
                 match error {
@@ -246,6 +256,35 @@ impl From<LiftError> for Failure {
                 Self::new(Code::SignGuard, error.to_string())
             }
         }
+    }
+}
+
+impl From<HandoverError> for Failure {
+    fn from(error: HandoverError) -> Self {
+        let text = error.to_string();
+        match error {
+            HandoverError::Node(error) => error.into(),
+            HandoverError::Key(error) => error.into(),
+            HandoverError::File(error) => error.into(),
+            HandoverError::Unknown { .. }
+            | HandoverError::OtherKey { .. }
+            | HandoverError::OtherChain { .. }
+            | HandoverError::OwnExport { .. }
+            | HandoverError::Older { .. }
+            | HandoverError::Lost { .. } => Self::new(Code::SignGuard, text),
+        }
+    }
+}
+
+impl From<StateFileError> for Failure {
+    fn from(error: StateFileError) -> Self {
+        let code = match &error {
+            StateFileError::Newer { .. } => Code::Newer,
+            StateFileError::Io { .. } | StateFileError::Damaged { .. } | StateFileError::Older { .. } => {
+                Code::StateFile
+            }
+        };
+        Self::new(code, error.to_string())
     }
 }
 

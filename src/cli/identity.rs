@@ -38,14 +38,19 @@ pub(super) fn create_validator_key(
         return Err(crate::signer::SignerError::Exists { path }.into());
     }
     create_key_dir(&dir.keys())?;
-    match Wal::create(&dir.consensus()) {
-        Ok(_) => {}
-        Err(WalError::AlreadyExists { dir: log }) => refuse_used_log(log)?,
-        Err(error) => return Err(error.into()),
-    }
+    create_log(dir)?;
     let key = generate_key()?;
     create_key_file_under(&path, &key, passphrase)?;
     Ok(key.public_key())
+}
+
+/// The log of a key that never signed. One that is there already may be used if it holds nothing.
+pub(super) fn create_log(dir: &DataDir) -> Result<(), Failure> {
+    match Wal::create(&dir.consensus()) {
+        Ok(_) => Ok(()),
+        Err(WalError::AlreadyExists { dir: log }) => refuse_used_log(log),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn refuse_used_log(log: PathBuf) -> Result<(), Failure> {

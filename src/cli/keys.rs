@@ -1,4 +1,5 @@
-//! `timed keys`: make them, show their public halves, and put them under a passphrase.
+//! `timed keys`: make them, show their public halves, and put them under a passphrase. How they leave
+//! and arrive is in `key_copy`.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use super::{
     args::{KeyFiles, KeyKind, KeysCommand, Place},
     client::load_place,
     failure::{Code, Failure},
-    identity, output,
+    identity, key_copy, output,
     passphrase::{Passphrases, new_passphrase},
 };
 use crate::{
@@ -32,6 +33,13 @@ pub(super) fn keys(command: &KeysCommand) -> Result<ExitCode, Failure> {
             files,
             new_passphrase_file,
         } => change_passphrase(files, new_passphrase_file.as_deref())?,
+        KeysCommand::Export(arguments) => key_copy::export(arguments)?,
+        KeysCommand::Import(arguments) => key_copy::import(arguments)?,
+        KeysCommand::Check(arguments) => {
+            if !key_copy::check(arguments)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -178,7 +186,7 @@ fn chosen(files: &KeyFiles, encrypted: bool) -> Result<Vec<PathBuf>, Failure> {
     Ok(chosen)
 }
 
-const fn file_of(kind: KeyKind) -> &'static str {
+pub(super) const fn file_of(kind: KeyKind) -> &'static str {
     match kind {
         KeyKind::Node => NODE_KEY_FILE,
         KeyKind::Validator => VALIDATOR_KEY_FILE,

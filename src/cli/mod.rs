@@ -18,6 +18,7 @@ mod doctor;
 mod failure;
 mod identity;
 mod init;
+mod key_copy;
 mod keys;
 mod load;
 mod log;

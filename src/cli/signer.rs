@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use super::{
-    args::{SignerCommand, StateCommand, StateInitArguments},
+    args::{SignerCommand, StateCommand, StateExportArguments, StateImportArguments, StateInitArguments},
     client::load_place,
     config::load_chain,
     failure::{Code, Failure},
@@ -14,7 +14,10 @@ use super::{
 use crate::{
     chain::Height,
     config::DataDir,
-    node::signer_state::{self, SignerMemory, SignerState},
+    node::{
+        handover::{self, StateFile},
+        signer_state::{self, SignerMemory, SignerState},
+    },
     signer::{VALIDATOR_KEY_FILE, public_key_of},
 };
 
@@ -29,6 +32,8 @@ pub(super) fn signer(command: &SignerCommand) -> Result<ExitCode, Failure> {
             show(&dir, *json)?;
         }
         StateCommand::Init(arguments) => init(arguments)?,
+        StateCommand::Export(arguments) => export(arguments)?,
+        StateCommand::Import(arguments) => import(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -42,6 +47,7 @@ fn show(dir: &DataDir, as_json: bool) -> Result<(), Failure> {
         memory,
         last_signed,
         signs_above,
+        given_away,
     } = state;
     output::line(&format!("log           {}", dir.consensus().display()))?;
     output::line(&format!(
@@ -61,6 +67,9 @@ fn show(dir: &DataDir, as_json: bool) -> Result<(), Failure> {
     }
     if let Some(height) = signs_above {
         output::line(&format!("signs above   {height}"))?;
+    }
+    if given_away {
+        output::line("given away    yes: the state was exported, no node starts here with this key")?;
     }
     Ok(())
 }
@@ -100,6 +109,53 @@ fn init(arguments: &StateInitArguments) -> Result<(), Failure> {
     output::line(&format!(
         "the node signs nothing at or below {above}; it signs above once {above} is final here"
     ))
+}
+
+fn export(arguments: &StateExportArguments) -> Result<(), Failure> {
+    let loaded = load_chain(&arguments.chain)?;
+    let genesis = genesis_of(&loaded.config)?;
+    let dir = loaded.data_dir()?;
+    let key = public_key_of(&dir.keys().join(VALIDATOR_KEY_FILE))?;
+    let options = loaded.config.store_options();
+    let state = handover::export(dir.root(), &genesis, key, options, &arguments.file)?;
+    if arguments.json {
+        return output::json(&state);
+    }
+    output::line(&format!(
+        "{} holds what {key} has signed, up to height {}",
+        arguments.file.display(),
+        state.height()
+    ))?;
+    output::line(&format!(
+        "{} gave it away: no node starts there with this key until a state is imported again",
+        dir.root().display()
+    ))
+}
+
+fn import(arguments: &StateImportArguments) -> Result<(), Failure> {
+    let loaded = load_chain(&arguments.chain)?;
+    let genesis = genesis_of(&loaded.config)?;
+    let dir = loaded.data_dir()?;
+    let key = public_key_of(&dir.keys().join(VALIDATOR_KEY_FILE))?;
+    let state = StateFile::read(&arguments.file)?;
+    let is_only_one = arguments.i_have_stopped_every_other_node;
+    let imported = handover::import(dir.root(), &genesis, key, &state, is_only_one)?;
+    if arguments.json {
+        return output::json(&imported);
+    }
+    let how = if imported.raised {
+        "is taken over"
+    } else {
+        "was known here already"
+    };
+    output::line(&format!(
+        "what {key} has signed {how}; it signs above height {}",
+        imported.signs_above
+    ))?;
+    if imported.taken_back {
+        output::line("this place had given it away and has it back")?;
+    }
+    Ok(())
 }
 
 fn typed() -> Result<String, Failure> {

@@ -29,6 +29,22 @@ pub enum NodeError {
         /// What does not fit.
         reason: String,
     },
+    /// The key's signing state was given away from here.
+    #[error(
+        "the signing state of this key was given away from here ({}), so it may sign elsewhere, and this node does not start. If the key moved, leave this copy off, or follow the chain with it: --observer. To have the key back: `timed signer state export` where it is now, then `timed signer state import` here", path.display()
+    )]
+    GivenAway {
+        /// The mark.
+        path: PathBuf,
+    },
+    /// The mark of a state that was given away cannot be read or written.
+    #[error("{}: {source}; check the disk and who owns the directory", path.display())]
+    Mark {
+        /// The mark.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The chain database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -39,6 +39,11 @@ impl Mark {
         self.position.is_none()
     }
 
+    /// Nothing at or below is signed again; `None` where nothing is known.
+    pub(super) fn position(&self) -> Option<Position> {
+        self.position
+    }
+
     /// The position of the last signature; `None` if the mark stands for one that is not known.
     pub(super) fn signed(&self) -> Option<Position> {
         self.position.filter(|_| self.is_signed)

@@ -28,6 +28,7 @@ mod error;
 mod evidence;
 mod facts;
 mod gossip;
+pub mod handover;
 mod log_filter;
 mod memory;
 mod names;

@@ -26,7 +26,7 @@ use crate::{
 };
 
 use super::{
-    NodeError, conflict,
+    NodeError, conflict, handover,
     memory::{self, Mark, Memory},
     performer::Work,
     starting::Starting,
@@ -51,6 +51,15 @@ pub(super) struct Opened {
     pub(super) has_signed: bool,
 }
 
+/// Who this node is, and whether it may ever sign.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Me {
+    /// The consensus key, if there is one.
+    pub(super) key: Option<PublicKey>,
+    /// False on a node that was told to sign nothing: it may run where the state was given away.
+    pub(super) may_sign: bool,
+}
+
 /// Opens everything in `data_dir`.
 ///
 /// # Errors
@@ -58,7 +67,7 @@ pub(super) struct Opened {
 pub(super) fn open(
     data_dir: &Path,
     genesis: &Genesis,
-    me: Option<PublicKey>,
+    me: Me,
     options: StoreOptions,
     work: Sender<Work>,
     starting: &mut Starting,
@@ -68,6 +77,10 @@ pub(super) fn open(
     failpoint::arm(data_dir);
     let mut holds = BTreeSet::new();
     let log_dir = data_dir.join("consensus");
+    if me.key.is_some() && me.may_sign {
+        handover::refuse_given(&log_dir)?;
+    }
+    let me = me.key;
     if conflict::is_kept(&log_dir) {
         tracing::error!(
             file = %log_dir.join(conflict::CONFLICT_FILE).display(),
@@ -228,7 +241,10 @@ fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> R
 }
 
 /// The highest of the last blocks whose certificate holds our signature.
-fn last_signed_on_chain(reader: &StoreReader, me: &PublicKey) -> Result<Option<Height>, NodeError> {
+pub(super) fn last_signed_on_chain(
+    reader: &StoreReader,
+    me: &PublicKey,
+) -> Result<Option<Height>, NodeError> {
     let state = reader.state();
     let signer_at = |height: Height| {
         let set = state.history.set_at(height)?;

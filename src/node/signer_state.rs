@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    NodeError,
+    NodeError, handover,
     memory::{self, Memory},
 };
 
@@ -28,6 +28,8 @@ pub struct SignerState {
     pub last_signed: Option<LastSigned>,
     /// Nothing at or below this height is signed again.
     pub signs_above: Option<u64>,
+    /// True if the state was exported from here: no node starts here with this key.
+    pub given_away: bool,
 }
 
 /// How much of our signatures the log knows.
@@ -104,6 +106,7 @@ pub enum LiftError {
 /// [`NodeError::Wal`] and [`NodeError::Record`] for a damaged log.
 pub fn read(data_dir: &Path) -> Result<SignerState, NodeError> {
     let dir = data_dir.join("consensus");
+    let given_away = handover::refuse_given(&dir).is_err();
     let entries = match Wal::inspect(&dir) {
         Ok(found) => found.records,
         Err(error) if error.is_missing() => {
@@ -111,6 +114,7 @@ pub fn read(data_dir: &Path) -> Result<SignerState, NodeError> {
                 memory: SignerMemory::Missing,
                 last_signed: None,
                 signs_above: None,
+                given_away,
             });
         }
         Err(error) => return Err(error.into()),
@@ -126,6 +130,7 @@ pub fn read(data_dir: &Path) -> Result<SignerState, NodeError> {
         signs_above: mark
             .filter(|mark| !mark.is_lost() && mark.signed().is_none())
             .map(|mark| mark.height().get()),
+        given_away,
     })
 }
 

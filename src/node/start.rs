@@ -161,6 +161,10 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let (votes, votes_in) = crossbeam_channel::bounded(VOTES_MAX);
     let (bulk, bulk_in) = crossbeam_channel::bounded(BULK_MAX);
 
+    let who = open::Me {
+        key: me,
+        may_sign: !options.observer,
+    };
     let opening = (
         options.data_dir.clone(),
         genesis.clone(),
@@ -171,7 +175,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         .spawn_blocking(move || {
             let (data_dir, genesis, store, work) = opening;
             let mut starting = starting;
-            let opened = open::open(&data_dir, &genesis, me, store, work, &mut starting);
+            let opened = open::open(&data_dir, &genesis, who, store, work, &mut starting);
             opened.map(|opened| (opened, starting))
         })
         .await

@@ -12,7 +12,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{
-    NoPassphrase, Passphrase, SignerError, Unlock,
+    NoPassphrase, Passphrase, SignerError, Unlock, WalletFile,
     key_file::{io_error, read_private, write_new},
 };
 use crate::crypto::{DecryptError, EncryptionSeed, PublicKey, SecretKey, is_encrypted_pem};
@@ -90,6 +90,16 @@ pub fn create_key_file_under(
     passphrase: Option<&Passphrase>,
 ) -> Result<(), SignerError> {
     write_new(path, text_of(path, key, passphrase)?.as_bytes())
+}
+
+/// Copies a key or wallet file as it is, with its passphrase, once that has opened it: exclusive, mode
+/// 0600 from birth, synced with its directory.
+///
+/// # Errors
+/// As [`open_key_file`]; [`SignerError::Exists`] if the target is taken.
+pub fn copy_key_file(from: &Path, to: &Path, unlock: &dyn Unlock) -> Result<(), SignerError> {
+    WalletFile::open(from, unlock)?;
+    write_new(to, read_private(from)?.as_bytes())
 }
 
 /// The text of a key file.

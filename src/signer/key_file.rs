@@ -55,6 +55,14 @@ pub fn create_key_file(path: &Path, key: &SecretKey) -> Result<(), SignerError> 
     write_new(path, pem.as_bytes())
 }
 
+/// Writes a file that must not exist yet and that only the owner may read, durably.
+///
+/// # Errors
+/// As [`create_key_file`].
+pub fn create_private_file(path: &Path, content: &[u8]) -> Result<(), SignerError> {
+    write_new(path, content)
+}
+
 /// Writes a file that must not exist yet and that only the owner may read.
 pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), SignerError> {
     let opened = OpenOptions::new()

@@ -22,11 +22,11 @@ mod tests;
 use crate::crypto::{PublicKey, Signature};
 
 pub use encrypted_file::{
-    create_key_file_under, is_key_file_encrypted, open_key_file, public_key_of, read_key_file,
+    copy_key_file, create_key_file_under, is_key_file_encrypted, open_key_file, public_key_of, read_key_file,
     rewrite_key_file,
 };
 pub use error::SignerError;
-pub use key_file::{create_key_dir, create_key_file, generate_key};
+pub use key_file::{create_key_dir, create_key_file, create_private_file, generate_key};
 pub use local::LocalSigner;
 pub use passphrase::{NoPassphrase, PASSPHRASE_BYTES_MAX, PASSPHRASE_CHARS_MIN, Passphrase, Unlock};
 pub use wallet_file::{WalletFile, WalletLabel};

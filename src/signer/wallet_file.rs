@@ -118,6 +118,19 @@ impl WalletFile {
         })
     }
 
+    /// Writes the wallet, or a key file, to a new file under a passphrase, or under none.
+    ///
+    /// # Errors
+    /// As [`super::create_key_file_under`].
+    pub fn create_copy(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<(), SignerError> {
+        match (&self.network, &self.address) {
+            (Some(network), Some(address)) => {
+                Self::create_under(path, &self.key, network, address, passphrase)
+            }
+            _ => super::create_key_file_under(path, &self.key, passphrase),
+        }
+    }
+
     /// Puts the wallet at `path` under a passphrase, or under none.
     ///
     /// # Errors

@@ -24,7 +24,10 @@ pub enum StoreError {
         what: String,
     },
     /// Written by a newer program. Exit code 69.
-    #[error("database {file} has schema {found}, this binary knows {known}; run the newer binary", file = .file.display())]
+    #[error(
+        "database {file} has schema {found}, this binary knows {known}; nothing was changed: run the newer binary, or move the directory blocks/ aside, and this one fetches the chain from peers and judges it again",
+        file = .file.display()
+    )]
     Newer {
         /// Database or file.
         file: PathBuf,

@@ -21,6 +21,7 @@ mod longest;
 mod lost_logs;
 pub(crate) mod manager;
 mod masternodes;
+mod moves;
 pub(crate) mod net;
 mod partitions;
 mod prometheus;

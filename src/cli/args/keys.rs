@@ -48,6 +48,72 @@ pub(in crate::cli) enum KeysCommand {
         #[arg(long, value_name = "FILE")]
         new_passphrase_file: Option<PathBuf>,
     },
+    /// Write a copy of a key to a new file, under a passphrase.
+    Export(KeyExportArguments),
+    /// Bring a key into the data directory. Never overwrites; a consensus key wants its signing state.
+    Import(KeyImportArguments),
+    /// Look at permissions, owner and content of the keys. Exit 1 if one cannot be used.
+    Check(KeyCheckArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct KeyExportArguments {
+    #[command(flatten)]
+    pub(in crate::cli) place: Place,
+    /// Which key.
+    pub(in crate::cli) kind: KeyKind,
+    /// Where to; must not exist.
+    pub(in crate::cli) file: PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
+    /// Private file with the passphrase of the copy. Without it, the passphrase stays; a key that has none
+    /// asks for one.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) new_passphrase_file: Option<PathBuf>,
+    /// Write it without a passphrase.
+    #[arg(long, conflicts_with = "new_passphrase_file")]
+    pub(in crate::cli) unencrypted: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct KeyImportArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    /// Which key.
+    pub(in crate::cli) kind: KeyKind,
+    /// A key or wallet file, mode 0600; it keeps its passphrase.
+    pub(in crate::cli) file: PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) memory: MemoryArguments,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
+}
+
+/// What is known of the signatures of a consensus key that arrives.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(in crate::cli) struct MemoryArguments {
+    /// What it has signed: the file of `timed signer state export`.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) state: Option<PathBuf>,
+    /// It never signed anything, anywhere.
+    #[arg(long)]
+    pub(in crate::cli) fresh_key: bool,
+    /// Nobody knows: the node watches the chain until it is safe to sign.
+    #[arg(long)]
+    pub(in crate::cli) observe: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct KeyCheckArguments {
+    #[command(flatten)]
+    pub(in crate::cli) place: Place,
+    /// Take permissions of others away.
+    #[arg(long)]
+    pub(in crate::cli) fix: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
 
 /// Which key files change.
@@ -84,6 +150,37 @@ pub(in crate::cli) enum StateCommand {
     /// Let a stopped node whose consensus log was lost sign again above a height. Dangerous: read
     /// docs/OPERATIONS.md, "Observer mode", first.
     Init(StateInitArguments),
+    /// Write what the key of a stopped node has signed to a file, and give it away: the node here does not
+    /// start any more.
+    Export(StateExportArguments),
+    /// Take over what a key signed elsewhere, on a stopped node. Only ever raises what is known here.
+    Import(StateImportArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct StateExportArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    /// Where to; must not exist.
+    pub(in crate::cli) file: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct StateImportArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    /// The file that `timed signer state export` wrote.
+    pub(in crate::cli) file: PathBuf,
+    /// You made sure that no other process holds this key: takes back what was given away from here and
+    /// never imported elsewhere.
+    #[arg(long)]
+    pub(in crate::cli) i_have_stopped_every_other_node: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Debug, Args)]

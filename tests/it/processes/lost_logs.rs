@@ -19,7 +19,7 @@ use super::net::{Net, TIMED, copy_dir, health_status, limit, signed_messages};
 
 const ALL: [u16; 4] = [0, 1, 2, 3];
 
-fn quick(nodes: u16) -> Net {
+pub(super) fn quick(nodes: u16) -> Net {
     let mut net = Net::with(nodes, |params| params.block_interval_ms = 300);
     net.start_all();
     let all: Vec<u16> = net.all().collect();
@@ -51,7 +51,7 @@ fn typed(net: &Net, arguments: &[&str], input: &str) -> (i32, String) {
 }
 
 /// Waits for the first block from `from` on whose certificate holds the node's signature.
-fn signs_again(net: &Net, node: u16, from: u64) -> u64 {
+pub(super) fn signs_again(net: &Net, node: u16, from: u64) -> u64 {
     let mut at = from;
     net.wait(&format!("node{node} signs again"), limit(40), |net| {
         at += u64::from(net.block(0, at + 1).is_some());
