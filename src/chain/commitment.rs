@@ -109,7 +109,17 @@ impl std::fmt::Debug for SetHash {
     }
 }
 
+#[cfg(feature = "sim")]
 fn stretch(kind: ElementKind, element: &[u8]) -> [u8; SET_HASH_BYTES] {
+    stretched::remembered(kind, element)
+}
+
+#[cfg(not(feature = "sim"))]
+fn stretch(kind: ElementKind, element: &[u8]) -> [u8; SET_HASH_BYTES] {
+    stretch_anew(kind, element)
+}
+
+fn stretch_anew(kind: ElementKind, element: &[u8]) -> [u8; SET_HASH_BYTES] {
     let mut bytes = [0; SET_HASH_BYTES];
     blake3::Hasher::new()
         .update(ELEMENT_PREFIX)
@@ -118,4 +128,37 @@ fn stretch(kind: ElementKind, element: &[u8]) -> [u8; SET_HASH_BYTES] {
         .finalize_xof()
         .fill(&mut bytes);
     bytes
+}
+
+/// In the simulator every validator of a world stretches the same elements, and so do its next
+/// worlds: what was stretched lately is remembered.
+#[cfg(feature = "sim")]
+mod stretched {
+    use std::{cell::RefCell, collections::HashMap};
+
+    use super::{ElementKind, SET_HASH_BYTES, stretch_anew};
+
+    /// Elements of one thread; when there are so many, all are forgotten.
+    const ELEMENTS_MAX: usize = 256;
+
+    type Stretched = HashMap<Vec<u8>, Box<[u8; SET_HASH_BYTES]>>;
+
+    thread_local! {
+        static STRETCHED: RefCell<[Stretched; 7]> = RefCell::default();
+    }
+
+    pub(super) fn remembered(kind: ElementKind, element: &[u8]) -> [u8; SET_HASH_BYTES] {
+        STRETCHED.with_borrow_mut(|of_kinds| {
+            let stretched = &mut of_kinds[kind as usize];
+            if let Some(bytes) = stretched.get(element) {
+                return **bytes;
+            }
+            if stretched.len() >= ELEMENTS_MAX {
+                stretched.clear();
+            }
+            let bytes = stretch_anew(kind, element);
+            stretched.insert(element.to_vec(), Box::new(bytes));
+            bytes
+        })
+    }
 }

@@ -4,8 +4,6 @@
 //! it comes back out as a contradiction. Memory is bounded per signer, so that nobody can push out
 //! another's votes.
 
-use std::collections::BTreeMap;
-
 use crate::{
     chain::{BlockHash, Height},
     crypto::Signature,
@@ -46,8 +44,36 @@ pub(super) enum Inserted {
 pub(super) struct Votes {
     step: Step,
     height: Height,
-    by_signer: Vec<BTreeMap<Round, Cast>>,
-    tally: BTreeMap<(Round, BlockHash), usize>,
+    /// Of every signer, ascending by round.
+    by_signer: Vec<Vec<(Round, Cast)>>,
+    tally: Tally,
+}
+
+/// How many votes each block has in each round, ascending. Of honest validators alone that is one
+/// block in a round or two, and rules ask after every event.
+#[derive(Debug, Clone, Default)]
+struct Tally(Vec<((Round, BlockHash), usize)>);
+
+impl Tally {
+    fn place(&self, round: Round, digest: BlockHash) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&(round, digest), |(key, _)| *key)
+    }
+
+    fn count(&mut self, round: Round, digest: BlockHash) {
+        match self.place(round, digest) {
+            Ok(place) => self.0[place].1 += 1,
+            Err(place) => self.0.insert(place, ((round, digest), 1)),
+        }
+    }
+
+    fn uncount(&mut self, round: Round, digest: BlockHash) {
+        if let Ok(place) = self.place(round, digest) {
+            self.0[place].1 -= 1;
+            if self.0[place].1 == 0 {
+                self.0.remove(place);
+            }
+        }
+    }
 }
 
 impl Votes {
@@ -56,23 +82,24 @@ impl Votes {
         Self {
             step,
             height,
-            by_signer: vec![BTreeMap::new(); n],
-            tally: BTreeMap::new(),
+            by_signer: vec![Vec::new(); n],
+            tally: Tally::default(),
         }
     }
 
     /// Counts `vote`, which was checked for membership and signature, while we are in `current`.
     pub(super) fn insert(&mut self, vote: &Vote, current: Round, at: Mono) -> Inserted {
         if is_mutant!(StrangersCounted) && usize::from(vote.signer) >= self.by_signer.len() {
-            *self.tally.entry((vote.round, vote.digest)).or_insert(0) += 1;
+            self.tally.count(vote.round, vote.digest);
         }
         let Some(cast) = self.by_signer.get_mut(usize::from(vote.signer)) else {
             return Inserted::Full;
         };
-        if let Some(first) = cast.get(&vote.round).copied() {
+        let place = cast.partition_point(|(round, _)| *round < vote.round);
+        if let Some((_, first)) = cast.get(place).filter(|(round, _)| *round == vote.round) {
             if first.digest == vote.digest {
                 if is_mutant!(DuplicatesCounted) {
-                    *self.tally.entry((vote.round, vote.digest)).or_insert(0) += 1;
+                    self.tally.count(vote.round, vote.digest);
                 }
                 return Inserted::Duplicate;
             }
@@ -82,61 +109,56 @@ impl Votes {
                 ..*vote
             });
         }
+        let newest = Cast {
+            digest: vote.digest,
+            signature: vote.signature,
+            at,
+        };
         if cast.len() >= ROUNDS_PER_SIGNER_MAX {
-            match cast.first_key_value().map(|(round, cast)| (*round, cast.digest)) {
-                Some((lowest, digest)) if lowest < current && lowest < vote.round => {
-                    cast.remove(&lowest);
-                    Self::uncount(&mut self.tally, lowest, digest);
+            let lowest = cast.first().map(|(round, cast)| (*round, cast.digest));
+            match lowest.filter(|(lowest, _)| *lowest < current && *lowest < vote.round) {
+                Some((lowest, digest)) => {
+                    cast.insert(place, (vote.round, newest));
+                    cast.remove(0);
+                    self.tally.uncount(lowest, digest);
                 }
-                Some(_) | None => return Inserted::Full,
+                None => return Inserted::Full,
             }
+        } else {
+            cast.insert(place, (vote.round, newest));
         }
-        cast.insert(
-            vote.round,
-            Cast {
-                digest: vote.digest,
-                signature: vote.signature,
-                at,
-            },
-        );
-        *self.tally.entry((vote.round, vote.digest)).or_insert(0) += 1;
+        self.tally.count(vote.round, vote.digest);
         Inserted::New
-    }
-
-    fn uncount(tally: &mut BTreeMap<(Round, BlockHash), usize>, round: Round, digest: BlockHash) {
-        if let Some(count) = tally.get_mut(&(round, digest)) {
-            *count -= 1;
-            if *count == 0 {
-                tally.remove(&(round, digest));
-            }
-        }
     }
 
     /// How many validators voted for `digest` in `round`.
     pub(super) fn count(&self, round: Round, digest: BlockHash) -> usize {
-        self.tally.get(&(round, digest)).copied().unwrap_or(0)
+        self.tally
+            .place(round, digest)
+            .map_or(0, |place| self.tally.0[place].1)
     }
 
     /// The lowest (round, block) with a quorum. Votes of different rounds never add up (R4).
     pub(super) fn reached(&self, quorum: Quorum) -> Option<(Round, BlockHash)> {
         #[cfg(feature = "sim")]
         if is_mutant!(RoundsAddedUp) && self.step == Step::Commit {
-            return self.tally.keys().copied().find(|(_, digest)| {
-                let over = self.tally.iter().filter(|((_, other), _)| other == digest);
+            let votes = &self.tally.0;
+            return votes.iter().map(|(key, _)| *key).find(|(_, digest)| {
+                let over = votes.iter().filter(|((_, other), _)| other == digest);
                 quorum.is_reached(over.map(|(_, count)| *count).sum())
             });
         }
-        self.tally
-            .iter()
-            .find(|(_, count)| quorum.is_reached(**count))
+        let mut votes = self.tally.0.iter();
+        votes
+            .find(|(_, count)| quorum.is_reached(*count))
             .map(|(key, _)| *key)
     }
 
     /// A (round, block) with a quorum for another block than `digest`: a fork, if that one is final.
     pub(super) fn reached_against(&self, quorum: Quorum, digest: BlockHash) -> Option<(Round, BlockHash)> {
-        self.tally
-            .iter()
-            .find(|((_, other), count)| *other != digest && quorum.is_reached(**count))
+        let mut votes = self.tally.0.iter();
+        votes
+            .find(|((_, other), count)| *other != digest && quorum.is_reached(*count))
             .map(|(key, _)| *key)
     }
 
@@ -146,7 +168,7 @@ impl Votes {
             .iter()
             .enumerate()
             .filter_map(|(index, cast)| {
-                let cast = cast.get(&round).filter(|cast| cast.digest == digest)?;
+                let cast = at(cast, round).filter(|cast| cast.digest == digest)?;
                 Some((Signer::try_from(index).ok()?, cast.signature))
             })
             .collect()
@@ -154,7 +176,7 @@ impl Votes {
 
     /// What `signer` voted in `round`.
     pub(super) fn cast(&self, signer: Signer, round: Round) -> Option<&Cast> {
-        self.by_signer.get(usize::from(signer))?.get(&round)
+        at(self.by_signer.get(usize::from(signer))?, round)
     }
 
     /// The votes of `signer` that are remembered, ascending by round.
@@ -173,4 +195,9 @@ impl Votes {
                 signature: cast.signature,
             })
     }
+}
+
+fn at(cast: &[(Round, Cast)], round: Round) -> Option<&Cast> {
+    let found = cast.iter().find(|(at, _)| *at == round);
+    found.map(|(_, cast)| cast)
 }

@@ -33,6 +33,8 @@ struct Tally {
     engines: (u64, Duration),
     /// Forks by more than f, all of whose culprits were named.
     forced: u64,
+    /// Sum of the schedules' digests: the same seeds have the same one in every build.
+    digest: u64,
 }
 
 impl Tally {
@@ -40,6 +42,7 @@ impl Tally {
         *self.by_nodes.entry(played.n).or_insert(0) += 1;
         self.blocks += played.blocks;
         self.later_rounds += played.later_rounds;
+        self.digest = self.digest.wrapping_add(played.digest);
         self.forced += u64::from(played.is_forked);
         let kind = if played.is_engines {
             &mut self.engines
@@ -139,7 +142,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
                 "schedules": tally.schedules, "forks": tally.forks, "hangs": tally.hangs,
                 "schedules_per_s": rate.round(), "by_nodes": tally.by_nodes,
                 "blocks": tally.blocks, "decided_in_later_rounds": tally.later_rounds,
-                "engines": tally.engines.0, "forced_forks": tally.forced,
+                "digest": format!("{:016x}", tally.digest), "engines": tally.engines.0, "forced_forks": tally.forced,
                 "machines_per_s": Tally::rate(tally.machines, options.threads).round(),
                 "engines_per_s": Tally::rate(tally.engines, options.threads).round(),
             })

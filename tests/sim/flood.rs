@@ -9,7 +9,11 @@ use timecoin::{
     crypto::{HashWriter, SecretKey, Verified},
 };
 
-use crate::{options::Options, schedule::Draws, world::World};
+use crate::{
+    options::Options,
+    schedule::Draws,
+    world::{NEVER, World},
+};
 
 /// Machines flooded at once, so that what one holds stands out of the noise.
 const MACHINES: usize = 48;
@@ -56,7 +60,7 @@ fn world(n: usize) -> World {
     for other in 1..n {
         world.nodes[other].is_byzantine = true;
     }
-    world.network = Box::new(|_| Vec::new());
+    world.network = Box::new(|_| NEVER);
     world.start();
     world
 }

@@ -6,6 +6,7 @@
 //! cargo sim -- --mutants               every planted fault must be found
 //! cargo sim -- --mutant LowestLock
 //! cargo sim -- --a20                   Twins
+//! cargo sim -- --a22                   the traces that the unoptimized build makes
 //! TIMED_SIM_SEED=17 cargo sim -- --nodes 4    replays one schedule, line by line
 //! ```
 #![allow(
@@ -38,6 +39,10 @@ mod world;
 
 use std::process::ExitCode;
 
+/// A fifth of a schedule is small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use timecoin::consensus::mutant::Mutant;
 
 use options::Options;
@@ -57,6 +62,9 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     if let Some(seed) = options.replay {
         return replay::replay(seed, &options);
+    }
+    if options.is_a22 {
+        return replay::a22_same_in_every_build();
     }
     if options.is_a20 {
         return campaign::a20_twins(&options);

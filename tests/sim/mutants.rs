@@ -25,12 +25,22 @@ pub(crate) fn hunt(mutants: &[Mutant], options: &Options) -> ExitCode {
     let began = Instant::now();
     let mut survivors = Vec::new();
     let mut took = BTreeMap::new();
+    let (mut forks, mut hangs) = (0, 0);
+    let played = Mutex::new(BTreeMap::<usize, u64>::new());
     for mutant in mutants {
         let name = format!("{mutant:?}");
-        match find(*mutant, options) {
+        match find(*mutant, options, &played) {
             Some((seed, broken)) => {
                 let count = seed - options.seed + 1;
-                println!("{name:<20} found in schedule {count:>7}: {}", in_short(&broken));
+                println!(
+                    "{name:<20} violation in schedule {count:>7}: {}",
+                    in_short(&broken)
+                );
+                if broken.contains("hangs") {
+                    hangs += 1;
+                } else {
+                    forks += 1;
+                }
                 took.insert(name, count);
             }
             None => {
@@ -40,12 +50,15 @@ pub(crate) fn hunt(mutants: &[Mutant], options: &Options) -> ExitCode {
         }
     }
     if options.is_json {
-        let schedules: u64 = took.values().sum();
+        let by_nodes = played.into_inner().expect("no holder of this lock panics");
+        // Those that broke nothing, and the one of each mutant that did.
+        let schedules = by_nodes.values().sum::<u64>() + forks + hangs;
         println!(
             "{}",
             serde_json::json!({
-                "schedules": schedules, "mutants": took, "survivors": survivors,
+                "schedules": schedules, "forks": forks, "hangs": hangs,
                 "schedules_per_s": (schedules as f64 / began.elapsed().as_secs_f64()).round(),
+                "by_nodes": by_nodes, "mutants": took, "survivors": survivors,
             })
         );
     }
@@ -57,7 +70,7 @@ pub(crate) fn hunt(mutants: &[Mutant], options: &Options) -> ExitCode {
 }
 
 /// The lowest seed under which the fault shows.
-fn find(mutant: Mutant, options: &Options) -> Option<(u64, String)> {
+fn find(mutant: Mutant, options: &Options, played: &Mutex<BTreeMap<usize, u64>>) -> Option<(u64, String)> {
     let next = AtomicU64::new(options.seed);
     let end = options.seed + options.schedules.max(SCHEDULES_MAX);
     let found = Mutex::new(None::<(u64, String)>);
@@ -70,10 +83,16 @@ fn find(mutant: Mutant, options: &Options) -> Option<(u64, String)> {
                     if seed >= end || is_found {
                         break;
                     }
-                    if let Err(broken) = one::schedule(seed, options, Some(mutant), None) {
-                        let mut found = found.lock().expect("no holder of this lock panics");
-                        if found.as_ref().is_none_or(|(first, _)| seed < *first) {
-                            *found = Some((seed, broken));
+                    match one::schedule(seed, options, Some(mutant), None) {
+                        Ok(one) => {
+                            let mut played = played.lock().expect("no holder of this lock panics");
+                            *played.entry(one.n).or_insert(0) += 1;
+                        }
+                        Err(broken) => {
+                            let mut found = found.lock().expect("no holder of this lock panics");
+                            if found.as_ref().is_none_or(|(first, _)| seed < *first) {
+                                *found = Some((seed, broken));
+                            }
                         }
                     }
                 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use timecoin::{
+    chain::{BlockHash, CommitCertificate},
     consensus::{
         Record,
         mutant::{self, Mutant},
@@ -39,6 +40,44 @@ pub(crate) struct Played {
     /// Of more than f criminals: whether they forked the chain.
     pub(crate) is_forked: bool,
     pub(crate) trace: Option<Hash256>,
+    /// Of what everybody came to: messages, time, chains, certificates. Equal in every build.
+    pub(crate) digest: u64,
+}
+
+/// Mixes numbers into one.
+#[derive(Clone, Copy)]
+pub(crate) struct Digest(u64);
+
+impl Digest {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn mix(&mut self, number: u64) {
+        let mixed = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 29);
+    }
+
+    /// A block and its certificate.
+    pub(crate) fn decided(&mut self, hash: &BlockHash, certificate: &CommitCertificate) {
+        self.mix(first(hash.as_bytes()));
+        self.mix(u64::from(certificate.round));
+        for (signer, signature) in &certificate.signatures {
+            self.mix(u64::from(*signer));
+            self.mix(first(signature.as_bytes()));
+        }
+    }
+
+    pub(crate) fn finish(self) -> u64 {
+        self.0
+    }
+}
+
+fn first(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .take(8)
+        .fold(0, |all, byte| (all << 8) | u64::from(*byte))
 }
 
 /// Runs one schedule; a panic inside counts as a violation.
@@ -123,6 +162,15 @@ fn machines(
     } else {
         schedule::run(seed, &options.nodes, make, prepare)?
     };
+    let mut digest = Digest::new(seed);
+    digest.mix(world.messages);
+    digest.mix(world.points);
+    digest.mix(world.now);
+    for node in &world.nodes {
+        for ((hash, _), (_, certificate)) in node.ledger.blocks.iter().skip(1).zip(&node.chain) {
+            digest.decided(hash, certificate);
+        }
+    }
     let chains = world.nodes.iter().map(|node| &node.chain);
     let longest = chains.max_by_key(|chain| chain.len());
     let rounds = longest
@@ -136,6 +184,7 @@ fn machines(
         is_engines: false,
         is_forked: !world.laws.broken.is_empty(),
         trace: world.trace.is_some().then(|| world.trace_hash()),
+        digest: digest.finish(),
     })
 }
 
@@ -163,6 +212,7 @@ fn engines(seed: u64, options: &Options, watcher: Option<Watcher>) -> Result<Pla
         is_engines: true,
         is_forked: false,
         trace: None,
+        digest: world.digest(Digest::new(seed)),
     })
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) worlds: Worlds,
     /// The scenario of that number.
     pub(crate) is_a20: bool,
+    pub(crate) is_a22: bool,
     /// Measure a flooded machine instead.
     pub(crate) is_flood: bool,
     pub(crate) is_json: bool,
@@ -61,6 +62,7 @@ const USAGE: &str = "\
 --dead N|f           so many validators die in every schedule and stay dead (none)
 --beyond-f           more than f Byzantine ones: every fork must name at least f + 1 of them
 --a20                Twins: 1 of 4 and 2 of 7, as many schedules each
+--a22                the traces of 40 seeds are those of the unoptimized build
 --mutant NAME        plant one fault; succeeds if it is found
 --mutants, --a21     plant all of them, one after the other; fails if one survives
 --engines            whole validators only (one schedule in 10)
@@ -88,6 +90,7 @@ impl Options {
             is_beyond_f: false,
             worlds: Worlds::Both,
             is_a20: false,
+            is_a22: false,
             is_flood: false,
             is_json: false,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
@@ -132,6 +135,7 @@ impl Options {
                 "--machines" => options.worlds = Worlds::Machines,
                 "--flood" => options.is_flood = true,
                 "--a20" => options.is_a20 = true,
+                "--a22" => options.is_a22 = true,
                 "--mutants" | "--a21" => options.all_mutants = true,
                 "--json" => options.is_json = true,
                 "--go-on" => options.goes_on = true,

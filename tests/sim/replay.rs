@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use timecoin::consensus::{ConsensusMessage, Effect, Note, Record, Step, Timer};
 
-use crate::{one, options::Options, world::Sight};
+use crate::{one, options::Options, schedule, world::Sight};
 
 /// Replays the schedule of `seed`.
 pub(crate) fn replay(seed: u64, options: &Options) -> ExitCode {
@@ -25,6 +25,21 @@ pub(crate) fn replay(seed: u64, options: &Options) -> ExitCode {
             println!("{broken}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A22: this build and the unoptimized one of `cargo test --lib a22_` do the same, effect by effect.
+pub(crate) fn a22_same_in_every_build() -> ExitCode {
+    let hash = schedule::a22_hash();
+    if hash == schedule::A22_HASH {
+        println!("a22: the traces of this build are those of every build, {hash}");
+        ExitCode::SUCCESS
+    } else {
+        println!(
+            "a22: the traces of this build hash to {hash}, those of others to {}",
+            schedule::A22_HASH
+        );
+        ExitCode::FAILURE
     }
 }
 

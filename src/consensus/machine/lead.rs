@@ -12,10 +12,10 @@ impl Machine {
     pub(super) fn can_lead(&self) -> bool {
         let current = &self.current;
         let round = current.round.round;
-        if !self.can_sign()
-            || !current.is_leader()
-            || current.round.phase != Phase::PrePrepare
+        if current.round.phase != Phase::PrePrepare
             || current.lead_tried == Some(round)
+            || !current.is_leader()
+            || !self.can_sign()
             || !self.guard.is_free(self.position(Step::PrePrepare))
             || self.requests.is_open(self.position(Step::PrePrepare))
         {

@@ -10,7 +10,10 @@ use crate::{
     crypto::{Signature, Verified},
 };
 
-use super::{schedule::Draws, world::World};
+use super::{
+    schedule::Draws,
+    world::{NEVER, World, once},
+};
 
 #[test]
 fn dos_34_a15_a_million_view_changes_take_no_memory() {
@@ -97,12 +100,12 @@ fn a15_next_height_is_kept_and_used_and_the_one_after_dropped() {
     let late = 3;
     world.network = Box::new(move |envelope| {
         if envelope.to != late {
-            return vec![1_000];
+            return once(1_000);
         }
         match envelope.message.height().get() {
-            1 => vec![120_000],
-            2 => vec![1_000],
-            _ => Vec::new(),
+            1 => once(120_000),
+            2 => once(1_000),
+            _ => NEVER,
         }
     });
     world.work_below = 2;

@@ -1,7 +1,7 @@
 //! Thousands of random schedules, and the proof that a seed names one of them.
 
 use super::{
-    schedule::{Draws, run},
+    schedule::{A22_HASH, Draws, a22_hash, run},
     world::World,
 };
 
@@ -48,6 +48,12 @@ fn a22_one_seed_one_trace() {
         assert_eq!(trace(), trace(), "seed {seed}");
     }
     assert_ne!(Draws::new(1).next(), Draws::new(2).next());
+}
+
+/// Here in this build; `cargo sim -- --a22` compares the optimized one with the same hash.
+#[test]
+fn a22_every_build_makes_the_same_traces() {
+    assert_eq!(a22_hash(), A22_HASH, "see A22_HASH");
 }
 
 /// Replays the schedule that `SEED` names, with its trace.

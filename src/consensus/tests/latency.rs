@@ -7,7 +7,7 @@ use crate::consensus::ConsensusMessage;
 
 use super::{
     schedule::Draws,
-    world::{TIMING, World, millis},
+    world::{NEVER, TIMING, World, millis, once},
 };
 
 /// Sizes, with how many seeds each gets: large ones cost more.
@@ -31,10 +31,10 @@ fn world(n: usize, seed: u64) -> (World, Rc<RefCell<Weather>>) {
     world.network = Box::new(move |_| {
         let weather = &mut *network.borrow_mut();
         if weather.is_cut {
-            return Vec::new();
+            return NEVER;
         }
         let span = millis(DELAY_MS.end - DELAY_MS.start);
-        vec![millis(DELAY_MS.start) + weather.draws.below(span)]
+        once(millis(DELAY_MS.start) + weather.draws.below(span))
     });
     (world, weather)
 }

@@ -2,7 +2,7 @@
 
 use crate::consensus::{ConsensusMessage, Record, Step};
 
-use super::world::{World, millis};
+use super::world::{NEVER, World, millis, once};
 
 #[test]
 fn a19_power_cut_after_commit_finalizes_the_same_block() {
@@ -10,9 +10,9 @@ fn a19_power_cut_after_commit_finalizes_the_same_block() {
         let mut world = World::new(n);
         world.network = Box::new(|envelope| {
             if envelope.message.step() == Step::Commit {
-                Vec::new()
+                NEVER
             } else {
-                vec![1_000]
+                once(1_000)
             }
         });
         world.start();
@@ -30,7 +30,7 @@ fn a19_power_cut_after_commit_finalizes_the_same_block() {
         for node in 0..n {
             world.crash(node);
         }
-        world.network = Box::new(|_| vec![1_000]);
+        world.network = Box::new(|_| once(1_000));
         assert!(world.run_to_height(1, 5_000), "n = {n}");
         assert_eq!(world.nodes[0].chain[0].0.hash(), vote.digest);
         assert_eq!(world.nodes[0].chain[0].1.round, 0, "nobody had to change view");
@@ -43,9 +43,9 @@ fn a19_power_cut_after_prepare_too() {
     let mut world = World::new(4);
     world.network = Box::new(|envelope| {
         if envelope.message.step() == Step::Prepare {
-            Vec::new()
+            NEVER
         } else {
-            vec![1_000]
+            once(1_000)
         }
     });
     world.start();
@@ -54,7 +54,7 @@ fn a19_power_cut_after_prepare_too() {
     for node in 0..4 {
         world.crash(node);
     }
-    world.network = Box::new(|_| vec![1_000]);
+    world.network = Box::new(|_| once(1_000));
     assert!(world.run_to_height(2, 5_000));
     assert_eq!(world.nodes[0].chain[0].1.round, 0);
     world.laws.check();
@@ -71,7 +71,7 @@ fn a17_recovery_from_every_prefix_of_the_log() {
             let is_lost = envelope.message.step() == Step::Commit
                 && envelope.message.height().get() == 1
                 && envelope.message.round().get() == 0;
-            if is_lost { Vec::new() } else { vec![1_000] }
+            if is_lost { NEVER } else { once(1_000) }
         });
         world.start();
         assert!(world.run_to_height(3, 8_000));
@@ -132,14 +132,14 @@ fn own_votes_are_back_in_the_tallies() {
     let mut world = World::new(4);
     world.network = Box::new(|envelope| {
         if envelope.message.step() == Step::Commit {
-            Vec::new()
+            NEVER
         } else {
-            vec![1_000]
+            once(1_000)
         }
     });
     world.start();
     world.run_ms(80);
-    world.network = Box::new(|_| Vec::new());
+    world.network = Box::new(|_| NEVER);
     world.crash(1);
     world.run_ms(250);
     let view = world.nodes[1].machine.as_ref().unwrap().view();

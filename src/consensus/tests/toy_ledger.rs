@@ -55,13 +55,18 @@ impl ToyLedger {
     }
 
     pub(super) fn connect(&mut self, block: &Block) {
+        self.connect_as(block, block.hash());
+    }
+
+    /// The same of a block whose hash the caller knows.
+    pub(super) fn connect_as(&mut self, block: &Block, digest: BlockHash) {
         let (height, hash, _) = self.tip();
         assert_eq!(
             (block.header.height, block.header.prev_hash),
             (height.next(), hash),
             "a block that links"
         );
-        self.blocks.push((block.hash(), block.header.timestamp_ms));
+        self.blocks.push((digest, block.header.timestamp_ms));
     }
 
     /// A block that this ledger accepts, made by `proposer` in `round`.

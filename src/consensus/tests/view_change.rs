@@ -5,7 +5,7 @@ use crate::{
     consensus::{ConsensusMessage, Event, EvidenceKind, Step, ViewChange},
 };
 
-use super::world::{World, millis};
+use super::world::{NEVER, World, millis, once};
 
 fn is_commit_below(message: &ConsensusMessage, round: u32) -> bool {
     message.step() == Step::Commit && message.round().get() < round
@@ -42,9 +42,9 @@ fn a03_prepared_block_is_proposed_again() {
         let mut world = World::new(4);
         world.network = Box::new(move |envelope| {
             if is_commit_below(envelope.message, lost_rounds) {
-                Vec::new()
+                NEVER
             } else {
-                vec![1_000]
+                once(1_000)
             }
         });
         world.start();
@@ -166,7 +166,7 @@ fn a13_joins_the_round_that_f_plus_one_reached() {
 fn a14_isolated_node_stays_one_round_ahead() {
     for me in 0..4 {
         let mut world = World::alone(4, me);
-        world.network = Box::new(|_| Vec::new());
+        world.network = Box::new(|_| NEVER);
         world.run_ms(3_600_000);
         assert_eq!(world.round(me), 1, "node {me}");
         world.laws.check();

@@ -9,7 +9,10 @@ use crate::{
     crypto::Verified,
 };
 
-use super::{toy_ledger::verified, world::World};
+use super::{
+    toy_ledger::verified,
+    world::{World, once},
+};
 
 fn setup() -> (World, usize, [usize; 3]) {
     let leader = World::new(4).leader(1, 0);
@@ -204,7 +207,7 @@ fn r10_late_commits_join_the_certificate() {
         .unwrap_or(3);
     world.network = Box::new(move |envelope| {
         let is_late = envelope.from == slow && envelope.message.step() == Step::Commit;
-        vec![if is_late { 12_000 } else { 1_000 }]
+        once(if is_late { 12_000 } else { 1_000 })
     });
     world.start();
     assert!(world.run_to_height(3, 5_000));

@@ -65,6 +65,7 @@ pub(crate) struct Mind {
     once: BTreeSet<(usize, Step, u64, u32)>,
     late: Vec<delayer::Late>,
     temptation: Option<tempter::Temptation>,
+    forgotten_below: u64,
 }
 
 impl Mind {
@@ -84,12 +85,17 @@ impl Mind {
             once: BTreeSet::new(),
             late: Vec::new(),
             temptation: None,
+            forgotten_below: 0,
         }
     }
 
     fn remember(&mut self, message: &ConsensusMessage, block: Option<&Block>) {
         let (height, round) = (message.height().get(), message.round().get());
-        if let Some(block) = block {
+        let known = match message {
+            ConsensusMessage::PrePrepare(proposal) => self.blocks.get(&proposal.digest),
+            ConsensusMessage::Vote(_) | ConsensusMessage::ViewChange(_) => None,
+        };
+        if let Some(block) = block.filter(|block| known != Some(*block)) {
             self.blocks.insert(block.hash(), block.clone());
         }
         match message {
@@ -125,6 +131,10 @@ impl Mind {
             }
         }
         let oldest = height.saturating_sub(HEIGHTS_REMEMBERED);
+        if oldest <= self.forgotten_below {
+            return;
+        }
+        self.forgotten_below = oldest;
         self.prepares.retain(|(at, _, _), _| *at >= oldest);
         self.commits.retain(|(at, _, _), _| *at >= oldest);
         self.changes.retain(|(at, _), _| *at >= oldest);

@@ -7,8 +7,8 @@ use std::{
 
 use timecoin::{
     chain::{
-        Block, BlockContext, BlockHash, ChainState, Coin, CommitCertificate, Connected, Genesis, Height,
-        OutPoint, Rules, UtxoDelta, UtxoView, ViewError, connect,
+        Block, BlockContext, BlockHash, ChainState, Coin, CommitCertificate, Connected, Height, OutPoint,
+        Rules, UtxoDelta, UtxoView, ViewError, connect,
     },
     consensus::Record,
     crypto::{Hash256, Verified},
@@ -48,6 +48,12 @@ pub(super) struct Stored {
     connected: Connected,
 }
 
+impl Stored {
+    pub(super) fn hash(&self) -> &BlockHash {
+        &self.connected.hash
+    }
+}
+
 /// Both of them.
 pub(super) struct Disk {
     log: Vec<Record>,
@@ -62,8 +68,8 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    pub(super) fn new(genesis: &Genesis) -> Self {
-        let genesis = ChainState::genesis(genesis);
+    /// A disk that holds nothing but what [`ChainState::genesis`] gave.
+    pub(super) fn new(genesis: (ChainState, UtxoDelta)) -> Self {
         let coins = Coins::default();
         coins.apply(&genesis.1);
         Self {
@@ -117,6 +123,10 @@ impl Disk {
             .iter()
             .map(|stored| stored.certificate.clone())
             .collect()
+    }
+
+    pub(super) fn chain(&self) -> &[Stored] {
+        &self.chain
     }
 
     pub(super) fn stored(&self, height: Height) -> Option<&Stored> {

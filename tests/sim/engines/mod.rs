@@ -20,8 +20,9 @@ use std::{
 
 use timecoin::{
     chain::{
-        Address, Amount, Block, BlockHash, CommitCertificate, Genesis, GenesisMasternode, GenesisOutput,
-        Height, Network as ChainNetwork, Params, Rules, SharedTransaction, Tier, TimestampMs, TxId,
+        Address, Amount, Block, BlockHash, ChainState, CommitCertificate, Genesis, GenesisMasternode,
+        GenesisOutput, Height, Network as ChainNetwork, Params, Rules, SharedTransaction, Tier, TimestampMs,
+        TxId,
     },
     consensus::{
         ConsensusMessage, Evidence, Mono, Now, Recovered, SigningDomain, Timer, Tip, ValidatorSet,
@@ -36,7 +37,8 @@ use timecoin::{
 use crate::{
     byzantine::Mind,
     laws::Laws,
-    world::{Queue, Sight, Watcher},
+    one::Digest,
+    world::{Arrivals, Queue, Sight, Watcher, once},
 };
 
 use disk::Disk;
@@ -122,11 +124,13 @@ enum Item {
     Mind,
 }
 
-/// After how many microseconds a packet arrives: once for every number.
-type Link = Box<dyn FnMut(u64, usize, usize) -> Vec<u64>>;
+/// When a packet arrives.
+type Link = Box<dyn FnMut(u64, usize, usize) -> Arrivals>;
 
 struct Node {
     key: SecretKey,
+    /// Its public half, asked for with every packet.
+    id: NodeId,
     engine: Option<Engine>,
     disk: Disk,
     life: u32,
@@ -152,6 +156,7 @@ pub(crate) struct Engines {
     /// The set of every height that somebody got to.
     sets: BTreeMap<Height, (ValidatorSet, SigningDomain)>,
     commitments: BTreeMap<Height, Hash256>,
+    checked: wire::Checked,
     mind: Option<Box<Mind>>,
     sign_delay_us: Option<fn(u64) -> u64>,
     flush_after_us: u64,
@@ -190,12 +195,14 @@ impl Engines {
                 .collect(),
         };
         let chain_id = genesis.chain_id();
+        let first = ChainState::genesis(&genesis);
         let nodes = keys
             .into_iter()
             .map(|key| Node {
+                id: key.public_key(),
                 key,
                 engine: None,
-                disk: Disk::new(&genesis),
+                disk: Disk::new(first.clone()),
                 life: 0,
                 timers: BTreeMap::new(),
                 pooled: BTreeMap::new(),
@@ -212,10 +219,11 @@ impl Engines {
             chain_id,
             now: 1_000,
             queue: Queue::new(),
-            link: Box::new(|_, _, _| vec![1_000]),
+            link: Box::new(|_, _, _| once(1_000)),
             laws: Laws::default(),
             sets: BTreeMap::new(),
             commitments: BTreeMap::new(),
+            checked: wire::Checked::default(),
             mind: None,
             sign_delay_us: None,
             flush_after_us: 200_000,
@@ -233,12 +241,15 @@ impl Engines {
 
     /// Takes down who decides the height above `tip`, from the state of `node`.
     fn note_set(&mut self, tip: Height, node: usize) {
+        if self.sets.contains_key(&tip.next()) {
+            return;
+        }
         let set = ValidatorSet::new(self.nodes[node].disk.state_at(tip).validators());
         let domain = SigningDomain {
             chain_id: self.chain_id,
             vset_hash: set.hash(),
         };
-        self.sets.entry(tip.next()).or_insert((set, domain));
+        self.sets.insert(tip.next(), (set, domain));
     }
 
     fn start(&mut self) {
@@ -270,7 +281,7 @@ impl Engines {
     }
 
     fn index_of(&self, key: &NodeId) -> Option<usize> {
-        self.nodes.iter().position(|node| node.key.public_key() == *key)
+        self.nodes.iter().position(|node| node.id == *key)
     }
 
     /// Starts a node from its disk, as `timed` does: the log's decisions first, then the engine.
@@ -299,7 +310,7 @@ impl Engines {
         }
         self.show(node, &Sight::Starts(tip.height));
         let one = &mut self.nodes[node];
-        let me = one.key.public_key();
+        let me = one.id;
         let view: Arc<disk::Coins> = one.disk.coins();
         let mut ledger = Ledger::new(chain_id, params, Some(me), state, view, PoolLimits::default());
         if let Some(certificate) = tip.certificate.clone() {
@@ -335,7 +346,7 @@ impl Engines {
 
     /// `node` gets a session with `other`.
     fn connect(&mut self, node: usize, other: usize) {
-        let peer = self.nodes[other].key.public_key();
+        let peer = self.nodes[other].id;
         let event = Event::PeerUp {
             peer,
             validator: Some(peer),
@@ -362,7 +373,7 @@ impl Engines {
         one.proposals.clear();
         one.disk.lose_unsynced(draw);
         self.laws.on_crash(node);
-        let peer = self.nodes[node].key.public_key();
+        let peer = self.nodes[node].id;
         for other in 0..self.nodes.len() {
             self.step(other, Event::PeerDown { peer });
         }
@@ -474,6 +485,19 @@ impl Engines {
             act(&mut mind, self);
             self.mind = Some(mind);
         }
+    }
+
+    /// Mixes into `digest` what everybody came to.
+    pub(crate) fn digest(&self, mut digest: Digest) -> u64 {
+        digest.mix(self.now);
+        digest.mix(self.drawn);
+        digest.mix(self.queue.sequence());
+        for node in &self.nodes {
+            for stored in node.disk.chain() {
+                digest.decided(stored.hash(), &stored.certificate);
+            }
+        }
+        digest.finish()
     }
 
     /// The size of the first set.

@@ -7,7 +7,7 @@ use timecoin::crypto::SecretKey;
 use crate::{
     byzantine::{Crime, Mind},
     schedule::{Draws, Faults, is_cut},
-    world::Watcher,
+    world::{Arrivals, NEVER, Watcher, once},
 };
 
 use super::{Engines, Item};
@@ -95,16 +95,15 @@ pub(crate) fn run(
     Ok(world)
 }
 
-fn link(faults: &Faults, draws: &mut Draws, heals_at: u64, (at, from, to): (u64, usize, usize)) -> Vec<u64> {
+fn link(faults: &Faults, draws: &mut Draws, heals_at: u64, (at, from, to): (u64, usize, usize)) -> Arrivals {
     if at >= heals_at {
-        return vec![1_000];
+        return once(1_000);
     }
     if is_cut(faults, at, from, to) || draws.chance(faults.loss_percent) {
-        return Vec::new();
+        return NEVER;
     }
-    let mut arrivals = vec![500 + draws.below(faults.delay_max_us)];
-    if draws.chance(faults.duplicates_percent) {
-        arrivals.push(500 + draws.below(2 * faults.delay_max_us));
-    }
-    arrivals
+    let first = 500 + draws.below(faults.delay_max_us);
+    let is_doubled = draws.chance(faults.duplicates_percent);
+    let second = is_doubled.then(|| 500 + draws.below(2 * faults.delay_max_us));
+    [Some(first), second]
 }

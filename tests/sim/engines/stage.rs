@@ -26,11 +26,11 @@ impl Engines {
 
     /// The set that `node` would like to be.
     pub(super) fn own_set(&self, node: usize) -> ValidatorSet {
-        ValidatorSet::new(vec![self.nodes[node].key.public_key()])
+        ValidatorSet::new(vec![self.nodes[node].id])
     }
 
     fn signer(&self, node: usize, height: u64) -> Signer {
-        let key = self.nodes[node].key.public_key();
+        let key = self.nodes[node].id;
         self.set_at(height).0.signer_of(&key).unwrap_or(Signer::MAX)
     }
 }
@@ -71,7 +71,7 @@ impl Stage for Engines {
         let disk = &self.nodes[witness].disk;
         let leader = self.leader(disk.tip().get() + 1, round);
         let draft = Draft {
-            proposer: self.nodes[leader].key.public_key(),
+            proposer: self.nodes[leader].id,
             created_round: round,
             timestamp_ms: self.clock(witness).wall.saturating_add(salt % 64),
             prev_commit: disk.certificate(),

@@ -1,11 +1,11 @@
 //! The virtual network: packets, what is checked when they arrive, and answers to questions.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use timecoin::{
-    chain::{Block, Height, SharedTransaction, check_block_limits, check_body},
+    chain::{Block, BlockHash, Height, Params, SharedTransaction, check_block_limits, check_body},
     consensus::{Body, ConsensusMessage, MessageContext, Step},
-    crypto::Verified,
+    crypto::{Hash256, Signature, Verified},
     engine::{Arrival, Event, Source},
     sync::{Failure, Request},
 };
@@ -13,6 +13,52 @@ use timecoin::{
 use crate::world::Sight;
 
 use super::{Engines, Item, Packet, verified_block};
+
+/// What was checked already: a message or a body comes to every node, and often, and whether it
+/// holds is the same for all of them.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// Those that hold, by signature and set.
+    messages: BTreeMap<(Signature, Hash256), Verified<ConsensusMessage>>,
+    /// By the digest they came under.
+    bodies: BTreeMap<BlockHash, (Rc<Block>, Body)>,
+}
+
+impl Checked {
+    fn message(
+        &mut self,
+        message: &ConsensusMessage,
+        context: MessageContext<'_>,
+    ) -> Option<Verified<ConsensusMessage>> {
+        let key = (*message.signature(), context.domain.vset_hash);
+        if let Some(known) = self.messages.get(&key).filter(|known| ***known == *message) {
+            return Some(known.clone());
+        }
+        let checked = Verified::check(message.clone(), context).ok()?;
+        self.messages.insert(key, checked.clone());
+        Some(checked)
+    }
+
+    /// As the verifier of `timed` judges the body that came with a proposal of `digest`.
+    fn body(&mut self, digest: BlockHash, block: Rc<Block>, chain_id: &Hash256, params: &Params) -> Body {
+        let known = self.bodies.get(&digest);
+        if let Some((_, body)) = known.filter(|(known, _)| Rc::ptr_eq(known, &block) || *known == block) {
+            return body.clone();
+        }
+        let body = if digest != block.hash() || check_body(&block).is_err() {
+            Body::Mismatch
+        } else if check_block_limits(&block, params).is_err() {
+            Body::Invalid(Box::new((*block).clone()))
+        } else {
+            match verified_block((*block).clone(), chain_id) {
+                Some(block) => Body::Valid(Box::new(block)),
+                None => Body::Invalid(Box::new((*block).clone())),
+            }
+        };
+        self.bodies.insert(digest, (block, body.clone()));
+        body
+    }
+}
 
 impl Engines {
     pub(super) fn to_all(&mut self, node: usize, except: Option<usize>, packet: &Packet) {
@@ -24,7 +70,7 @@ impl Engines {
     }
 
     pub(super) fn post(&mut self, from: usize, to: usize, packet: &Packet) {
-        for after in (self.link)(self.now, from, to) {
+        for after in (self.link)(self.now, from, to).into_iter().flatten() {
             let packet = packet.clone();
             self.push(after, Item::Deliver { from, to, packet });
         }
@@ -43,7 +89,7 @@ impl Engines {
         if let Packet::Consensus(message, _) = &packet {
             self.show(to, &Sight::Arrives(Some(from), message));
         }
-        let peer = self.nodes[from].key.public_key();
+        let peer = self.nodes[from].id;
         match packet {
             Packet::Consensus(message, block) => self.deliver_message(from, to, &message, block),
             Packet::Decided(decision) => {
@@ -141,7 +187,7 @@ impl Engines {
         message: &ConsensusMessage,
         block: Option<Rc<Block>>,
     ) {
-        let peer = self.nodes[from].key.public_key();
+        let peer = self.nodes[from].id;
         let Some(engine) = &self.nodes[to].engine else {
             return;
         };
@@ -162,12 +208,13 @@ impl Engines {
             domain: &domain,
             validators: set,
         };
-        let Ok(message) = Verified::check(message.clone(), context) else {
+        let Some(message) = self.checked.message(message, context) else {
             return;
         };
+        let (chain_id, params) = (&self.chain_id, &self.genesis.params);
         let body = match (&*message, block) {
             (ConsensusMessage::PrePrepare(proposal), Some(block)) => {
-                Some(self.body(proposal.digest == block.hash(), (*block).clone()))
+                Some(self.checked.body(proposal.digest, block, chain_id, params))
             }
             _ => None,
         };
@@ -178,19 +225,6 @@ impl Engines {
             body,
         };
         self.step(to, event);
-    }
-
-    fn body(&self, is_the_digest: bool, block: Block) -> Body {
-        if !is_the_digest || check_body(&block).is_err() {
-            return Body::Mismatch;
-        }
-        if check_block_limits(&block, &self.genesis.params).is_err() {
-            return Body::Invalid(Box::new(block));
-        }
-        match verified_block(block.clone(), &self.chain_id) {
-            Some(block) => Body::Valid(Box::new(block)),
-            None => Body::Invalid(Box::new(block)),
-        }
     }
 
     fn answer_blocks(&mut self, node: usize, to: usize, request: &Request) {

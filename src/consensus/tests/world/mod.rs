@@ -8,11 +8,12 @@ mod wire;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{BuildHasherDefault, Hasher},
     rc::Rc,
 };
 
 use timecoin::{
-    chain::{Block, BlockHash, CommitCertificate, Height, TimestampMs},
+    chain::{Block, BlockHash, BlockHeader, CommitCertificate, Height, TimestampMs},
     consensus::{
         Body, ConsensusMessage, Effect, Event, Evidence, Machine, MachineConfig, Mono, Note, Now, Quorum,
         Record, Recovered, SigningDomain, Timer, Timing, Tip, ValidatorSet,
@@ -59,8 +60,19 @@ pub(super) trait Adversary {
 /// How often the adversary may act unasked, in microseconds.
 const TICK_US: u64 = 40_000;
 
-/// Says after how many microseconds an envelope arrives: once for every time pushed.
-pub(super) type Network = Box<dyn FnMut(&Envelope<'_>) -> Vec<u64>>;
+/// After how many microseconds an envelope arrives: never, once or twice.
+pub(crate) type Arrivals = [Option<u64>; 2];
+
+/// It is lost.
+pub(crate) const NEVER: Arrivals = [None, None];
+
+/// It arrives once.
+pub(crate) const fn once(after_us: u64) -> Arrivals {
+    [Some(after_us), None]
+}
+
+/// Says when an envelope arrives.
+pub(super) type Network = Box<dyn FnMut(&Envelope<'_>) -> Arrivals>;
 
 /// A message and its block, checked once, however many it goes to.
 #[derive(Clone)]
@@ -72,7 +84,7 @@ pub(super) struct Parcel {
 pub(super) enum Item {
     Deliver {
         to: usize,
-        from: Option<NodeId>,
+        from: usize,
         parcel: Parcel,
     },
     Timer {
@@ -139,6 +151,8 @@ pub(super) type Watcher = Box<dyn FnMut(u64, usize, &Sight<'_>)>;
 
 pub(super) struct Node {
     pub(super) key: SecretKey,
+    /// Its public half, asked for with every message.
+    pub(super) id: NodeId,
     pub(super) machine: Option<Machine>,
     pub(super) ledger: ToyLedger,
     /// What survives a crash.
@@ -177,6 +191,7 @@ impl Node {
     fn new(key: SecretKey, plan: SetPlan, chain_id: Hash256) -> Self {
         Self {
             ledger: ToyLedger::new(key.public_key(), plan, chain_id),
+            id: key.public_key(),
             key,
             machine: None,
             disk: Vec::new(),
@@ -225,8 +240,10 @@ pub(super) struct World {
     pub(super) points: u64,
     pub(super) messages: u64,
     /// What was found to verify, by the first bytes of its signature.
-    checked: HashMap<u64, Rc<Verified<ConsensusMessage>>>,
-    bodies: HashMap<BlockHash, Rc<Verified<Block>>>,
+    checked: HashMap<u64, Rc<Verified<ConsensusMessage>>, BuildHasherDefault<AsItIs>>,
+    bodies: BTreeMap<BlockHash, Rc<Verified<Block>>>,
+    /// Of every height, the headers that were hashed.
+    hashed: BTreeMap<Height, Vec<(BlockHeader, BlockHash)>>,
     pub(super) trace: Option<Vec<String>>,
     pub(super) watcher: Option<Watcher>,
     /// Whether nodes' messages and notes are kept for a test to look at.
@@ -274,7 +291,7 @@ impl World {
             chain_id,
             now: millis(1),
             queue: Queue::new(),
-            network: Box::new(|_| vec![1_000]),
+            network: Box::new(|_| once(1_000)),
             laws: Laws::default(),
             work_below: u64::MAX,
             forwards: false,
@@ -285,8 +302,9 @@ impl World {
             loses_unsynced: false,
             points: 0,
             messages: 0,
-            checked: HashMap::new(),
-            bodies: HashMap::new(),
+            checked: HashMap::default(),
+            bodies: BTreeMap::new(),
+            hashed: BTreeMap::new(),
             trace: None,
             watcher: None,
             remembers: true,
@@ -307,7 +325,7 @@ impl World {
 
     /// From now on one node sits out every epoch of `every` heights, in turn. Before the start.
     pub(super) fn rotate(&mut self, every: u64) {
-        let keys: Vec<_> = self.nodes.iter().map(|node| node.key.public_key()).collect();
+        let keys: Vec<_> = self.nodes.iter().map(|node| node.id).collect();
         let plan = SetPlan::rotating(&keys, every, self.chain_id);
         for node in &mut self.nodes {
             node.ledger.plan = plan.clone();
@@ -356,7 +374,7 @@ impl World {
         MachineConfig {
             chain_id: self.chain_id,
             timing: TIMING,
-            me: (!self.nodes[node].only_follows).then(|| self.nodes[node].key.public_key()),
+            me: (!self.nodes[node].only_follows).then(|| self.nodes[node].id),
             drift_ms: 10_000,
             resend_ms: 500,
             leader_grace_ms: 500,
@@ -382,14 +400,15 @@ impl World {
         one.ledger = ToyLedger {
             salt: one.ledger.salt,
             can_build: one.ledger.can_build,
-            ..ToyLedger::new(one.key.public_key(), one.ledger.plan.clone(), chain_id)
+            ..ToyLedger::new(one.id, one.ledger.plan.clone(), chain_id)
         };
         one.chain.clear();
         for record in &one.disk {
             match record {
                 Record::Body(block) => {
-                    self.laws.on_body(node, block.hash());
-                    bodies.insert(block.hash(), block.clone());
+                    let digest = block.hash();
+                    self.laws.on_body(node, digest);
+                    bodies.insert(digest, block.clone());
                 }
                 Record::Decided(certificate) => {
                     let (tip, _, _) = one.ledger.tip();
@@ -432,10 +451,10 @@ impl World {
 
     /// Sessions come up and go down with the processes.
     fn tell_links(&mut self, node: usize, is_up: bool) {
-        let key = self.nodes[node].key.public_key();
+        let key = self.nodes[node].id;
         for other in (0..self.nodes.len()).filter(|other| *other != node) {
             if self.adversary.is_some() && self.nodes[other].is_puppet() {
-                let key = self.nodes[other].key.public_key();
+                let key = self.nodes[other].id;
                 self.step(node, Event::ValidatorUp(key));
             }
             if self.nodes[other].machine.is_some() {
@@ -445,7 +464,7 @@ impl World {
                     Event::ValidatorDown(key)
                 };
                 self.step(other, event);
-                let key = self.nodes[other].key.public_key();
+                let key = self.nodes[other].id;
                 self.step(node, Event::ValidatorUp(key));
             }
         }
@@ -513,7 +532,7 @@ impl World {
     }
 
     fn index_of(&self, key: &NodeId) -> Option<usize> {
-        self.nodes.iter().position(|node| node.key.public_key() == *key)
+        self.nodes.iter().position(|node| node.id == *key)
     }
 
     /// The node that signs as `signer` at `height`.
@@ -533,6 +552,26 @@ impl World {
             writer = writer.bytes(line.as_bytes()).bytes(b"\n");
         }
         writer.finish()
+    }
+}
+
+/// For keys that are bytes of a hash already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 }
 

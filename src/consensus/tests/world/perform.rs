@@ -73,7 +73,7 @@ impl World {
             }
             Effect::Persist(record) => {
                 if let Record::Body(block) = &*record {
-                    let digest = block.hash();
+                    let digest = self.digest_of(block);
                     self.laws.on_body(node, digest);
                     self.bodies
                         .entry(digest)
@@ -90,14 +90,12 @@ impl World {
                 if self.remembers {
                     self.nodes[node].sent.push(message.clone());
                 }
-                let from = self.nodes[node].key.public_key();
-                self.send(node, from, None, message, block);
+                self.send(node, None, &message, block);
             }
             Effect::Forward { from, message, block } => {
                 if self.forwards {
                     self.sync(node);
-                    let me = self.nodes[node].key.public_key();
-                    self.send(node, me, Some(from), message, block);
+                    self.send(node, Some(from), &message, block);
                 }
             }
             Effect::SetTimer { timer, at } => {
@@ -169,9 +167,10 @@ impl World {
             );
         assert!(is_logged, "a decision is told before it is durable");
         let now = self.clock(node);
+        let digest = self.digest_of(block);
         let validators = self.set_at(certificate.height.next()).0.clone();
         let one = &mut self.nodes[node];
-        one.ledger.connect(block);
+        one.ledger.connect_as(block, digest);
         one.chain.push((Block::clone(block), certificate.clone()));
         let (height, hash, timestamp) = one.ledger.tip();
         let tip = Tip {

@@ -7,13 +7,19 @@ const BUCKETS: usize = 65;
 ///
 /// A radix heap, which suits a clock that never goes back: a thing lies in the bucket of the highest
 /// bit in which its time differs from the time reached, so it moves to a lower bucket at most 64
-/// times, and mostly but a few.
+/// times, and mostly but a few. Only its place moves; the thing itself stays where it was put.
 pub(crate) struct Queue<T> {
     reached: u64,
-    /// In each, in the order in which they were put in.
-    buckets: [Vec<(u64, T)>; BUCKETS],
+    /// In each, times and places in the order in which they were put in.
+    buckets: [Vec<(u64, usize)>; BUCKETS],
+    /// One bit for every bucket that holds something.
+    occupied: u128,
+    /// When the next thing in the buckets happens; `None` if that has to be looked up.
+    earliest: Option<u64>,
     /// The things of the time reached, the next one last.
-    due: Vec<(u64, T)>,
+    due: Vec<(u64, usize)>,
+    things: Vec<Option<T>>,
+    free: Vec<usize>,
     sequence: u64,
 }
 
@@ -22,7 +28,11 @@ impl<T> Queue<T> {
         Self {
             reached: 0,
             buckets: std::array::from_fn(|_| Vec::new()),
+            occupied: 0,
+            earliest: None,
             due: Vec::new(),
+            things: Vec::new(),
+            free: Vec::new(),
             sequence: 0,
         }
     }
@@ -36,37 +46,62 @@ impl<T> Queue<T> {
     pub(crate) fn push(&mut self, at: u64, item: T) {
         self.sequence += 1;
         let at = at.max(self.reached);
-        self.buckets[bucket(at, self.reached)].push((at, item));
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.things[place] = Some(item);
+                place
+            }
+            None => {
+                self.things.push(Some(item));
+                self.things.len() - 1
+            }
+        };
+        self.earliest = self.earliest.map(|earliest| earliest.min(at));
+        self.file(at, place);
+    }
+
+    fn file(&mut self, at: u64, place: usize) {
+        let bucket = bucket(at, self.reached);
+        self.occupied |= 1 << bucket;
+        self.buckets[bucket].push((at, place));
     }
 
     /// When the next thing happens.
-    pub(crate) fn next_at(&self) -> Option<u64> {
+    pub(crate) fn next_at(&mut self) -> Option<u64> {
         if !self.due.is_empty() {
             return Some(self.reached);
         }
-        let first = self.buckets.iter().find(|bucket| !bucket.is_empty())?;
-        first.iter().map(|(at, _)| *at).min()
+        if self.earliest.is_none() && self.occupied != 0 {
+            let first = &self.buckets[self.occupied.trailing_zeros() as usize];
+            self.earliest = first.iter().map(|(at, _)| *at).min();
+        }
+        self.earliest
     }
 
     pub(crate) fn pop(&mut self) -> Option<(u64, T)> {
         if self.due.is_empty() {
             self.advance()?;
         }
-        self.due.pop()
+        let (at, place) = self.due.pop()?;
+        self.free.push(place);
+        Some((at, self.things[place].take()?))
     }
 
     /// Goes on to the time of the next thing.
     fn advance(&mut self) -> Option<()> {
-        let first = self.buckets.iter().position(|bucket| !bucket.is_empty())?;
+        self.reached = self.next_at()?;
+        self.earliest = None;
+        let first = self.occupied.trailing_zeros() as usize;
         if first > 0 {
             let mut moved = std::mem::take(&mut self.buckets[first]);
-            self.reached = moved.iter().map(|(at, _)| *at).min()?;
-            for (at, item) in moved.drain(..) {
-                self.buckets[bucket(at, self.reached)].push((at, item));
+            self.occupied &= !(1 << first);
+            for (at, place) in moved.drain(..) {
+                self.file(at, place);
             }
             self.buckets[first] = moved;
         }
         std::mem::swap(&mut self.due, &mut self.buckets[0]);
+        self.occupied &= !1;
         self.due.reverse();
         Some(())
     }

@@ -20,7 +20,7 @@ impl World {
             return node as Signer;
         }
         let set = self.set_at(Height::new(height)).0;
-        let key = self.nodes[node].key.public_key();
+        let key = self.nodes[node].id;
         set.signer_of(&key).unwrap_or(Signer::MAX)
     }
 
@@ -145,7 +145,7 @@ impl World {
 
     /// Delivers a message to `to` at once, as from its signer.
     pub(crate) fn give(&mut self, to: usize, message: ConsensusMessage, body: Option<Block>) {
-        let from = self.nodes[usize::from(message.signer())].key.public_key();
+        let from = self.nodes[usize::from(message.signer())].id;
         let body = body.map(|block| Body::Valid(Box::new(Verified::clone(&self.shared(block)))));
         let message = self.check(message);
         let event = Event::Message {
@@ -174,7 +174,7 @@ impl World {
             .as_ref()
             .and_then(Machine::tip_certificate);
         ledger.make(
-            self.nodes[leader].key.public_key(),
+            self.nodes[leader].id,
             Round::new(round),
             timestamp,
             prev_commit,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use timecoin::{
-    chain::{Block, Height},
+    chain::{Block, BlockHash, Height},
     consensus::{CertificateContext, ConsensusMessage, Event, MessageContext},
     crypto::{NodeId, Verified},
 };
@@ -15,43 +15,54 @@ impl World {
     pub(super) fn send(
         &mut self,
         node: usize,
-        from: NodeId,
         origin: Option<NodeId>,
-        message: ConsensusMessage,
+        message: &ConsensusMessage,
         block: Option<Box<Block>>,
     ) {
         let message = self.try_check(message).expect("a message that verifies");
-        let block = block.map(|block| self.shared(*block));
+        let block = block.map(|block| self.proposed(&message, *block));
         let parcel = Parcel { message, block };
         for to in 0..self.nodes.len() {
-            if to == node || origin.is_some_and(|origin| self.nodes[to].key.public_key() == origin) {
+            if to == node || origin.is_some_and(|origin| self.nodes[to].id == origin) {
                 continue;
             }
-            self.post(node, to, from, &parcel);
+            self.post(node, to, &parcel);
         }
     }
 
-    fn post(&mut self, node: usize, to: usize, from: NodeId, parcel: &Parcel) {
+    fn post(&mut self, from: usize, to: usize, parcel: &Parcel) {
         let envelope = Envelope {
             at: self.now,
-            from: node,
+            from,
             to,
             message: &parcel.message,
         };
-        for after in (self.network)(&envelope) {
+        for after in (self.network)(&envelope).into_iter().flatten() {
             self.messages += 1;
             let item = Item::Deliver {
                 to,
-                from: Some(from),
+                from,
                 parcel: parcel.clone(),
             };
             self.push(after, item);
         }
     }
 
+    /// The block that `message` brings, as everybody holds it; hashed only when it is new.
+    fn proposed(&mut self, message: &ConsensusMessage, block: Block) -> Rc<Verified<Block>> {
+        let known = match message {
+            ConsensusMessage::PrePrepare(proposal) => self.bodies.get(&proposal.digest),
+            ConsensusMessage::Vote(_) | ConsensusMessage::ViewChange(_) => None,
+        };
+        match known.filter(|known| Block::eq(known, &block)) {
+            Some(known) => known.clone(),
+            None => self.shared(block),
+        }
+    }
+
     /// The block as everybody holds it.
     pub(super) fn shared(&mut self, block: Block) -> Rc<Verified<Block>> {
-        let digest = block.hash();
+        let digest = self.digest_of(&block);
         let known = self.bodies.get(&digest).filter(|known| Block::eq(known, &block));
         if let Some(known) = known {
             return known.clone();
@@ -61,22 +72,37 @@ impl World {
         block
     }
 
+    /// The hash of a block, computed once, however many nodes hold it.
+    pub(super) fn digest_of(&mut self, block: &Block) -> BlockHash {
+        let hashed = self.hashed.entry(block.header.height).or_default();
+        let known = hashed.iter().find(|(header, _)| *header == block.header);
+        if let Some((_, digest)) = known {
+            return *digest;
+        }
+        let digest = block.hash();
+        hashed.push((block.header.clone(), digest));
+        digest
+    }
+
     /// Checks a message's signatures once, however often it is sent.
     pub(crate) fn check(&mut self, message: ConsensusMessage) -> Verified<ConsensusMessage> {
-        let checked = self.try_check(message).expect("a message that verifies");
+        let checked = self.try_check(&message).expect("a message that verifies");
         Verified::clone(&checked)
     }
 
-    fn try_check(&mut self, message: ConsensusMessage) -> Option<Rc<Verified<ConsensusMessage>>> {
+    fn try_check(&mut self, message: &ConsensusMessage) -> Option<Rc<Verified<ConsensusMessage>>> {
         let (first, _) = message.signature().as_bytes().split_first_chunk()?;
         let key = u64::from_le_bytes(*first);
         if let Some(known) = self.checked.get(&key)
-            && ***known == message
+            && ***known == *message
         {
             return Some(known.clone());
         }
         let (validators, domain) = self.set_at(message.height());
-        let checked = Rc::new(Verified::check(message, MessageContext { domain, validators }).ok()?);
+        let checked = Rc::new({
+            let context = MessageContext { domain, validators };
+            Verified::check(message.clone(), context).ok()?
+        });
         self.checked.insert(key, checked.clone());
         Some(checked)
     }
@@ -88,12 +114,11 @@ impl World {
 
     /// The adversary speaks: to one node, over the network, if the signatures hold.
     pub(crate) fn say(&mut self, from: usize, to: usize, message: ConsensusMessage, block: Option<Block>) {
-        let Some(message) = self.try_check(message) else {
+        let Some(message) = self.try_check(&message) else {
             return;
         };
-        let block = block.map(|block| self.shared(block));
-        let origin = self.nodes[from].key.public_key();
-        self.post(from, to, origin, &Parcel { message, block });
+        let block = block.map(|block| self.proposed(&message, block));
+        self.post(from, to, &Parcel { message, block });
     }
 
     pub(super) fn with_adversary(&mut self, act: impl FnOnce(&mut dyn Adversary, &mut Self)) {
@@ -104,7 +129,7 @@ impl World {
     }
 
     /// A message arrives.
-    pub(super) fn deliver(&mut self, to: usize, from: Option<NodeId>, parcel: &Parcel) {
+    pub(super) fn deliver(&mut self, to: usize, from: usize, parcel: &Parcel) {
         if self.nodes[to].is_puppet() {
             self.with_adversary(|adversary, world| {
                 let block = parcel.block.as_ref().map(|block| &***block);
@@ -125,23 +150,24 @@ impl World {
             self.nodes[to].busy_until = self.now + takes(self.queue.sequence());
         }
         if self.watcher.is_some() {
-            let sender = from.and_then(|from| self.index_of(&from));
-            self.show(to, &Sight::Arrives(sender, &parcel.message));
+            self.show(to, &Sight::Arrives(Some(from), &parcel.message));
         }
         if self.is_checkable(to, height) {
             let event = Event::Message {
-                from,
+                from: Some(self.nodes[from].id),
                 message: Verified::clone(&parcel.message),
                 body: body_of(parcel),
             };
             self.step(to, event);
-        } else if let Some(above) = from.and_then(|from| self.index_of(&from)) {
+        } else {
+            let above = self.original_of(from).unwrap_or(from);
             self.push(2_000, Item::Blocks { to, above });
         }
     }
 
-    fn original_of(&self, twin: usize) -> Option<usize> {
-        self.index_of(&self.nodes[twin].key.public_key())
+    /// The first node with the key of `node`: of a twin, whose twin it is.
+    fn original_of(&self, node: usize) -> Option<usize> {
+        self.index_of(&self.nodes[node].id)
     }
 
     /// Whether `node` knows the set that signed at `height`: of a height beyond its own only if the
