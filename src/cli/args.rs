@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(super) use chain::{ConfigCommand, DbArguments, DbCommand, ResyncArguments};
+pub(super) use chain::{ConfigCommand, DbArguments, DbCommand, MigrateArguments, ResyncArguments};
 pub(super) use devnet::{DevnetArguments, DevnetCommand, LoadArguments};
 pub(super) use keys::{
     KeyCheckArguments, KeyExportArguments, KeyFiles, KeyImportArguments, KeyKind, KeysCommand, SignerCommand,
@@ -32,7 +32,7 @@ pub(super) use live::{
 pub(super) use masternode::{DeregisterArguments, MasternodeCommand, RegisterArguments, UpdateArguments};
 pub(super) use money::{PaymentArguments, SendArguments, TxCommand, WalletCommand};
 pub(super) use peers::PeersCommand;
-pub(super) use place::{Asked, ChainPlace, DocsArguments, Place, Question};
+pub(super) use place::{Asked, ChainPlace, DocsArguments, Place, Question, push_text};
 pub(super) use run::{InitArguments, RunArguments};
 pub(super) use token::{ScopeName, TokenCommand};
 pub(super) use units::duration;
@@ -60,6 +60,8 @@ pub(super) enum Command {
     Init(InitArguments),
     /// Show how a running node stands. Exit 0: ready, 1: degraded, 2: down.
     Status(StatusArguments),
+    /// Show every check of a running node. Exit 0: ready, 1: not ready, 2: it needs help or does not answer.
+    Health(Question),
     /// See, dial, disconnect and ban peers of a running node.
     #[command(subcommand)]
     Peers(PeersCommand),

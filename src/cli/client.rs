@@ -1,5 +1,7 @@
 //! Asking a running node: which one, and how to wait for it.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use super::{
     args::{Asked, Place},
     failure::{Code, Failure},
@@ -29,17 +31,21 @@ pub(super) fn client(asked: &Asked) -> Result<Client, Failure> {
 
 /// A client of the node that runs with this configuration.
 pub(super) fn client_of(config: &Config) -> Result<Client, Failure> {
-    let mut address = config
+    let address = config
         .rpc_listen()
         .ok_or_else(|| Failure::new(Code::Config, "rpc.listen is no address; correct it or use --rpc"))?;
-    // A node that listens everywhere is reached on this machine.
+    Ok(Client::new(&local(address).to_string())?)
+}
+
+/// Where a node that listens at `address` is reached from this machine.
+pub(super) fn local(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
-            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    Ok(Client::new(&address.to_string())?)
+    address
 }
 
 /// The text that lets its owner give commands to the node of `asked`'s data directory.

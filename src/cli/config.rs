@@ -9,7 +9,7 @@ use super::{
     args::{ChainPlace, ConfigCommand, RunArguments},
     docs::settings,
     failure::{Code, Failure},
-    output,
+    migrate, output,
 };
 use crate::config::{EXAMPLE, Environment, Loaded, Sources, load, nearest};
 
@@ -18,6 +18,7 @@ pub(super) fn config(command: &ConfigCommand) -> Result<ExitCode, Failure> {
         ConfigCommand::Default => output::raw(EXAMPLE)?,
         ConfigCommand::Check(arguments) => check(&load_run(arguments)?)?,
         ConfigCommand::Print { run, json } => print(&load_run(run)?, *json)?,
+        ConfigCommand::Migrate(arguments) => return migrate::migrate(arguments),
         ConfigCommand::Explain { run, key, json } => explain(&load_run(run)?, key, *json)?,
     }
     Ok(ExitCode::SUCCESS)

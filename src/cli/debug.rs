@@ -10,13 +10,17 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
 
 use super::{
-    args::DumpArguments,
-    client::{block_on, client, load_place},
+    args::{Asked, DumpArguments, RunArguments},
+    client::{block_on, client, load_place, local},
     doctor,
     failure::Failure,
     output,
@@ -24,6 +28,7 @@ use super::{
 use crate::{
     config::DataDir,
     control::{Clock, words::grouped},
+    rpc,
 };
 
 /// The end of the log that is taken.
@@ -45,24 +50,36 @@ const ASKED: [&str; 6] = [
 const CUT: &str = "<cut>";
 
 pub(super) fn dump(arguments: &DumpArguments) -> Result<ExitCode, Failure> {
-    let loaded = load_place(&arguments.asked.place)?;
+    let path = arguments.output.clone();
+    let path = path.unwrap_or_else(|| PathBuf::from(file_name(Clock::start().now().unix_ms)));
+    write(&arguments.asked, &path)?;
+    output::line(&path.display().to_string())?;
+    output::diagnostic(
+        "it holds addresses of peers, public keys and the end of the log, and no secret; look at it before you send it",
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn file_name(unix_ms: u64) -> String {
+    format!("timed-debug-{}.tar", unix_ms / 1_000)
+}
+
+/// Writes the archive; a file that is there already is not overwritten.
+fn write(asked: &Asked, path: &Path) -> Result<(), Failure> {
+    let loaded = load_place(&asked.place)?;
     let dir = loaded.data_dir()?;
     let secrets = Secrets::of(&dir);
     let now_ms = Clock::start().now().unix_ms;
     let mut parts = vec![
         ("about.json", about(now_ms)),
         ("config.json", text(&super::config::shown(&loaded)?)),
-        ("doctor.json", examined(arguments)),
+        ("doctor.json", examined(asked)),
         ("files.txt", listing(dir.root())),
         ("timed.log", log_tail(&dir)),
     ];
-    parts.extend(answers(arguments));
-    let path = arguments
-        .output
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("timed-debug-{}.tar", now_ms / 1_000)));
+    parts.extend(answers(asked));
     let mut options = OpenOptions::new();
-    let opened = options.write(true).create_new(true).mode(0o600).open(&path);
+    let opened = options.write(true).create_new(true).mode(0o600).open(path);
     let written = opened.and_then(|mut file| {
         for (name, content) in &parts {
             let clean = secrets.cut_from(content);
@@ -71,12 +88,51 @@ pub(super) fn dump(arguments: &DumpArguments) -> Result<ExitCode, Failure> {
         file.write_all(&[0; 1_024])?;
         file.sync_all()
     });
-    written.map_err(|error| Failure::io(&path, &error))?;
-    output::line(&path.display().to_string())?;
-    output::diagnostic(
-        "it holds addresses of peers, public keys and the end of the log, and no secret; look at it before you send it",
-    );
-    Ok(ExitCode::SUCCESS)
+    written.map_err(|error| Failure::io(path, &error))
+}
+
+/// SIGQUIT: a running node writes its own archive into its data directory and goes on. A thread asks it over
+/// HTTP like anybody else, so that a node that does not answer is what the archive says.
+pub(super) struct Dumper {
+    asked: Asked,
+    dir: PathBuf,
+    is_busy: Arc<AtomicBool>,
+}
+
+impl Dumper {
+    pub(super) fn new(arguments: &RunArguments, dir: &DataDir, http: &rpc::Config) -> Self {
+        let mut place = arguments.chain.place.clone();
+        place.data_dir = Some(dir.root().to_owned());
+        let rpc = Some(local(http.listen).to_string());
+        Self {
+            asked: Asked { rpc, place },
+            dir: dir.root().to_owned(),
+            is_busy: Arc::default(),
+        }
+    }
+
+    /// Begins an archive, unless one is being written.
+    pub(super) fn dump(&self) {
+        if self.is_busy.swap(true, Ordering::AcqRel) {
+            tracing::info!("SIGQUIT: a debug dump is being written already");
+            return;
+        }
+        let (asked, is_busy) = (self.asked.clone(), Arc::clone(&self.is_busy));
+        let path = self.dir.join(file_name(Clock::start().now().unix_ms));
+        let begun = std::thread::Builder::new()
+            .name("dump".to_owned())
+            .spawn(move || {
+                match write(&asked, &path) {
+                    Ok(()) => tracing::info!(path = %path.display(), "SIGQUIT: debug dump written"),
+                    Err(failure) => tracing::warn!(%failure, "SIGQUIT: no debug dump"),
+                }
+                is_busy.store(false, Ordering::Release);
+            });
+        if let Err(error) = begun {
+            tracing::warn!(%error, "SIGQUIT: no debug dump");
+            self.is_busy.store(false, Ordering::Release);
+        }
+    }
 }
 
 fn text(value: &Value) -> String {
@@ -92,10 +148,10 @@ fn about(now_ms: u64) -> String {
     }))
 }
 
-fn examined(arguments: &DumpArguments) -> String {
+fn examined(asked: &Asked) -> String {
     let asked = super::args::DoctorArguments {
         chain: super::args::ChainPlace {
-            place: arguments.asked.place.clone(),
+            place: asked.place.clone(),
             genesis: None,
         },
         json: true,
@@ -104,7 +160,7 @@ fn examined(arguments: &DumpArguments) -> String {
 }
 
 /// What the running node says; of one that does not run, why not.
-fn answers(arguments: &DumpArguments) -> Vec<(&'static str, String)> {
+fn answers(asked: &Asked) -> Vec<(&'static str, String)> {
     let names = [
         "status.json",
         "health.json",
@@ -113,7 +169,7 @@ fn answers(arguments: &DumpArguments) -> Vec<(&'static str, String)> {
         "metrics.json",
         "evidence.json",
     ];
-    let client = match client(&arguments.asked) {
+    let client = match client(asked) {
         Ok(client) => client,
         Err(failure) => return vec![("node.txt", failure.to_string())],
     };

@@ -124,6 +124,8 @@ codes! {
     PortInUse = "7301" => 73,
     /// The disk refused.
     Io = "7401" => 74,
+    /// What was waited for did not come in time.
+    NotInTime = "7501" => 75,
 }
 
 /// Why a command ends without doing its work.

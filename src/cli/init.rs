@@ -9,14 +9,15 @@ use std::{
 };
 
 use super::{
-    args::InitArguments,
+    args::{InitArguments, push_text},
     failure::{Code, Failure},
     identity, output,
     passphrase::new_passphrase,
+    wizard,
 };
 use crate::{
     chain::{Genesis, Network},
-    config::{DataDir, EXAMPLE, Environment, Sources, load},
+    config::{Config, DataDir, EXAMPLE, Environment, Sources, load},
     signer::{NODE_KEY_FILE, VALIDATOR_KEY_FILE, create_key_dir},
 };
 
@@ -24,20 +25,35 @@ use crate::{
 const DIR_MODE: u32 = 0o700;
 
 pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
-    let mut flags = arguments.chain.flags();
-    flags.push(("node.moniker", arguments.moniker.as_str().into()));
-    let sources = Sources {
-        file: arguments.chain.place.config.clone(),
-        environment: Environment::read().settings,
-        flags,
+    let mut arguments = arguments.clone();
+    let asks = !arguments.non_interactive && output::has_terminal();
+    match make(&mut arguments, asks)? {
+        None => Ok(ExitCode::FAILURE),
+        Some(dir) => {
+            output::line(&format!(
+                "Start it with: timed run --data-dir {}",
+                dir.root().display()
+            ))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Makes what a node starts from; `None` if the person at the terminal would rather not. What was answered
+/// there stands in `arguments` afterwards.
+pub(super) fn make(arguments: &mut InitArguments, asks: bool) -> Result<Option<DataDir>, Failure> {
+    // Before anything is asked: somebody who answers four questions wants no refusal after that.
+    refuse_existing(&place(arguments)?.1)?;
+    let chosen = match asks {
+        true => Some(wizard::ask(arguments)?),
+        false => None,
     };
-    let loaded = load(&sources)?;
-    let dir = loaded.data_dir()?;
-    let genesis = genesis_of(&loaded.config)?;
+    let (config, dir) = place(arguments)?;
+    let genesis = genesis_of(&config)?;
     refuse_existing(&dir)?;
-    if !arguments.non_interactive && output::has_terminal() && !agreed(&dir, genesis.network)? {
+    if asks && !agreed(&dir, genesis.network)? {
         output::diagnostic("nothing was made");
-        return Ok(ExitCode::FAILURE);
+        return Ok(None);
     }
 
     let passphrase = match arguments.encrypt {
@@ -45,7 +61,7 @@ pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
             arguments.passphrase.passphrase_file.as_deref(),
             &dir.keys().join(VALIDATOR_KEY_FILE),
         )?),
-        false => None,
+        false => chosen.and_then(|chosen| chosen.passphrase),
     };
     let passphrase = passphrase.as_ref();
 
@@ -55,7 +71,10 @@ pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
         .create(dir.root());
     made.map_err(|error| Failure::io(dir.root(), &error))?;
     let node_id = identity::create_node_key(&dir, passphrase)?;
-    let validator_id = identity::create_validator_key(&dir, passphrase)?;
+    let validator_id = match arguments.follower {
+        true => None,
+        false => Some(identity::create_validator_key(&dir, passphrase)?),
+    };
     create_key_dir(&dir.keys())?;
     let address = identity::create_wallet(
         &dir.keys().join(identity::WALLET_FILE),
@@ -63,12 +82,15 @@ pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
         passphrase,
     )?;
     let genesis_path = arguments.chain.genesis.as_deref().map(absolute).transpose()?;
-    let content = config_text(genesis.network, &arguments.moniker, genesis_path.as_deref());
+    let content = config_text(genesis.network, arguments, genesis_path.as_deref());
     write_config(&dir.config_file(), &content)?;
 
     output::line(&format!("made {} for {}", dir.root().display(), genesis.network))?;
     output::line(&format!("  node id       {node_id}"))?;
-    output::line(&format!("  validator id  {validator_id}"))?;
+    match validator_id {
+        Some(id) => output::line(&format!("  validator id  {id}"))?,
+        None => output::line("  validator id  none: it follows and serves")?,
+    }
     output::line(&format!("  address       {address}"))?;
     output::line(&format!("  chain id      {}", genesis.chain_id()))?;
     output::line("")?;
@@ -76,18 +98,29 @@ pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
         "Back up {} now: without these keys nobody can act as this masternode.",
         dir.keys().display()
     ))?;
-    output::line(&format!(
-        "Start it with: timed run --data-dir {}",
-        dir.root().display()
-    ))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Some(dir))
+}
+
+/// The configuration that the arguments make, and the directory it is for.
+fn place(arguments: &InitArguments) -> Result<(Config, DataDir), Failure> {
+    let mut flags = arguments.chain.flags();
+    flags.push(("node.moniker", arguments.moniker.as_str().into()));
+    push_text(&mut flags, "network.listen", arguments.listen.as_ref());
+    let sources = Sources {
+        file: arguments.chain.place.config.clone(),
+        environment: Environment::read().settings,
+        flags,
+    };
+    let loaded = load(&sources)?;
+    let dir = loaded.data_dir()?;
+    Ok((loaded.config, dir))
 }
 
 /// The genesis that a configuration names: its file, else the one built in for its network.
 ///
 /// # Errors
 /// A file that is missing, invalid or another network's, and a network that has none built in.
-pub(super) fn genesis_of(config: &crate::config::Config) -> Result<Genesis, Failure> {
+pub(super) fn genesis_of(config: &Config) -> Result<Genesis, Failure> {
     let network = config.network();
     let path = &config.network.genesis;
     if path.as_os_str().is_empty() {
@@ -145,19 +178,15 @@ fn refuse_existing(dir: &DataDir) -> Result<(), Failure> {
 }
 
 fn agreed(dir: &DataDir, network: Network) -> Result<bool, Failure> {
-    output::raw(&format!(
+    let answer = output::ask(&format!(
         "Make keys and configuration for {network} in {}? [Y/n] ",
         dir.root().display()
     ))?;
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::io(Path::new("standard input"), &error))?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"))
+    Ok(matches!(answer.to_lowercase().as_str(), "" | "y" | "yes"))
 }
 
 /// The example with what was chosen filled in.
-fn config_text(network: Network, moniker: &str, genesis: Option<&Path>) -> String {
+fn config_text(network: Network, arguments: &InitArguments, genesis: Option<&Path>) -> String {
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let mut text = EXAMPLE
         .replacen("data_dir = \"\"", "data_dir = \".\"", 1)
@@ -166,7 +195,15 @@ fn config_text(network: Network, moniker: &str, genesis: Option<&Path>) -> Strin
             &format!("\nname = {}", quoted(network.name())),
             1,
         )
-        .replacen("\nmoniker = \"\"", &format!("\nmoniker = {}", quoted(moniker)), 1);
+        .replacen(
+            "\nmoniker = \"\"",
+            &format!("\nmoniker = {}", quoted(&arguments.moniker)),
+            1,
+        );
+    if let Some(listen) = &arguments.listen {
+        // The first one is the network's; rpc's comes later in the file.
+        text = text.replacen("\nlisten = \"\"", &format!("\nlisten = {}", quoted(listen)), 1);
+    }
     if let Some(path) = genesis {
         text = text.replacen(
             "\ngenesis = \"\"",

@@ -16,6 +16,7 @@ mod devnet;
 mod docs;
 mod doctor;
 mod failure;
+mod health;
 mod identity;
 mod init;
 mod key_copy;
@@ -24,6 +25,7 @@ mod load;
 mod log;
 mod manager;
 mod masternode;
+mod migrate;
 mod output;
 mod passphrase;
 mod payment;
@@ -41,7 +43,9 @@ mod stop;
 mod token;
 mod tx;
 mod version;
+mod wait;
 mod wallet;
+mod wizard;
 
 #[cfg(test)]
 mod tests;
@@ -79,6 +83,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Run(arguments)) => run::run(arguments),
         Some(Command::Init(arguments)) => init::init(arguments),
         Some(Command::Status(arguments)) => status::status(arguments),
+        Some(Command::Health(arguments)) => health::health(arguments),
         Some(Command::Peers(command)) => peers::peers(command),
         Some(Command::Attach(arguments)) => attach::attach(arguments),
         Some(Command::Replay(arguments)) => replay::replay(arguments),

@@ -1,6 +1,9 @@
 //! Writing to the standard streams. A reader that went away (`timed status | head -1`) is no error.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, BufRead, IsTerminal, Read, Write},
+    path::Path,
+};
 
 use serde::Serialize;
 
@@ -33,6 +36,21 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
 /// One line to stderr; if even that fails there is nobody left to tell.
 pub(super) fn diagnostic(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Puts a question to the person at the terminal; the answer without its line end.
+pub(super) fn ask(question: &str) -> Result<String, Failure> {
+    /// Longest answer that is read.
+    const ANSWER_BYTES_MAX: u64 = 1_024;
+    raw(question)?;
+    let mut answer = String::new();
+    let read = io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer);
+    let read = read.map_err(|error| Failure::io(Path::new("standard input"), &error))?;
+    if read == 0 {
+        // Enter is an answer; an end is none.
+        return Err(Failure::new(Code::Refused, "the input ended; nothing was done"));
+    }
+    Ok(answer.trim().to_owned())
 }
 
 /// Whether a person sits at both ends, so that a console can be drawn and keys can be read.

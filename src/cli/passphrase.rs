@@ -82,6 +82,26 @@ impl Unlock for Passphrases {
     }
 }
 
+/// A passphrase for keys from now on that somebody at the terminal may also do without.
+pub(super) fn optional_passphrase() -> Result<Option<Passphrase>, Failure> {
+    for _ in 0..TRIES_MAX {
+        let first = ask(&format!(
+            "Passphrase for the keys, at least {PASSPHRASE_CHARS_MIN} characters [none]: "
+        ))?;
+        if first.is_empty() {
+            return Ok(None);
+        }
+        if !first.is_long_enough() {
+            super::output::diagnostic("it is too short");
+        } else if first.is(&ask("The same again: ")?) {
+            return Ok(Some(first));
+        } else {
+            super::output::diagnostic("the two differ");
+        }
+    }
+    Err(SignerError::WeakPassphrase.into())
+}
+
 /// A passphrase for keys from now on: from a file, else typed twice.
 pub(super) fn new_passphrase(named: Option<&Path>, key: &Path) -> Result<Passphrase, Failure> {
     if let Some(file) = named {

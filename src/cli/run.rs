@@ -4,10 +4,10 @@
 use std::{process::ExitCode, sync::Arc};
 
 use super::{
-    args::RunArguments,
+    args::{InitArguments, RunArguments},
     config::load_run,
     failure::{Code, Failure},
-    init::genesis_of,
+    init::{self, genesis_of},
     output,
     passphrase::Passphrases,
     service::Service,
@@ -46,7 +46,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         })?;
     }
     refuse_core_dumps();
-    let prepared = prepare(arguments)?;
+    let Some(arguments) = first_run(arguments)? else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let prepared = prepare(&arguments)?;
     output::diagnostic(&format!(
         "{} at {}, {}",
         prepared.genesis.network,
@@ -58,6 +61,34 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         }
     ));
     Service::start(prepared)?.run(None)
+}
+
+/// Where nothing is yet and a person sits at the terminal, makes the node first; `None` if they would
+/// rather not. The arguments then name what was made.
+fn first_run(arguments: &RunArguments) -> Result<Option<RunArguments>, Failure> {
+    let mut arguments = arguments.clone();
+    // A configuration that was named says where everything is: what is missing then is missing.
+    let asks = !arguments.headless && output::has_terminal() && arguments.chain.place.config.is_none();
+    if !asks {
+        return Ok(Some(arguments));
+    }
+    let dir = load_run(&arguments)?.data_dir()?;
+    if dir.keys().exists() || dir.config_file().exists() {
+        return Ok(Some(arguments));
+    }
+    let mut wanted = InitArguments {
+        chain: arguments.chain.clone(),
+        listen: arguments.listen.clone(),
+        passphrase: arguments.passphrase.clone(),
+        encrypt: arguments.passphrase.passphrase_file.is_some(),
+        ..InitArguments::default()
+    };
+    let Some(made) = init::make(&mut wanted, true)? else {
+        return Ok(None);
+    };
+    arguments.chain = wanted.chain;
+    arguments.chain.place.data_dir = Some(made.root().to_owned());
+    Ok(Some(arguments))
 }
 
 /// A core file would hold the keys. A service manager that forbids the call has set the limit itself.

@@ -3,17 +3,21 @@
 //! `timed run` is one of these; `timed devnet` runs its first node as one, so that both meet the same
 //! signals, the same console and the same stop.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{os::unix::fs::MetadataExt, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::{Builder, Runtime},
-    signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
+mod signals;
+
+use signals::{Received, Signals};
+
 use super::{
     attach::places,
+    debug::Dumper,
     failure::{Code, Failure},
     manager::Manager,
     reload::Reloader,
@@ -55,6 +59,13 @@ pub(super) struct Service {
     fleet: Option<FleetHandle>,
     stop_budget: Duration,
     reloader: Reloader,
+    dumper: Dumper,
+}
+
+/// Whether a stream is the one that the service manager connected to the journal, by what it says itself.
+fn is_journal(stream: &Path) -> bool {
+    let journal = Environment::variable("JOURNAL_STREAM").unwrap_or_default();
+    std::fs::metadata(stream).is_ok_and(|found| journal == format!("{}:{}", found.dev(), found.ino()))
 }
 
 fn bad_address(key: &str) -> Failure {
@@ -86,6 +97,7 @@ impl Service {
             config: config.telemetry.clone(),
             directory: Some(prepared.dir.logs()),
             stderr: prepared.logs_to_stderr,
+            stderr_is_journal: is_journal(Path::new("/proc/self/fd/2")),
             ring: Arc::clone(&logs),
         })?;
         for warning in &prepared.loaded.warnings {
@@ -142,6 +154,7 @@ impl Service {
                     start_lines::broken_off();
                 }
             })?;
+        let dumper = Dumper::new(&prepared.arguments, &prepared.dir, &http);
         let rpc = rpc::Server::start(http, node.handle().clone(), Arc::clone(node.metrics()));
         let rpc = match rpc {
             Ok(rpc) => rpc,
@@ -164,6 +177,7 @@ impl Service {
             telemetry,
             stop_budget,
             reloader: Reloader::new(prepared.arguments, prepared.loaded.config.clone()),
+            dumper,
         })
     }
 
@@ -300,6 +314,11 @@ impl Service {
             tokio::select! {
                 signal = signals.next() => match signal {
                     Received::Stop(name) => return End::Stop(name.to_owned()),
+                    Received::ReopenLog => {
+                        self.telemetry.reopen_log();
+                        tracing::info!("SIGUSR1: log file opened again");
+                    }
+                    Received::Dump => self.dumper.dump(),
                     Received::HangUp => {
                         // The terminal is gone, or a manager asks for a reload: the validator goes on.
                         match console.take() {
@@ -427,37 +446,5 @@ fn panic_key() -> Option<char> {
 fn restore(console: Option<ConsoleHandle>) {
     if let Some(console) = console {
         console.join(CONSOLE_PATIENCE);
-    }
-}
-
-/// What a process manager or a terminal can say.
-enum Received {
-    Stop(&'static str),
-    HangUp,
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::new(Code::Unexpected, format!("signals: {error}")));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Received {
-        tokio::select! {
-            _ = self.interrupt.recv() => Received::Stop("SIGINT"),
-            _ = self.terminate.recv() => Received::Stop("SIGTERM"),
-            _ = self.hang_up.recv() => Received::HangUp,
-        }
     }
 }

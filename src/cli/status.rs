@@ -1,4 +1,5 @@
-//! `timed status`: one screen about a running node. Exit 0: ready, 1: degraded, 2: down.
+//! `timed status`: one screen about a running node. Exit 0: ready, 1: degraded, 2: down; with `--wait`, 0
+//! as soon as what is waited for is there, 75 if it is not in time.
 
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use super::{
     client::{block_on, client},
     failure::Failure,
     output,
+    wait::wait,
 };
 use crate::control::{
     status_json::{HealthJson, StatusJson},
@@ -22,6 +24,11 @@ const EXIT_DOWN: u8 = 2;
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let client = client(&arguments.asked)?;
+    if let Some(goal) = arguments.wait {
+        let (status, health) = block_on(wait(&client, goal, arguments.timeout))?;
+        show(&status, &health, arguments.json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let asked = block_on(async { Ok((client.status().await?, client.ready().await?)) });
     let (status, health) = match asked {
         Ok(answers) => answers,
@@ -30,16 +37,19 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::from(EXIT_DOWN));
         }
     };
-    if arguments.json {
-        output::json(&json!({ "status": status, "health": health }))?;
-    } else {
-        output::raw(&screen(&status, &health))?;
-    }
+    show(&status, &health, arguments.json)?;
     Ok(if health.ready {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(EXIT_DEGRADED)
     })
+}
+
+fn show(status: &StatusJson, health: &HealthJson, as_json: bool) -> Result<(), Failure> {
+    match as_json {
+        true => output::json(&json!({ "status": status, "health": health })),
+        false => output::raw(&screen(status, health)),
+    }
 }
 
 /// The screen: the verdict first, then what stands behind it, then what to do.

@@ -8,7 +8,7 @@ use std::{
 
 use toml::{Table, Value};
 
-use super::{CONFIG_FILE, Config, ConfigError, DataDir, suggest::nearest, validate};
+use super::{CONFIG_FILE, Config, ConfigError, DataDir, retired::retired, suggest::nearest, validate};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +129,13 @@ impl Layers {
         for (name, value) in table {
             match value {
                 Value::Table(section) if self.values.get(&name).is_some_and(Value::is_table) => {
-                    for (key, value) in section {
-                        self.set(&format!("{name}.{key}"), value, origin.clone())?;
+                    // A new name beside its old one has the last word.
+                    let (old, new): (Vec<_>, Vec<_>) = section
+                        .into_iter()
+                        .map(|(key, value)| (format!("{name}.{key}"), value))
+                        .partition(|(key, _)| retired(key).is_some());
+                    for (key, value) in old.into_iter().chain(new) {
+                        self.set_known(&key, value, &origin)?;
                     }
                 }
                 value => self.set(&name, value, origin.clone())?,
@@ -138,6 +143,19 @@ impl Layers {
         }
         self.file = Some(path.to_owned());
         Ok(())
+    }
+
+    /// Lays a value of a file, be its key of today or of the past.
+    fn set_known(&mut self, key: &str, value: Value, origin: &Origin) -> Result<(), ConfigError> {
+        let Some(old) = retired(key) else {
+            return self.set(key, value, origin.clone());
+        };
+        self.warnings
+            .push(format!("{old}; `timed config migrate` rewrites {origin}"));
+        match old.now {
+            Some(now) => self.set(now, value, origin.clone()),
+            None => Ok(()),
+        }
     }
 
     /// The variables that name a key, with their values in the key's kind.
@@ -150,7 +168,20 @@ impl Layers {
             let Some(rest) = name.strip_prefix(PREFIX) else {
                 continue;
             };
-            let key = rest.to_ascii_lowercase().replace("__", ".");
+            let mut key = rest.to_ascii_lowercase().replace("__", ".");
+            if let Some(old) = retired(&key) {
+                self.warnings.push(match old.now {
+                    Some(now) => format!(
+                        "environment variable {name} has a new name: {}",
+                        variable_name(now)
+                    ),
+                    None => format!("environment variable {name}: {old}"),
+                });
+                match old.now {
+                    Some(now) => now.clone_into(&mut key),
+                    None => continue,
+                }
+            }
             let Some(known) = self.get(&key) else {
                 let meant = nearest(&key, self.origins.keys().map(String::as_str));
                 let hint = meant.map_or(String::new(), |key| {

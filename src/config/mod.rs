@@ -9,6 +9,7 @@ mod data_dir;
 mod environment;
 mod error;
 mod layers;
+mod retired;
 mod rooms;
 mod sections;
 mod suggest;
@@ -21,6 +22,7 @@ pub use data_dir::{CONFIG_FILE, DataDir};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use layers::{Loaded, Origin, Sources, load};
+pub use retired::{Migrated, RETIRED, Retired, migrated};
 pub use sections::{
     Config, KeysSection, MempoolSection, NetworkSection, NodeSection, RpcSection, ShutdownSection,
     StorageSection,

@@ -234,3 +234,109 @@ fn the_defaults_are_the_rooms_own() {
     let network = config.network_config().unwrap();
     assert_eq!(network, crate::network::NetworkConfig::new(network.listen));
 }
+
+const OF_THE_PAST: &str = "# mine\n[storage]\n  cache_utxos = 500 # few\ncache_mb = 64\n\n[telemetry]\nlevel = \"warn\"\nfile = true\n";
+
+#[test]
+fn keys_of_the_past_start_the_node_with_a_warning_that_names_the_new_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sources = file(dir.path(), OF_THE_PAST);
+    sources.environment = env(&[("TIMED_NETWORK__OUTBOUND_MAX", "8")]);
+    let loaded = load(&sources).unwrap();
+    assert_eq!(loaded.config.storage.cache_coins, 500);
+    assert_eq!(loaded.config.telemetry.level, "warn");
+    let all = loaded.warnings.join("\n");
+    assert_eq!(loaded.warnings.len(), 4, "{all}");
+    assert!(
+        all.contains("`storage.cache_utxos` is now `storage.cache_coins`"),
+        "{all}"
+    );
+    assert!(
+        all.contains("timed config migrate") && all.contains("TIMED_NETWORK__OUTBOUND_MAX"),
+        "{all}"
+    );
+    sources.environment = env(&[("TIMED_STORAGE__CACHE_UTXOS", "700")]);
+    let loaded = load(&sources).unwrap();
+    assert_eq!(loaded.config.storage.cache_coins, 700);
+    assert!(
+        loaded.warnings[0].contains("TIMED_STORAGE__CACHE_COINS"),
+        "{:?}",
+        loaded.warnings
+    );
+}
+
+#[test]
+fn a_migrated_file_says_the_same_in_words_of_today() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = migrated(OF_THE_PAST).unwrap();
+    assert_eq!(
+        found.text,
+        "# mine\n[storage]\n  cache_coins = 500 # few\n# cache_mb = 64  # `storage.cache_mb` sets nothing any more: the database sizes its own cache\n\n[telemetry]\nlevel = \"warn\"\n# file = true  # `telemetry.file` sets nothing any more: the log file is always written, within telemetry.size_max_mb\n"
+    );
+    assert_eq!(
+        found.changes.iter().map(|change| change.0).collect::<Vec<_>>(),
+        [3, 4, 8]
+    );
+    let [before, after] =
+        [OF_THE_PAST, found.text.as_str()].map(|text| load(&file(dir.path(), text)).unwrap());
+    assert_eq!(before.config, after.config);
+    assert!(after.warnings.is_empty(), "{:?}", after.warnings);
+    // Once is enough, and the example is of today.
+    assert!(migrated(&found.text).unwrap().changes.is_empty());
+    assert!(migrated(EXAMPLE).unwrap().changes.is_empty());
+}
+
+#[test]
+fn a_new_name_beside_its_old_one_has_the_last_word() {
+    let text = "[storage]\ncache_coins = 200\ncache_utxos = 500\n";
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(
+        load(&file(dir.path(), text)).unwrap().config.storage.cache_coins,
+        200
+    );
+    let found = migrated(text).unwrap();
+    assert_eq!(found.changes.len(), 1);
+    assert_eq!(
+        load(&file(dir.path(), &found.text))
+            .unwrap()
+            .config
+            .storage
+            .cache_coins,
+        200
+    );
+}
+
+#[test]
+fn what_cannot_be_rewritten_by_lines_is_left_to_its_owner() {
+    for text in [
+        "storage = { cache_utxos = 500 }\n",
+        "[telemetry]\n\"file\" = true\n",
+        "[broken",
+    ] {
+        assert!(migrated(text).is_err(), "{text}");
+    }
+    let dotted = migrated("storage.cache_utxos = 5000\nstorage.cache_mb = 5\n").unwrap();
+    assert!(
+        dotted
+            .text
+            .starts_with("storage.cache_coins = 5000\n# storage.cache_mb"),
+        "{}",
+        dotted.text
+    );
+    // What only looks like a key is text.
+    let text = "[node]\nmoniker = \"file = 1\"\n";
+    assert!(migrated(text).unwrap().changes.is_empty());
+}
+
+#[test]
+fn no_key_of_the_past_is_one_of_today_and_each_new_name_exists() {
+    let table = toml::Table::try_from(Config::default()).unwrap();
+    let is_known = |key: &str| {
+        let (section, name) = key.split_once('.').unwrap();
+        table.get(section).and_then(|section| section.get(name)).is_some()
+    };
+    for old in RETIRED {
+        assert!(!is_known(old.key), "{}", old.key);
+        assert!(old.now.is_none_or(is_known), "{old}");
+    }
+}

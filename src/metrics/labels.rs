@@ -264,3 +264,38 @@ label! {
         Timeout = "timeout",
     }
 }
+
+label! {
+    /// Methods of JSON-RPC (a test compares them with the table); whatever else was asked for is `unknown`.
+    RpcMethod = "method" {
+        Help = "help",
+        Uptime = "uptime",
+        GetVersion = "getversion",
+        GetStatus = "getstatus",
+        GetHealth = "gethealth",
+        GetBlockchainInfo = "getblockchaininfo",
+        GetBlockCount = "getblockcount",
+        GetBestBlockHash = "getbestblockhash",
+        GetBlockHash = "getblockhash",
+        GetBlock = "getblock",
+        GetTransactionFinality = "gettransactionfinality",
+        GetBalance = "getbalance",
+        ListUnspent = "listunspent",
+        GetMempoolInfo = "getmempoolinfo",
+        GetConnectionCount = "getconnectioncount",
+        GetPeerInfo = "getpeerinfo",
+        ListBanned = "listbanned",
+        GetConsensusInfo = "getconsensusinfo",
+        GetMasternodeList = "getmasternodelist",
+        GetMasternodeStatus = "getmasternodestatus",
+        ListEvidence = "listevidence",
+        SendRawTransaction = "sendrawtransaction",
+        Stop = "stop",
+        SetBan = "setban",
+        ClearBanned = "clearbanned",
+        AddNode = "addnode",
+        DisconnectNode = "disconnectnode",
+        SetLogLevel = "setloglevel",
+        Unknown = "unknown",
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{
     kinds::{CounterBy, Gauge, HistogramBy},
-    labels::{CodeClass, Route, RpcReject},
+    labels::{CodeClass, Route, RpcMethod, RpcReject},
     register::Registrar,
 };
 
@@ -18,6 +18,10 @@ pub struct RpcMetrics {
     pub responses: CounterBy<CodeClass>,
     /// `timed_rpc_request_duration_seconds`.
     pub request_seconds: HistogramBy<Route>,
+    /// `timed_rpc_calls_total`.
+    pub calls: CounterBy<RpcMethod>,
+    /// `timed_rpc_call_errors_total`.
+    pub call_errors: CounterBy<RpcMethod>,
     /// `timed_rpc_rejected_total`.
     pub rejected: CounterBy<RpcReject>,
     /// `timed_rpc_in_flight`.
@@ -33,6 +37,11 @@ impl RpcMetrics {
                 "timed_rpc_request_duration_seconds",
                 "Time to answer, by route",
                 ANSWER_BUCKETS,
+            ),
+            calls: registrar.counter_by("timed_rpc_calls_total", "JSON-RPC calls, by method"),
+            call_errors: registrar.counter_by(
+                "timed_rpc_call_errors_total",
+                "JSON-RPC calls that were answered with an error, by method",
             ),
             rejected: registrar.counter_by(
                 "timed_rpc_rejected_total",

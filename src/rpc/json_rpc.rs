@@ -21,7 +21,7 @@ use super::{
     methods::{self, Kind, Method},
     server::Peer,
 };
-use crate::metrics::labels::RpcReject;
+use crate::metrics::labels::{Label, RpcMethod, RpcReject};
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +119,8 @@ pub(super) async fn serve(
     let (mut answers, mut bytes): (Vec<String>, usize) = (Vec::new(), 0);
     for call in calls {
         let id = call.get("id").cloned();
+        let method = named(&call);
+        app.metrics.rpc.calls.inc(method);
         let outcome = if bytes > limits::ANSWER_BYTES_MAX {
             Err(Fault::new(
                 Fault::UNAVAILABLE,
@@ -128,6 +130,9 @@ pub(super) async fn serve(
         } else {
             one(&app, &peer, &access, call).await
         };
+        if outcome.is_err() {
+            app.metrics.rpc.call_errors.inc(method);
+        }
         // A call without an id wants no answer; one that cannot be read gets one all the same.
         let id = match (id, &outcome) {
             (Some(id), _) => id,
@@ -144,6 +149,12 @@ pub(super) async fn serve(
         (true, false) => format!("[{}]", answers.join(",")),
     };
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// The method of a call as it is counted: nobody can make a series by asking for what is not there.
+fn named(call: &Value) -> RpcMethod {
+    let name = call.get("method").and_then(Value::as_str);
+    name.and_then(RpcMethod::named).unwrap_or(RpcMethod::Unknown)
 }
 
 fn parse(body: &[u8]) -> Result<Value, String> {

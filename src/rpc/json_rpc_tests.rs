@@ -382,3 +382,33 @@ fn callers_are_remembered_up_to_a_bound() {
     assert!(buckets.take(limits::CALLERS_MAX, 1.0, later));
     assert_eq!(buckets.left.len(), 1);
 }
+
+#[test]
+fn each_method_is_counted_under_its_name_and_what_does_not_exist_under_one() {
+    use crate::metrics::labels::{Label, RpcMethod};
+    let counted: Vec<&str> = RpcMethod::ALL.iter().map(|method| method.as_str()).collect();
+    let table: Vec<&str> = METHODS
+        .iter()
+        .map(|method| method.name)
+        .chain(["unknown"])
+        .collect();
+    assert_eq!(counted, table);
+
+    let door = Door::open();
+    let to = door.server.address();
+    let batch = json!([
+        { "jsonrpc": "2.0", "id": 1, "method": "getblockcount" },
+        { "jsonrpc": "2.0", "id": 2, "method": "getblock", "params": ["high"] },
+        { "jsonrpc": "2.0", "id": 3, "method": "unknown" },
+        { "jsonrpc": "2.0", "id": 4, "method": "a\"} 1\n" },
+        { "jsonrpc": "2.0", "id": 5, "method": 7 },
+        "no call",
+    ]);
+    let (status, _) = post(to, "", batch.to_string().as_bytes());
+    assert_eq!(status, 200);
+    let rpc = &door.fixture.metrics.rpc;
+    let counts = |method| (rpc.calls.get(method), rpc.call_errors.get(method));
+    assert_eq!(counts(RpcMethod::GetBlockCount), (1, 0));
+    assert_eq!(counts(RpcMethod::GetBlock), (1, 1));
+    assert_eq!(counts(RpcMethod::Unknown), (4, 4));
+}

@@ -11,6 +11,8 @@ pub enum Format {
     Text,
     /// One JSON object each.
     Json,
+    /// As text; on stderr with the priorities that the system's journal reads, and without the time.
+    Journald,
 }
 
 /// What is logged.
@@ -19,7 +21,7 @@ pub enum Format {
 pub struct Config {
     /// A level (`error`, `warn`, `info`, `debug`, `trace`) or targets (`info,timecoin::consensus=debug`).
     pub level: String,
-    /// `text` or `json`.
+    /// `text`, `json` or `journald`; text is `journald` by itself where stderr is the journal.
     pub format: Format,
     /// Daily files kept before the oldest is removed.
     pub files_max: usize,

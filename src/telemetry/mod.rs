@@ -5,10 +5,12 @@
 //! queues, a full queue drops lines and counts them. Keep [`Telemetry`] until the very end of
 //! `main`; dropping it writes out what is still queued.
 
+mod call_sites;
 mod capped;
 mod config;
 mod filter;
 mod panics;
+mod reopened;
 mod ring;
 mod stderr;
 #[cfg(test)]
@@ -16,7 +18,10 @@ mod tests;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tracing::Subscriber;
@@ -34,8 +39,10 @@ pub use ring::RingLayer;
 pub use stderr::StderrGate;
 
 use crate::control::{LogFilter, LogRing};
+use call_sites::{CallSites, Limited, Teller};
 use capped::Capped;
 use filter::LiveFilter;
+use reopened::Reopened;
 
 /// Lines that may wait for the disk or the terminal: about a second of a debug flood, some MB.
 const QUEUED_LINES_MAX: usize = 16_384;
@@ -52,6 +59,8 @@ pub struct Options {
     pub directory: Option<PathBuf>,
     /// Whether lines go to stderr from the start. The console closes the gate while it draws.
     pub stderr: bool,
+    /// Whether stderr is the system's journal: lines then bear its priorities and leave the time to it.
+    pub stderr_is_journal: bool,
     /// The ring that faces read.
     pub ring: Arc<LogRing>,
 }
@@ -62,6 +71,10 @@ pub struct Telemetry {
     gate: StderrGate,
     log_file: Option<PathBuf>,
     dropped: Vec<ErrorCounter>,
+    reopen: Arc<AtomicBool>,
+    sites: Arc<CallSites>,
+    /// Before the writers: what it says last is still written.
+    teller: Option<Teller>,
     _guards: Vec<WorkerGuard>,
 }
 
@@ -79,6 +92,11 @@ impl Telemetry {
     /// The file that holds today's lines: a link whose target changes at midnight UTC.
     pub fn log_file(&self) -> Option<&Path> {
         self.log_file.as_deref()
+    }
+
+    /// Has the log file opened again with the next line, since somebody moved it away.
+    pub fn reopen_log(&self) {
+        self.reopen.store(true, Ordering::Release);
     }
 
     /// Counts the lines dropped so far; may be called from anywhere, at any rate.
@@ -122,8 +140,9 @@ pub enum TelemetryError {
 /// # Errors
 /// See [`TelemetryError`]; nothing was installed then.
 pub fn init(options: Options) -> Result<Telemetry, TelemetryError> {
-    let (subscriber, telemetry) = build(options)?;
+    let (subscriber, mut telemetry) = build(options)?;
     subscriber.try_init().map_err(|_| TelemetryError::AlreadySet)?;
+    telemetry.teller = Some(Teller::start(Arc::clone(&telemetry.sites)));
     panics::install(telemetry.gate.clone());
     Ok(telemetry)
 }
@@ -138,6 +157,7 @@ fn build(options: Options) -> Result<(impl Subscriber + Send + Sync, Telemetry),
     let (filter_layer, handle) = reload::Layer::<EnvFilter, Registry>::new(filter::parse(&level)?);
     let filter = Arc::new(LiveFilter::new(level, handle));
 
+    let reopen = Arc::new(AtomicBool::new(false));
     let mut guards = Vec::new();
     let mut dropped = Vec::new();
     let mut writer = |name: &str, out: Box<dyn std::io::Write + Send>| -> NonBlocking {
@@ -154,17 +174,32 @@ fn build(options: Options) -> Result<(impl Subscriber + Send + Sync, Telemetry),
     let file_layer = match &options.directory {
         Some(directory) => {
             let file = open_rolling(directory, files_max)?;
+            let again = directory.clone();
+            let open = move || open_rolling(&again, files_max).map_err(std::io::Error::other);
+            let file = Reopened::new(file, open, Arc::clone(&reopen));
             let file = Capped::new(file, directory, size_max_mb.saturating_mul(MEGABYTE));
+            // The journal's priorities are for the journal.
+            let format = match format {
+                Format::Journald => Format::Text,
+                Format::Text | Format::Json => format,
+            };
             Some(lines(format, writer("log-file", Box::new(file))))
         }
         None => None,
     };
     let gate = StderrGate::new(options.stderr);
     let stderr = writer("log-stderr", Box::new(std::io::stderr()));
-    let stderr_layer = lines(format, gate.guarding(stderr));
+    let has_priorities = options.stderr_is_journal || format == Format::Journald;
+    let stderr_format = match format {
+        Format::Text if has_priorities => Format::Journald,
+        Format::Text | Format::Json | Format::Journald => format,
+    };
+    let stderr_layer = lines(stderr_format, gate.guarding(stderr, has_priorities));
 
+    let sites = Arc::new(CallSites::default());
     let subscriber = tracing_subscriber::registry()
         .with(filter_layer)
+        .with(Limited(Arc::clone(&sites)))
         .with(RingLayer::new(options.ring))
         .with(file_layer)
         .with(stderr_layer);
@@ -173,6 +208,9 @@ fn build(options: Options) -> Result<(impl Subscriber + Send + Sync, Telemetry),
         gate,
         log_file: options.directory.map(|directory| directory.join(LATEST)),
         dropped,
+        reopen,
+        sites,
+        teller: None,
         _guards: guards,
     };
     Ok((subscriber, telemetry))
@@ -202,6 +240,7 @@ where
     let layer = fmt::layer().with_ansi(false).with_writer(writer);
     match format {
         Format::Text => layer.boxed(),
+        Format::Journald => layer.without_time().boxed(),
         Format::Json => layer.json().flatten_event(true).boxed(),
     }
 }

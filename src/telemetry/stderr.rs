@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Whether lines reach stderr now. Clones share the state.
@@ -33,10 +34,11 @@ impl StderrGate {
         self.open.load(Ordering::Relaxed)
     }
 
-    pub(super) fn guarding<W>(&self, inner: W) -> Gated<W> {
+    pub(super) fn guarding<W>(&self, inner: W, has_priorities: bool) -> Gated<W> {
         Gated {
             gate: self.clone(),
             inner,
+            has_priorities,
         }
     }
 }
@@ -45,28 +47,57 @@ impl StderrGate {
 pub(super) struct Gated<W> {
     gate: StderrGate,
     inner: W,
+    /// Whether each line begins with its priority, as the journal wants it.
+    has_priorities: bool,
 }
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Gated<W> {
     type Writer = GatedLine<W::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        GatedLine(self.gate.is_open().then(|| self.inner.make_writer()))
+        GatedLine {
+            inner: self.gate.is_open().then(|| self.inner.make_writer()),
+            priority: None,
+        }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        GatedLine {
+            priority: self.has_priorities.then(|| priority(*metadata.level())),
+            ..self.make_writer()
+        }
+    }
+}
+
+/// The number of a level in syslog's terms.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        _ => "<7>",
     }
 }
 
 /// One line on its way to stderr, or nowhere.
-pub(super) struct GatedLine<W>(Option<W>);
+pub(super) struct GatedLine<W> {
+    inner: Option<W>,
+    priority: Option<&'static str>,
+}
 
 impl<W: Write> Write for GatedLine<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Some(writer) => writer.write(bytes),
-            None => Ok(bytes.len()),
+        match (&mut self.inner, self.priority.take()) {
+            (None, _) => Ok(bytes.len()),
+            (Some(writer), None) => writer.write(bytes),
+            // In one piece, or lines of several threads would mix.
+            (Some(writer), Some(priority)) => writer
+                .write_all(&[priority.as_bytes(), bytes].concat())
+                .map(|()| bytes.len()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.as_mut().map_or(Ok(()), Write::flush)
+        self.inner.as_mut().map_or(Ok(()), Write::flush)
     }
 }

@@ -15,6 +15,7 @@ fn start(directory: Option<&Path>, level: &str) -> (impl Subscriber + Send + Syn
         config,
         directory: directory.map(Path::to_owned),
         stderr: false,
+        stderr_is_journal: false,
         ring: ring.clone(),
     })
     .unwrap();
@@ -86,6 +87,7 @@ fn an_unusable_directory_is_named() {
         config,
         directory: Some(file.join("logs")),
         stderr: false,
+        stderr_is_journal: false,
         ring: Arc::new(LogRing::new()),
     })
     .err()
@@ -133,4 +135,72 @@ fn log_files_never_take_more_than_their_cap() {
         capped.write_all(&line).unwrap();
     }
     assert!(!file("timed.2026-01-03.log").exists());
+}
+
+#[test]
+fn a_place_that_repeats_itself_is_cut_off_and_somebody_says_how_often() {
+    use super::call_sites::{ROUTINE_MAX, WARNINGS_MAX};
+    let (subscriber, telemetry, ring) = start(None, "debug");
+    let count = |message: &str| {
+        let lines = ring.since(0, 5_000).items;
+        lines.iter().filter(|line| line.message == message).count() as u32
+    };
+    with_default(subscriber, || {
+        for n in 0..5_000 {
+            tracing::warn!(n, "a peer misbehaves");
+            if n < 2_000 {
+                info!(n, "routine");
+                debug!(n, "detail");
+            }
+        }
+        tracing::warn!("something else");
+        telemetry.sites.tell();
+        telemetry.sites.tell();
+    });
+    assert_eq!(count("a peer misbehaves"), WARNINGS_MAX);
+    assert_eq!(count("routine"), ROUTINE_MAX);
+    assert_eq!(count("detail"), 2_000);
+    assert_eq!(count("something else"), 1);
+    let told: Vec<String> = ring
+        .since(0, 5_000)
+        .items
+        .iter()
+        .filter(|line| line.message.starts_with("log lines of one kind left out"))
+        .map(|line| line.fields.clone())
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for left_out in [5_000 - WARNINGS_MAX, 2_000 - ROUTINE_MAX] {
+        assert!(
+            told.iter()
+                .any(|fields| fields.starts_with(&format!("lines={left_out} of=timecoin::telemetry"))),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_log_file_that_was_moved_away_is_begun_anew_when_asked() {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let again = path.clone();
+    let open = move || std::fs::File::options().create(true).append(true).open(&again);
+    let wanted = Arc::new(AtomicBool::new(false));
+    let mut file = super::reopened::Reopened::new(open().unwrap(), open, Arc::clone(&wanted));
+    file.write_all(b"one\n").unwrap();
+    std::fs::rename(&path, dir.path().join("old")).unwrap();
+    file.write_all(b"two\n").unwrap();
+    assert!(!path.exists());
+    wanted.store(true, Ordering::Release);
+    file.write_all(b"three\n").unwrap();
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(
+        (read("old").as_str(), read("log").as_str()),
+        ("one\ntwo\n", "three\n")
+    );
+    // What cannot be opened leaves the old one.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    wanted.store(true, Ordering::Release);
+    file.write_all(b"four\n").unwrap();
 }

@@ -41,7 +41,14 @@ fn sources() -> Vec<(String, String)> {
 fn documents() -> Vec<(String, String)> {
     let mut found = Vec::new();
     files(&root().join("docs"), "md", &mut found);
-    found.extend(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let beside = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "DEPLOYMENT.md",
+        "TROUBLESHOOTING.md",
+        "CHANGELOG.md",
+    ];
+    found.extend(beside.map(|name| root().join(name)));
     let with_text = |path: PathBuf| {
         let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
         (name, fs::read_to_string(&path).unwrap())

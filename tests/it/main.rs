@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed; its helpers are no different"
 )]
 
+mod commands;
 mod console;
 mod devnet_load;
 mod docs;
@@ -23,3 +24,4 @@ mod screen;
 mod screen_cost;
 mod term;
 mod tidy;
+mod wizard;

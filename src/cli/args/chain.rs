@@ -2,7 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::{place::ChainPlace, run::RunArguments};
+use super::{
+    place::{ChainPlace, Place},
+    run::RunArguments,
+};
 use crate::control::ResyncMode;
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +32,23 @@ pub(in crate::cli) enum ConfigCommand {
     },
     /// Print a config file with every key, its default and its meaning.
     Default,
+    /// Rewrite a config file of an earlier version; the old one is kept beside it.
+    Migrate(MigrateArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct MigrateArguments {
+    #[command(flatten)]
+    pub(in crate::cli) place: Place,
+    /// Only look: exit 1 if the file should be rewritten.
+    #[arg(long)]
+    pub(in crate::cli) check: bool,
+    /// Do not ask.
+    #[arg(long, conflicts_with = "check")]
+    pub(in crate::cli) yes: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::place::{Asked, ChainPlace, Place};
+use super::{
+    place::{Asked, ChainPlace, Place},
+    units::duration,
+};
+use crate::cli::wait::{Goal, goal};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct StatusArguments {
@@ -13,6 +17,12 @@ pub(in crate::cli) struct StatusArguments {
     /// As JSON: the body of /status with `health` beside it.
     #[arg(long)]
     pub(in crate::cli) json: bool,
+    /// Return once this holds: ready, synced, height=N or final=TXID. Exit 0 then, 75 after the timeout.
+    #[arg(long, value_name = "GOAL", value_parser = goal)]
+    pub(in crate::cli) wait: Option<Goal>,
+    /// How long --wait waits.
+    #[arg(long, value_name = "TIME", requires = "wait", default_value = "60s", value_parser = duration)]
+    pub(in crate::cli) timeout: std::time::Duration,
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,7 @@ pub(in crate::cli) struct RunArguments {
 pub(in crate::cli) enum LogFormat {
     Text,
     Json,
+    Journald,
 }
 
 impl RunArguments {
@@ -68,6 +69,7 @@ impl RunArguments {
             let name = match format {
                 LogFormat::Text => "text",
                 LogFormat::Json => "json",
+                LogFormat::Journald => "journald",
             };
             flags.push(("telemetry.format", Value::from(name)));
         }
@@ -75,13 +77,19 @@ impl RunArguments {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct InitArguments {
     #[command(flatten)]
     pub(in crate::cli) chain: ChainPlace,
     /// A name for screens.
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(in crate::cli) moniker: String,
+    /// Where peers may connect, e.g. 0.0.0.0:24100.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(in crate::cli) listen: Option<String>,
+    /// Without a consensus key: follows and serves, and never votes.
+    #[arg(long)]
+    pub(in crate::cli) follower: bool,
     /// Encrypt the keys: the passphrase is asked for twice, or read from --passphrase-file.
     #[arg(long)]
     pub(in crate::cli) encrypt: bool,
