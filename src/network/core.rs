@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    crypto::NodeId,
+    crypto::{NodeId, PublicKey},
     metrics::labels::LaneLabel,
     wire::{Budget, Direction, Fault, GetMasternodes, Lane, Message, keep_new_connection},
 };
@@ -142,13 +142,31 @@ impl Core {
         })
     }
 
-    /// Charges a fault to the node behind a session, and does what follows from it.
+    /// Whether the key that a session proved is a registered masternode's now. Anybody can prove a key
+    /// of its own; and who registers, or leaves the registry, keeps its session.
+    pub(super) fn is_masternode(&self, session: &Session) -> bool {
+        self.validator(session).is_some()
+    }
+
+    /// The key that a session proved, if it is a registered masternode's now.
+    pub(super) fn validator(&self, session: &Session) -> Option<PublicKey> {
+        session
+            .agreed
+            .validator
+            .filter(|key| (self.around.is_member)(key))
+    }
+
+    /// Charges a fault to the node behind a session, and does what follows from it. A session that is
+    /// closed for one already is not charged with what else was in the same message.
     pub(super) fn fault(&self, session: &Session, fault: Fault, detail: &str) {
+        if session.closing.is_cancelled() {
+            return;
+        }
         self.around.metrics.p2p.faults.inc();
         let node = session.node_id();
         let verdict = self
             .standings
-            .charge(node, fault, session.masternode, Instant::now());
+            .charge(node, fault, self.is_masternode(session), Instant::now());
         tracing::debug!(peer = %node.short(), fault = fault.name(), ?verdict, detail, "Peer fault");
         match verdict {
             Verdict::Noted | Verdict::Quarantine => {}
@@ -178,7 +196,7 @@ impl Core {
     /// Whether an inbound node that is discouraged finds no slot: they are for others when scarce.
     fn is_unwelcome(&self, session: &Session, others: usize) -> bool {
         session.direction() == Direction::Inbound
-            && !session.masternode
+            && !self.is_masternode(session)
             && others * SCARCE.1 >= self.config.inbound_max * SCARCE.0
             && self.bans.is_discouraged(&session.node_id(), unix_ms())
     }
@@ -192,6 +210,7 @@ impl Core {
     pub(super) fn info(&self, session: &Session) -> crate::wire::PeerInfo {
         crate::wire::PeerInfo {
             score: self.standings.points(&session.node_id(), Instant::now()),
+            validator: self.validator(session),
             ..session.info()
         }
     }
@@ -264,7 +283,6 @@ impl Core {
             generation,
             address,
             self.our_id,
-            masternode,
             quotas,
             self.config.capabilities,
         );
@@ -382,7 +400,7 @@ impl Core {
     /// Asks somebody to leave for a newcomer, if there is somebody who may be asked. A masternode has
     /// slots of its own, and who is discouraged takes nobody's place.
     fn make_room_for(&self, session: &Session) -> bool {
-        if session.masternode
+        if self.is_masternode(session)
             || self.sessions.contains_key(&session.node_id())
             || self.bans.is_discouraged(&session.node_id(), unix_ms())
         {
@@ -392,7 +410,7 @@ impl Core {
         let candidates = self
             .all_sessions()
             .into_iter()
-            .filter(|one| one.direction() == Direction::Inbound && !one.masternode)
+            .filter(|one| one.direction() == Direction::Inbound && !self.is_masternode(one))
             .filter(|one| !one.closing.is_cancelled())
             .map(|one| Candidate {
                 node_id: one.node_id(),
@@ -421,13 +439,13 @@ impl Core {
             .iter()
             .filter(|entry| entry.direction() == Direction::Inbound && !entry.closing.is_cancelled());
         let (masternodes, others) = inbound.fold((0, 0), |(masternodes, others), entry| {
-            if entry.masternode {
+            if self.is_masternode(&entry) {
                 (masternodes + 1, others)
             } else {
                 (masternodes, others + 1)
             }
         });
-        if session.masternode {
+        if self.is_masternode(session) {
             // A masternode may also take a common slot.
             masternodes + others < self.config.inbound_max + self.config.reserved_max
         } else {

@@ -295,9 +295,10 @@ impl Core {
         let now_ms = unix_ms();
         // Some tries: what is banned, discouraged or connected already is passed over.
         for _ in 0..DIALS_MAX {
-            let (address, node) = match anchors.pop() {
-                Some(anchor) if !is_feeler => (anchor, None),
-                _ => match inner
+            let anchor = if is_feeler { None } else { anchors.pop() };
+            let (address, node) = match anchor {
+                Some(anchor) => (anchor, None),
+                None => match inner
                     .book
                     .choose(&busy, &groups, is_feeler, now_ms / 1_000, &mut || self.random())
                 {
@@ -364,7 +365,7 @@ impl Core {
     /// Exchanges two outbound sessions, not the oldest two and no masternodes.
     fn rotate(&self) {
         let mut sessions = self.outbound();
-        sessions.retain(|session| !session.masternode);
+        sessions.retain(|session| !self.is_masternode(session));
         sessions.sort_unstable_by_key(|session| session.since);
         for session in sessions.iter().skip(2).rev().take(ROTATE) {
             session.close(CloseReason::Surplus);

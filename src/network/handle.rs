@@ -45,7 +45,7 @@ pub struct Unbanned {
 pub struct Link {
     /// The node.
     pub node_id: NodeId,
-    /// The consensus key that it proved for this session.
+    /// The consensus key that it proved for this session, if that is a registered masternode's now.
     pub validator: Option<PublicKey>,
     /// Bits of [`crate::wire::capability`].
     pub capabilities: u64,
@@ -186,7 +186,7 @@ impl Network {
     pub fn broadcast(&self, message: &Message, choose: impl Fn(&Link) -> bool) -> Result<usize, SendError> {
         let encoded: Outgoing = message.encode(0)?;
         let sessions = self.core.all_sessions();
-        let chosen = sessions.iter().filter(|session| choose(&link(session)));
+        let chosen = sessions.iter().filter(|session| choose(&self.link(session)));
         Ok(chosen
             .filter(|session| session.queue(encoded.clone()).is_ok())
             .count())
@@ -197,7 +197,7 @@ impl Network {
         self.core
             .all_sessions()
             .iter()
-            .any(|session| choose(&link(session)))
+            .any(|session| choose(&self.link(session)))
     }
 
     /// Asks one peer and waits for its answer, which may be Busy or NotFound. Dropping the future
@@ -380,16 +380,23 @@ impl Network {
         &self.core.around.metrics
     }
 
+    /// True while the session with that node proves the key of a registered masternode.
+    pub fn is_masternode(&self, node_id: &NodeId) -> bool {
+        self.core
+            .session(node_id)
+            .is_some_and(|session| self.core.is_masternode(&session))
+    }
+
+    fn link(&self, session: &Session) -> Link {
+        Link {
+            node_id: session.node_id(),
+            validator: self.core.validator(session),
+            capabilities: session.agreed.hello.capabilities,
+        }
+    }
+
     fn live(&self, peer: &NodeId) -> Result<Arc<Session>, SendError> {
         self.core.session(peer).ok_or(SendError::NotConnected(*peer))
-    }
-}
-
-fn link(session: &Session) -> Link {
-    Link {
-        node_id: session.node_id(),
-        validator: session.agreed.validator,
-        capabilities: session.agreed.hello.capabilities,
     }
 }
 

@@ -101,6 +101,8 @@ pub(super) struct Quotas {
     proposals: Bucket,
     blocks: Bucket,
     block_bytes: Bucket,
+    /// Questions for blocks that were answered Busy.
+    refused: Bucket,
     announced: Bucket,
     pushed: Bucket,
     get_peers: Bucket,
@@ -125,6 +127,7 @@ impl Quotas {
             proposals: of(by_part((50.0, 100.0), (2.0, 4.0))),
             blocks: bucket(1_000.0, 3_000.0),
             block_bytes: bucket(8e6, 24e6),
+            refused: bucket(4.0, 40.0),
             announced: bucket(20_000.0, 80_000.0),
             pushed: of(by_part((5_000.0, 20_000.0), (100.0, 300.0))),
             get_peers: bucket(1.0 / 60.0, 2.0),
@@ -145,6 +148,7 @@ impl Quotas {
             &mut quotas.proposals,
             &mut quotas.blocks,
             &mut quotas.block_bytes,
+            &mut quotas.refused,
             &mut quotas.announced,
             &mut quotas.pushed,
             &mut quotas.get_peers,
@@ -219,7 +223,12 @@ impl Quotas {
                 }
                 match self.block_bytes.is_open(now) && self.blocks.take(count as f64, now) {
                     true => Pass::Yes,
-                    false => Pass::Busy(Some(Fault::RateExceeded)),
+                    // Who catches up asks for what the line gives, and does not know our share. Only who
+                    // asks on and on while it is told to wait is at fault.
+                    false => {
+                        let is_patient = self.refused.take(1.0, now);
+                        Pass::Busy((!is_patient).then_some(Fault::RateExceeded))
+                    }
                 }
             }
             Message::TxInv(inv) => {
@@ -239,13 +248,20 @@ impl Quotas {
         }
     }
 
+    /// Its registration counts since its session began: it gets a masternode's allowance.
+    pub(super) fn promote(&mut self, now: Instant) {
+        if !self.is_masternode {
+            *self = Self::new(true, now);
+        }
+    }
+
     /// A session begins, with the ping, the clock and the GetPeers that every node sends at once: a node
     /// that is restarted often is no flood. What handshakes cost bounds what is given here. A node whose
     /// registration counts since its last session gets a masternode's allowance; it is not taken back
     /// while it lasts, so that coming once with the proof and once without fills nothing again.
     fn greet(&mut self, is_masternode: bool, now: Instant) {
-        if is_masternode && !self.is_masternode {
-            *self = Self::new(true, now);
+        if is_masternode {
+            self.promote(now);
         }
         for bucket in [&mut self.ping, &mut self.clock, &mut self.get_peers] {
             bucket.level = (bucket.level + 1.0).min(bucket.burst);

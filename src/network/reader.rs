@@ -21,8 +21,8 @@ use crate::{
     metrics::labels::DropReason,
     wire::{
         Admission, Assembler, Busy, Fault, Frame, FrameError, Gate, Kind, Lane, Message, MessageType, Pong,
-        StartHeader,
-        limits::{PACKET_MAX_BYTES, REASSEMBLY_FREE_BYTES, UNKNOWN_PER_MINUTE_MAX},
+        Purpose, StartHeader,
+        limits::{PACKET_MAX_BYTES, REASSEMBLY_FREE_BYTES, UNASKED_MAX_BYTES, UNKNOWN_PER_MINUTE_MAX},
     },
 };
 
@@ -67,7 +67,7 @@ pub(super) async fn read<R: AsyncRead + Unpin>(
                     }
                 }
                 Ok(None) => break,
-                Err(error) => return session.close(framing(error)),
+                Err(error) => return core.close(&session, framing(error)),
             }
         }
         reserve(&mut buffer);
@@ -110,6 +110,8 @@ fn millis_since(start: Instant) -> u64 {
 fn framing(error: FrameError) -> CloseReason {
     let fault = match error {
         FrameError::Unsolicited { .. } => Fault::Unsolicited,
+        // A bad line does this to an honest peer.
+        FrameError::TooSlow => Fault::Timeout,
         _ => Fault::Framing,
     };
     CloseReason::Fault(fault, error.to_string())
@@ -183,16 +185,25 @@ impl Gate for Door<'_> {
         if announced <= REASSEMBLY_FREE_BYTES {
             return Ok(Admission::Take(None));
         }
+        let is_masternode = self.core.is_masternode(self.session);
+        if !answers && !is_masternode && announced > UNASKED_MAX_BYTES {
+            return self.drop(DropReason::QueueFull);
+        }
         // Only proposals and what consensus waits for may use the reserved part, and only between
         // masternodes.
-        let privileged = self.session.masternode && lane == Lane::Consensus;
+        let purpose = match (is_masternode, lane) {
+            (true, Lane::Consensus) => Purpose::Consensus,
+            (true, _) => Purpose::Common,
+            (false, _) if answers => Purpose::Common,
+            (false, _) => Purpose::Unasked,
+        };
         let held = announced
             + if start.compressed {
                 start.wire_len as usize
             } else {
                 0
             };
-        match self.core.budget.try_take(held, privileged) {
+        match self.core.budget.try_take(held, purpose) {
             Some(permit) => Ok(Admission::Take(Some(permit))),
             None => {
                 if answers
@@ -295,7 +306,7 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
             Ok(())
         }
         bulk if message_type.lane() != Lane::Consensus
-            && session.masternode
+            && core.is_masternode(session)
             && core.standings.is_quarantined(&session.node_id(), Instant::now()) =>
         {
             if bulk.answer().is_some() {

@@ -50,8 +50,6 @@ pub(super) struct Session {
     pub(super) generation: u64,
     pub(super) address: SocketAddr,
     pub(super) agreed: Agreed,
-    /// True if the validator key was a registered masternode's when the session began.
-    pub(super) masternode: bool,
     /// The node that dialled.
     pub(super) dialer: NodeId,
     pub(super) since: Instant,
@@ -73,7 +71,6 @@ impl Session {
         generation: u64,
         address: SocketAddr,
         our_id: NodeId,
-        masternode: bool,
         quotas: Arc<Mutex<Quotas>>,
         our_capabilities: u64,
     ) -> Self {
@@ -85,7 +82,6 @@ impl Session {
         Self {
             generation,
             address,
-            masternode,
             dialer,
             since: Instant::now(),
             compresses,

@@ -84,6 +84,9 @@ async fn put<W: AsyncWrite + Unpin>(sink: &mut W, out: &mut BytesMut) -> std::io
 /// Does what keep-alive wants; returns when to look again.
 fn ping(core: &Core, session: &Session) -> Instant {
     let now = Instant::now();
+    if core.config.rate_limits && core.is_masternode(session) {
+        session.quotas().promote(now);
+    }
     let mut keep_alive = session.keep_alive();
     match keep_alive.step(now) {
         PingStep::Wait(until) => until,

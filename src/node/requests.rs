@@ -2,23 +2,26 @@
 //! verified on a blocking thread and handed to the engine.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::Sender;
 use dashmap::DashMap;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
     chain::{Block, BlockHash, CommitCertificate, Height, SharedTransaction, TxId},
     crypto::NodeId,
     engine::Event,
-    network::{Network, RequestError},
+    network::{Inbound, Network, RequestError},
     storage::StoreReader,
     sync::{Failure, Request},
     wire::{
@@ -45,8 +48,15 @@ const TRANSACTIONS_IN_FLIGHT_MAX: usize = 32;
 const PEER_TRANSACTIONS_IN_FLIGHT_MAX: usize = 10;
 /// Transactions that have not come by then are asked of the next announcer.
 const TRANSACTIONS_DEADLINE: Duration = Duration::from_secs(2);
-/// A body that consensus waits for is asked of the next peer after this long.
+/// A body that consensus waits for is asked of the next peers after this long.
 const BODY_DEADLINE: Duration = Duration::from_millis(500);
+/// And of so many at once: one that does not have it, or is far away, costs no time.
+const BODY_PEERS: usize = 3;
+/// A peer whose announced transactions did not come is charged at most once in this time: on a bad line
+/// that happens all day, and a day of it must not end a session.
+const BLAME_EVERY: Duration = Duration::from_secs(60);
+/// Peers remembered as charged; beyond it nobody is, until some are forgotten.
+const BLAMED_MAX: usize = 4_096;
 /// What is missing of a proposal is given up on after this long, for the whole block.
 const FILL_DEADLINE: Duration = Duration::from_millis(300);
 /// Below this distance a peer is helped block by block; above it only learns how far we are.
@@ -64,6 +74,25 @@ pub(super) struct Requests {
     pub(super) tasks: Arc<Tasks>,
     /// Bodies asked for so far.
     pub(super) tries: Arc<AtomicUsize>,
+    /// Who was charged for transactions that did not come.
+    pub(super) blamed: Arc<Blamed>,
+}
+
+/// When each peer was last charged for transactions that did not come.
+#[derive(Debug, Default)]
+pub(super) struct Blamed(Mutex<BTreeMap<NodeId, Instant>>);
+
+impl Blamed {
+    /// True if the peer may be charged now; it is remembered.
+    fn is_due(&self, peer: NodeId, now: Instant) -> bool {
+        let mut charged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        charged.retain(|_, at| now.saturating_duration_since(*at) < BLAME_EVERY);
+        let is_due = charged.len() < BLAMED_MAX && !charged.contains_key(&peer);
+        if is_due {
+            charged.insert(peer, now);
+        }
+        is_due
+    }
 }
 
 /// One of a peer's places among the transactions being fetched.
@@ -158,38 +187,51 @@ impl Requests {
         if voters > 0 {
             peers[..voters].rotate_left(self.tries.fetch_add(1, Ordering::Relaxed) % voters);
         }
-        for peer in peers {
-            let Ok(answer) = self
-                .network
-                .request(&peer.node_id, &question, BODY_DEADLINE)
-                .await
-            else {
-                continue;
-            };
-            let Message::BlockByHash(found) = answer.message else {
-                continue;
-            };
-            if found.block.hash() != digest {
-                self.network
-                    .blame(&peer.node_id, Fault::InvalidBlock, "another block than asked for");
-                continue;
+        for some in peers.chunks(BODY_PEERS) {
+            let mut asked = JoinSet::new();
+            for peer in some {
+                let (network, question, peer) = (self.network.clone(), question.clone(), peer.node_id);
+                asked.spawn(async move {
+                    let answer = network.request(&peer, &question, BODY_DEADLINE).await;
+                    (peer, answer)
+                });
             }
-            let verifier = Arc::clone(&self.verifier);
-            let verified = self
-                .tasks
-                .blocking(move || verifier.whole_block(found.block))
-                .await;
-            match verified {
-                Some(Some(block)) => {
-                    let _ = self.votes.try_send(Event::Fetched(block));
+            // The first that holds; what the others send meanwhile is let pass by.
+            while let Some(answered) = asked.join_next().await {
+                if let Ok((peer, Ok(answer))) = answered
+                    && self.is_body(peer, digest, answer).await
+                {
                     return;
                 }
-                Some(None) => {
-                    let detail = "a body that is not its header's, or a signature that does not hold";
-                    self.network.blame(&peer.node_id, Fault::InvalidBlock, detail);
-                }
-                None => {}
             }
+        }
+    }
+
+    /// True if an answer is the block that consensus waits for, and was handed to it.
+    async fn is_body(&self, peer: NodeId, digest: BlockHash, answer: Inbound) -> bool {
+        // The permit lives until the block is checked.
+        let Inbound { message, permit, .. } = answer;
+        let Message::BlockByHash(found) = message else {
+            return false;
+        };
+        if found.block.hash() != digest {
+            self.network
+                .blame(&peer, Fault::InvalidBlock, "another block than asked for");
+            return false;
+        }
+        let verifier = Arc::clone(&self.verifier);
+        let checking = move || (verifier.whole_block(found.block), permit);
+        match self.tasks.blocking(checking).await {
+            Some((Some(block), _)) => {
+                let _ = self.votes.try_send(Event::Fetched(block));
+                true
+            }
+            Some((None, _)) => {
+                let detail = "a body that is not its header's, or a signature that does not hold";
+                self.network.blame(&peer, Fault::InvalidBlock, detail);
+                false
+            }
+            None => false,
         }
     }
 
@@ -240,7 +282,13 @@ impl Requests {
             max_bytes: bytes.min(limits::BLOCKS_BYTES_MAX),
         });
         let answer = self.network.request(&peer, &question, BLOCKS_DEADLINE).await;
-        let event = match answer.map(|inbound| inbound.message) {
+        // Lives until the engine has the blocks.
+        let mut _permit = None;
+        let message = answer.map(|inbound| {
+            _permit = inbound.permit;
+            inbound.message
+        });
+        let event = match message {
             Ok(Message::Blocks(answer)) => {
                 // Nobody is slow any more. Lost if the queue is full: then one hedge too many is sent.
                 let _ = self.votes.try_send(Event::BlocksReceived { peer, start });
@@ -318,16 +366,29 @@ impl Requests {
             .network
             .request(&peer, &question, TRANSACTIONS_DEADLINE)
             .await;
-        let found = match answer.map(|inbound| inbound.message) {
-            Ok(Message::Txs(found)) => found.transactions.into_vec(),
-            _ => Vec::new(),
+        let mut _permit = None;
+        let message = answer.map(|inbound| {
+            _permit = inbound.permit;
+            inbound.message
+        });
+        // Busy, not here, no memory, gone: that is nobody's fault.
+        let (found, is_empty_promise) = match message {
+            Ok(Message::Txs(found)) => {
+                let is_empty = found.transactions.is_empty();
+                (found.transactions.into_vec(), is_empty)
+            }
+            Err(RequestError::Timeout(_)) => (Vec::new(), true),
+            Ok(_) | Err(_) => (Vec::new(), false),
         };
         let missing: Vec<TxId> = {
             let came: HashSet<TxId> = found.iter().map(SharedTransaction::txid).collect();
             txids.into_iter().filter(|txid| !came.contains(txid)).collect()
         };
         // One that was committed or replaced meanwhile is nobody's fault; nothing at all is.
-        if found.is_empty() && !missing.iter().any(|txid| self.verifier.bodies.is_known(txid)) {
+        if is_empty_promise
+            && !missing.iter().any(|txid| self.verifier.bodies.is_known(txid))
+            && self.blamed.is_due(peer, Instant::now())
+        {
             self.network
                 .blame(&peer, Fault::Timeout, "announced transactions did not come");
         }

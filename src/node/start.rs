@@ -388,6 +388,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         votes: votes.clone(),
         tasks: Arc::clone(&tasks),
         tries: Default::default(),
+        blamed: Arc::default(),
     };
     tasks.start("requests", requests.run(asks_in));
     tasks.start(

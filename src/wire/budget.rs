@@ -11,36 +11,55 @@ use std::sync::{
 
 use super::limits;
 
-/// A shared allowance of bytes, part of it reserved for proven masternodes.
+/// For what memory is asked, and hence how much of the budget may be taken by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// What a stranger says without being asked: the least of it.
+    Unasked,
+    /// Answers, and what a masternode says beside consensus.
+    Common,
+    /// Consensus of masternodes: all of it.
+    Consensus,
+}
+
+/// A shared allowance of bytes, the last part of it reserved for proven masternodes, and all but the
+/// first for what was asked for.
 #[derive(Debug)]
 pub struct Budget {
+    unasked: usize,
+    common: usize,
     total: usize,
-    reserved: usize,
     used: AtomicUsize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self::new(limits::REASSEMBLY_BUDGET_BYTES, limits::REASSEMBLY_RESERVED_BYTES)
+        Self::new(
+            limits::REASSEMBLY_UNASKED_BYTES,
+            limits::REASSEMBLY_BUDGET_BYTES - limits::REASSEMBLY_RESERVED_BYTES,
+            limits::REASSEMBLY_BUDGET_BYTES,
+        )
     }
 }
 
 impl Budget {
-    /// `total` bytes, of which the last `reserved` go only to masternodes.
-    pub fn new(total: usize, reserved: usize) -> Self {
+    /// `total` bytes. Beyond the first `unasked` nothing is taken for what nobody asked for, beyond
+    /// `common` only for consensus.
+    pub fn new(unasked: usize, common: usize, total: usize) -> Self {
         Self {
+            unasked: unasked.min(total),
+            common: common.min(total),
             total,
-            reserved: reserved.min(total),
             used: AtomicUsize::new(0),
         }
     }
 
     /// Takes `bytes`, or nothing if they are not there. Never waits.
-    pub fn try_take(self: &Arc<Self>, bytes: usize, masternode: bool) -> Option<Permit> {
-        let ceiling = if masternode {
-            self.total
-        } else {
-            self.total - self.reserved
+    pub fn try_take(self: &Arc<Self>, bytes: usize, purpose: Purpose) -> Option<Permit> {
+        let ceiling = match purpose {
+            Purpose::Unasked => self.unasked,
+            Purpose::Common => self.common,
+            Purpose::Consensus => self.total,
         };
         self.used
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {

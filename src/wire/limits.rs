@@ -31,6 +31,12 @@ pub const REASSEMBLY_BUDGET_BYTES: usize = 32 * 1024 * 1024;
 /// Part of the budget that only proven masternodes may take, for proposals: a flood of strangers
 /// cannot keep a proposal out.
 pub const REASSEMBLY_RESERVED_BYTES: usize = 8 * 1024 * 1024;
+/// Part of the budget that strangers may take with what nobody asked them for: a few who begin large
+/// messages and never end them must not keep out the answers that we wait for.
+pub const REASSEMBLY_UNASKED_BYTES: usize = 8 * 1024 * 1024;
+/// The largest message that a stranger may say unasked: transactions, or a decision with a block of
+/// [`super::MessageType::Decided`] below a mebibyte. Proposals come from masternodes.
+pub const UNASKED_MAX_BYTES: usize = 1024 * 1024 + 256 * 1024;
 /// Messages up to one packet need no permit: they are never held half-received.
 pub const REASSEMBLY_FREE_BYTES: usize = PACKET_PAYLOAD_MAX_BYTES;
 /// A message must be complete this long after its first packet, plus its size at the lowest rate.
@@ -84,5 +90,8 @@ pub const UNKNOWN_PER_MINUTE_MAX: u32 = 10;
 
 const _: () = assert!(PACKET_PAYLOAD_MAX_BYTES <= u16::MAX as usize);
 const _: () = assert!(REASSEMBLY_RESERVED_BYTES < REASSEMBLY_BUDGET_BYTES);
+const _: () = assert!(
+    REASSEMBLY_UNASKED_BYTES + MESSAGE_MAX_BYTES <= REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES
+);
 const _: () = assert!(BLOCKS_BYTES_MAX as usize + 256 * 1024 < MESSAGE_MAX_BYTES);
 const _: () = assert!(WIRE_VERSION_MIN <= WIRE_VERSION);

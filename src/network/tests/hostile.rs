@@ -113,6 +113,16 @@ async fn closed_for(fault: Fault, bytes: &[u8]) {
     assert_eq!(victim.budget.used_bytes(), 0);
     let farewell = attacker.hear_message().await;
     assert!(matches!(farewell, Some((0, Message::Goodbye(goodbye))) if goodbye.code == GoodbyeCode::Fault));
+    assert_eq!(
+        victim.standings.points(&id(66), Instant::now()),
+        100,
+        "it counts whatever session it comes over"
+    );
+    assert!(
+        victim
+            .bans
+            .is_discouraged(&id(66), crate::network::handshake::unix_ms())
+    );
 }
 
 #[tokio::test]
@@ -192,41 +202,111 @@ async fn unknown_messages_pass_by_up_to_a_point() {
     ));
 }
 
+/// Somebody who has shaken hands with `victim` and writes by hand from there.
+async fn stranger(victim: &Arc<Core>, around: Surroundings) -> (TlsStream<DuplexStream>, Arc<Session>) {
+    let (own, _own_in) = core(around);
+    let (near, far) = tokio::io::duplex(1 << 20);
+    let (at_own, at_victim) = tokio::join!(
+        handshake(&own, near, Role::Dialer, None),
+        connect(victim, far, loopback(7), Role::Listener, None, ()),
+    );
+    (at_own.unwrap().stream, at_victim.unwrap())
+}
+
+async fn begin(stream: &mut TlsStream<DuplexStream>, message_type: MessageType, request_id: u64, size: u32) {
+    let start = start_header(message_type.lane(), message_type.id(), request_id, size);
+    stream.write_all(&start).await.unwrap();
+    stream.flush().await.unwrap();
+}
+
 #[tokio::test]
-async fn memory_for_half_received_messages_is_bounded_and_the_reserve_is_kept() {
-    // Proposals of nearly the largest size, begun by strangers and never finished.
-    let (victim, _inboxes) = core(around(1));
-    let size = MessageType::PrePrepare.limit() as u32;
-    let mut attackers = Vec::new();
-    for _ in 0..12 {
-        let (own, _own_in) = core(around(70 + attackers.len() as u8));
-        let (near, far) = pipe();
-        let (at_own, at_victim) = tokio::join!(
-            handshake(&own, near, Role::Dialer, None),
-            connect(&victim, far, loopback(7), Role::Listener, None, ()),
-        );
-        let mut stream = at_own.unwrap().stream;
-        stream
-            .write_all(&start_header(Lane::Consensus, 30, 0, size))
-            .await
-            .unwrap();
-        stream.flush().await.unwrap();
-        attackers.push((stream, at_victim.unwrap()));
+async fn dos_02_strangers_who_begin_large_messages_keep_out_neither_answers_nor_proposals() {
+    let is_member: crate::network::Membership = Arc::new(|key: &PublicKey| *key == id(103));
+    let (victim, mut inboxes) = core(Surroundings {
+        is_member,
+        ..around(1)
+    });
+    // Transactions of the largest size, and proposals, begun by strangers and never finished.
+    let mut strangers = Vec::new();
+    for n in 0..24 {
+        let (mut stream, session) = stranger(&victim, around(70 + n)).await;
+        begin(
+            &mut stream,
+            MessageType::PrePrepare,
+            0,
+            MessageType::PrePrepare.limit() as u32,
+        )
+        .await;
+        begin(&mut stream, MessageType::Txs, 0, MessageType::Txs.limit() as u32).await;
+        strangers.push((stream, session));
     }
-    eventually("all that fits is taken", || {
-        victim.budget.used_bytes() + size as usize > REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES
-    })
+    // One with a key of its own that no registry knows is a stranger too.
+    let (mut stream, session) = stranger(&victim, masternode(9)).await;
+    begin(
+        &mut stream,
+        MessageType::PrePrepare,
+        0,
+        MessageType::PrePrepare.limit() as u32,
+    )
     .await;
+    strangers.push((stream, session));
+    let held = || victim.budget.used_bytes();
+    eventually("their share is taken", || held() == REASSEMBLY_UNASKED_BYTES).await;
     sleep(Duration::from_millis(50)).await;
-    assert!(victim.budget.used_bytes() <= REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES);
+    assert_eq!(held(), REASSEMBLY_UNASKED_BYTES);
+    let alive = |session: &Arc<Session>| !session.closing.is_cancelled();
     assert!(
-        attackers
-            .iter()
-            .all(|(_, session)| !session.closing.is_cancelled()),
+        strangers.iter().all(|(_, session)| alive(session)),
         "no room is no fault"
     );
-    drop(attackers);
-    eventually("memory comes back", || victim.budget.used_bytes() == 0).await;
+
+    // An answer of eight mebibytes comes whole: to whoever decodes it, which these zeros do not survive.
+    let (mut honest, session) = stranger(&victim, around(2)).await;
+    let ask = Message::GetBlocks(crate::wire::GetBlocks {
+        start: crate::wire::codec::decode::<_, 64>(&[1, 0, 0, 0, 0, 0, 0, 0]).unwrap(),
+        count: 100,
+        max_bytes: BLOCKS_BYTES_MAX,
+    });
+    let request = session
+        .ask(&ask, crate::network::requests::Waiter::Queue)
+        .unwrap();
+    let size = BLOCKS_BYTES_MAX;
+    begin(&mut honest, MessageType::Blocks, request, size).await;
+    eventually("room for it", || {
+        held() == REASSEMBLY_UNASKED_BYTES + size as usize
+    })
+    .await;
+
+    // Beside it, a validator's proposal of the largest size.
+    let (mut validator, _session) = stranger(&victim, masternode(3)).await;
+    let proposal = MessageType::PrePrepare.limit();
+    begin(&mut validator, MessageType::PrePrepare, 0, proposal as u32).await;
+    eventually("room for it too", || {
+        held() == REASSEMBLY_UNASKED_BYTES + size as usize + proposal
+    })
+    .await;
+
+    // What is left of it: the byte of its first packet has come.
+    let mut left = size as usize - 1;
+    while left > 0 {
+        let part = left.min(PACKET_PAYLOAD_MAX_BYTES);
+        left -= part;
+        let flags = if left == 0 { crate::wire::FLAG_END } else { 0 };
+        let [low, high] = (part as u16).to_le_bytes();
+        let mut packet = vec![low, high, Lane::Blocks as u8, flags];
+        packet.resize(4 + part, 0);
+        if left == 0 {
+            // A byte that no list of blocks ends with.
+            packet.pop();
+            packet.push(0xff);
+        }
+        honest.write_all(&packet).await.unwrap();
+    }
+    honest.flush().await.unwrap();
+    let reason = next_down(&mut inboxes).await;
+    assert!(matches!(reason, CloseReason::Fault(Fault::Decode, _)), "{reason}");
+    drop((strangers, honest, validator));
+    eventually("memory comes back", || held() == 0).await;
 }
 
 #[tokio::test]
@@ -338,7 +418,7 @@ async fn a_message_that_drips_is_given_up() {
     };
     let (reason, ()) = tokio::join!(next_down_unhurried(&mut inboxes), drip);
     assert!(
-        matches!(&reason, CloseReason::Fault(Fault::Framing, detail) if detail.contains("in time")),
+        matches!(&reason, CloseReason::Fault(Fault::Timeout, detail) if detail.contains("in time")),
         "{reason}"
     );
 }

@@ -222,7 +222,11 @@ async fn a_large_page_travels_compressed_between_those_who_agreed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_go_where_they_belong() {
-    let (b, mut b_in) = network(around(2), &[]).await;
+    let knows_the_registry = Surroundings {
+        is_member: Arc::new(|key: &PublicKey| *key == id(101)),
+        ..around(2)
+    };
+    let (b, mut b_in) = network(knows_the_registry, &[]).await;
     let (a, mut a_in) = network(masternode(1), &[b.listening()]).await;
     eventually("connected", || a.is_connected(&id(2)) && b.is_connected(&id(1))).await;
     // The registry is asked for as soon as there are peers.
@@ -239,6 +243,13 @@ async fn messages_go_where_they_belong() {
 
     assert_eq!(a.broadcast(&tx_inv(2), |link| link.validator.is_none()), Ok(1));
     assert_eq!(b.broadcast(&tx_inv(2), |link| link.validator.is_none()), Ok(0));
+    assert!(b.is_masternode(&id(1)) && b.peer(&id(1)).is_some_and(|peer| peer.validator == Some(id(101))));
+    // A key that no registry knows is nobody's.
+    let (c, _c_in) = network(masternode(3), &[b.listening()]).await;
+    eventually("a stranger with a key", || b.is_connected(&id(3))).await;
+    assert!(!b.is_masternode(&id(3)) && b.peer(&id(3)).is_some_and(|peer| peer.validator.is_none()));
+    assert_eq!(b.broadcast(&tx_inv(2), |link| link.validator.is_some()), Ok(1));
+    c.shutdown().await;
     assert_eq!(next(&mut b_in.gossip).await.message, tx_inv(2));
     let evidence = evidence(1);
     assert_eq!(evidence.lane(), Lane::Consensus);

@@ -20,7 +20,7 @@ use crate::{
         handshake::{handshake, unix_ms},
         origins::{Origins, Slot},
     },
-    wire::{Ban, BanSource, BanTarget, IpRange, Lane, MessageType, limits::REASSEMBLY_BUDGET_BYTES},
+    wire::{Ban, BanSource, BanTarget, IpRange, Lane, MessageType, limits::REASSEMBLY_UNASKED_BYTES},
 };
 
 /// Peers of the crowd.
@@ -122,12 +122,18 @@ async fn a_storm_of_ten_thousand_connections_leaves_honest_peers_untouched() {
 async fn dos_02_a_thousand_authenticated_peers_take_less_than_64_mb_also_while_they_attack() {
     let (outboxes, inboxes) = queues();
     let wide = NetworkConfig {
-        inbound_max: CROWD as usize,
+        inbound_max: CROWD as usize + 1,
         ..config(loopback(0), &[])
     };
     let b = Network::start(wide, around(1), outboxes).await.unwrap();
-    let Inboxes { mut peers, .. } = inboxes;
+    let Inboxes {
+        mut peers,
+        mut consensus,
+        ..
+    } = inboxes;
     let drain = tokio::spawn(async move { while peers.recv().await.is_some() {} });
+    let (voter, _voter_in) = network(around(2), &[b.listening()]).await;
+    eventually("somebody who votes", || b.is_connected(&id(2))).await;
     let resident = || ProcessFigures::read().unwrap().resident_bytes;
     let idle = resident();
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -144,7 +150,7 @@ async fn dos_02_a_thousand_authenticated_peers_take_less_than_64_mb_also_while_t
     let mut orders = child.stdin.take().unwrap();
     writeln!(orders, "{}", b.listening()).unwrap();
     let began = Instant::now();
-    while b.peer_count() < CROWD as usize {
+    while b.peer_count() < CROWD as usize + 1 {
         assert!(
             began.elapsed() < Duration::from_secs(120),
             "{} came",
@@ -169,17 +175,22 @@ async fn dos_02_a_thousand_authenticated_peers_take_less_than_64_mb_also_while_t
     assert!(told.contains("began"), "{told}");
     eventually("what fits is taken", || b.reassembly_bytes() > 0).await;
     sleep(Duration::from_secs(1)).await;
+    let sent = Instant::now();
+    voter.send(&b.node_id(), &super::live::evidence(1)).unwrap();
+    next(&mut consensus).await;
+    println!("a vote passes within {:?}", sent.elapsed());
     let attacked = resident().saturating_sub(idle);
     println!(
         "{CROWD} authenticated peers in {took:?}: {} kB above idle ({} kB each); while each begins a {} MB message: {} kB",
         connected / 1024,
         connected / 1024 / u64::from(CROWD),
-        MessageType::PrePrepare.limit() / 1_000_000,
+        MessageType::Txs.limit() / 1_000_000,
         attacked / 1024
     );
     assert!(connected < 64 << 20, "{connected}");
     assert!(attacked < 64 << 20, "{attacked}");
-    assert!(b.reassembly_bytes() <= REASSEMBLY_BUDGET_BYTES);
+    assert!(b.reassembly_bytes() <= REASSEMBLY_UNASKED_BYTES);
+    voter.shutdown().await;
     drop(orders);
     child.wait().unwrap();
     drain.abort();
@@ -208,9 +219,9 @@ async fn the_crowd() {
     if orders.next().is_none() {
         return;
     }
-    let size = MessageType::PrePrepare.limit() as u32;
+    let size = MessageType::Txs.limit() as u32;
     for (stream, ..) in &mut streams {
-        let begin = super::hostile::start_header(Lane::Consensus, MessageType::PrePrepare.id(), 0, size);
+        let begin = super::hostile::start_header(Lane::Tx, MessageType::Txs.id(), 0, size);
         stream.write_all(&begin).await.unwrap();
         stream.flush().await.unwrap();
     }

@@ -178,19 +178,25 @@ fn a_message_that_drips_is_given_up() {
             .is_none()
     );
     assert!(assembler.is_partial());
-    assert_eq!(assembler.check_pace(1_000 + 40_000), Ok(()));
-    assert_eq!(assembler.check_pace(1_000 + 40_001), Err(FrameError::TooSlow));
+    // One packet came: worth a second beyond the first thirty, whatever length was claimed.
+    assert_eq!(assembler.check_pace(1_000 + 31_000), Ok(()));
+    assert_eq!(assembler.check_pace(1_000 + 31_001), Err(FrameError::TooSlow));
 }
 
 #[test]
 fn the_budget_is_never_exceeded_and_keeps_its_reserve() {
-    let budget = Arc::new(Budget::new(100, 30));
-    let stranger = budget.try_take(70, false).unwrap();
-    assert!(budget.try_take(1, false).is_none());
-    let masternode = budget.try_take(30, true).unwrap();
-    assert!(budget.try_take(1, true).is_none());
-    assert!(budget.try_take(usize::MAX, true).is_none());
-    drop(stranger);
+    let budget = Arc::new(Budget::new(20, 70, 100));
+    let unasked = budget.try_take(20, Purpose::Unasked).unwrap();
+    assert!(budget.try_take(1, Purpose::Unasked).is_none());
+    let stranger = budget.try_take(50, Purpose::Common).unwrap();
+    drop(unasked);
+    assert!(budget.try_take(20, Purpose::Unasked).is_none());
+    let other = budget.try_take(20, Purpose::Common).unwrap();
+    assert!(budget.try_take(1, Purpose::Common).is_none());
+    let masternode = budget.try_take(30, Purpose::Consensus).unwrap();
+    assert!(budget.try_take(1, Purpose::Consensus).is_none());
+    assert!(budget.try_take(usize::MAX, Purpose::Consensus).is_none());
+    drop((stranger, other));
     assert_eq!(budget.used_bytes(), 30);
     drop(masternode);
     assert_eq!(budget.used_bytes(), 0);
