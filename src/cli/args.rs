@@ -35,7 +35,6 @@ pub(super) use peers::PeersCommand;
 pub(super) use place::{Asked, ChainPlace, DocsArguments, Place, Question, push_text};
 pub(super) use run::{InitArguments, RunArguments};
 pub(super) use token::{ScopeName, TokenCommand};
-pub(super) use units::duration;
 
 /// A TimeCoin masternode: a BFT validator and its operator's console in one binary.
 #[derive(Debug, Parser)]

@@ -79,6 +79,7 @@ pub(super) fn watch(sources: Vec<console::Source>, config: console::Config) -> R
         environment: console::Environment::read(Environment::variable),
         on_terminal: None,
         panic_on_key: None,
+        socket: None,
         fleet: None,
     };
     let cannot = |error: console::NoScreen| {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use super::{
-    args::{self, ReplayArguments},
+    args::ReplayArguments,
     attach::watch,
     client::load_place,
     failure::{Code, Failure},
@@ -30,7 +30,10 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     let mut recording = Recording::open(&path)?;
     let at = |text: &Option<String>| {
         text.as_deref()
-            .map(|text| moment(text, recording.moments().to_ms))
+            .map(|text| {
+                let end_ms = recording.moments().to_ms;
+                console::moment(text, end_ms).map_err(|why| Failure::new(Code::Argument, why))
+            })
             .transpose()
     };
     let (from, to, start) = (at(&arguments.from)?, at(&arguments.to)?, at(&arguments.at)?);
@@ -104,43 +107,6 @@ fn info(recording: &Recording, path: &std::path::Path) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
-/// A moment: `-30m` before the end of the recording, `03:12` or `03:12:45` in UTC on its last day, or
-/// seconds since 1970.
-fn moment(text: &str, end_ms: u64) -> Result<u64, Failure> {
-    let wrong = |why: &str| {
-        Failure::new(
-            Code::Argument,
-            format!("`{text}` is no moment{why}; write -30m (before the end), 03:12 (UTC) or unix seconds"),
-        )
-    };
-    if let Some(back) = text.strip_prefix('-') {
-        let back = args::duration(back).map_err(|why| wrong(&format!(": {why}")))?;
-        return Ok(end_ms.saturating_sub(back.as_millis() as u64));
-    }
-    if text.contains(':') {
-        let parts: Vec<u64> = text
-            .split(':')
-            .map(|part| part.parse().map_err(|_| wrong("")))
-            .collect::<Result<_, _>>()?;
-        let of_day = match parts.as_slice() {
-            [hour, minute] if *hour < 24 && *minute < 60 => (hour * 60 + minute) * 60,
-            [hour, minute, second] if *hour < 24 && *minute < 60 && *second < 60 => {
-                (hour * 60 + minute) * 60 + second
-            }
-            _ => return Err(wrong("")),
-        };
-        const DAY_S: u64 = 86_400;
-        let today = end_ms / 1_000 / DAY_S * DAY_S + of_day;
-        // Before the end: 23:50 asked at 00:10 is yesterday's.
-        let chosen = match today * 1_000 > end_ms {
-            true => today.saturating_sub(DAY_S),
-            false => today,
-        };
-        return Ok(chosen * 1_000);
-    }
-    text.parse::<u64>().map(|s| s * 1_000).map_err(|_| wrong(""))
-}
-
 /// A time in UTC, for people: date and time of day.
 fn utc(unix_ms: u64) -> String {
     let (year, month, day) = date(unix_ms / 86_400_000);
@@ -162,13 +128,13 @@ mod tests {
         // 2026-11-25 00:10:00Z.
         let end = 1_795_565_400_000;
         assert_eq!(utc(end), "2026-11-25 00:10:00Z");
-        let at = |text: &str| moment(text, end).map(utc).unwrap();
+        let at = |text: &str| console::moment(text, end).map(utc).unwrap();
         assert_eq!(at("-30m"), "2026-11-24 23:40:00Z");
         assert_eq!(at("00:05"), "2026-11-25 00:05:00Z");
         assert_eq!(at("23:50:30"), "2026-11-24 23:50:30Z");
         assert_eq!(at("0"), "1970-01-01 00:00:00Z");
         for wrong in ["-", "-5x", "25:00", "1:2:3:4", "noon", ""] {
-            assert!(moment(wrong, end).is_err(), "{wrong}");
+            assert!(console::moment(wrong, end).is_err(), "{wrong}");
         }
     }
 

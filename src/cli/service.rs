@@ -281,6 +281,7 @@ impl Service {
             config: self.console.clone(),
             environment: console::Environment::read(Environment::variable),
             on_terminal: Some(Box::new(move |taken| gate.set(!taken))),
+            socket: self.attach.as_ref().map(|server| server.paths().admin.clone()),
             fleet: self.fleet.clone(),
             panic_on_key: panic_key(),
         };

@@ -13,7 +13,7 @@ use super::{
     options::Options,
     source::Feed,
     terminal::{self, Screen},
-    update::{Effect, Msg, update},
+    update::{Effect, Msg, next_theme, update},
     view::{self, Look},
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Desk {
     /// The devnet that the node in this process belongs to.
     fleet: Option<FleetFeed>,
     opened: Instant,
+    /// Whether the keys of the list lie over it.
+    help: bool,
     /// Clears the screen before the next frame.
     redraw: bool,
 }
@@ -58,7 +60,8 @@ impl Desk {
                     label: part.label(),
                     model: Model {
                         session,
-                        theme: options.config.theme,
+                        theme: options.theme(),
+                        notify: options.config.notify,
                         depth: options.environment.depth,
                         size,
                         ..Model::default()
@@ -74,6 +77,7 @@ impl Desk {
             live: 0,
             fleet: options.fleet.clone().map(FleetFeed::open),
             opened: Instant::now(),
+            help: false,
             redraw: false,
         }
     }
@@ -218,7 +222,18 @@ impl Desk {
     }
 
     fn on_list_key(&mut self, screen: &mut Screen, key: Key) -> Result<(), Outcome> {
+        // Any key closes the help and does what it does.
+        let had_help = std::mem::take(&mut self.help);
         match nodes::lookup(key) {
+            Some(NodesAction::Help) => self.help = !had_help,
+            Some(NodesAction::Theme) => {
+                next_theme(&mut self.seats[self.selected].model);
+                let theme = self.seats[self.selected].model.theme;
+                for seat in &mut self.seats {
+                    seat.model.theme = theme;
+                }
+                self.redraw = true;
+            }
             Some(NodesAction::Up) => self.selected = self.selected.saturating_sub(1),
             Some(NodesAction::Down) => self.selected = (self.selected + 1).min(self.nodes - 1),
             Some(NodesAction::Open) => self.open = Some(self.selected),
@@ -251,6 +266,7 @@ impl Desk {
                     Effect::Export => {
                         queue.push_back(Msg::Exported(export::write(&seat.model, &screen.text())));
                     }
+                    Effect::Notify(text) => screen.notify(&text).map_err(|_| Outcome::TerminalLost)?,
                     Effect::Copy(text) => screen.copy(&text).map_err(|_| Outcome::TerminalLost)?,
                     Effect::Replay(act) => {
                         seat.feed.replay(act);
@@ -284,9 +300,9 @@ impl Desk {
                 .collect();
             let clear = std::mem::take(&mut self.redraw);
             let size = models[self.selected].0.size;
-            let selected = self.selected;
+            let (selected, help) = (self.selected, self.help);
             return screen.draw(size, clear, |buffer| {
-                view::nodes::draw(&models, selected, look, buffer)
+                view::nodes::draw(&models, selected, help, look, buffer)
             });
         };
         let model = &mut self.seats[at].model;

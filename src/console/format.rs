@@ -13,15 +13,16 @@ pub(super) fn clock(unix_ms: u64) -> String {
     format!("{:02}:{:02}:{:02}", s / 3_600, s % 3_600 / 60, s % 60)
 }
 
+/// `2026-11-20` UTC.
+pub(super) fn day(unix_ms: u64) -> String {
+    let (year, month, day) = date(unix_ms / 86_400_000);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// `2026-11-20 14:22Z`.
 pub(super) fn day_and_clock(unix_ms: u64) -> String {
-    let (year, month, day) = date(unix_ms / 86_400_000);
     let minutes = unix_ms / 60_000 % 1_440;
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}Z",
-        minutes / 60,
-        minutes % 60
-    )
+    format!("{} {:02}:{:02}Z", day(unix_ms), minutes / 60, minutes % 60)
 }
 
 /// `14:22:07.123` UTC.

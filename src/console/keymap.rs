@@ -181,7 +181,6 @@ const MOVING: &[Screen] = &[
     Screen::Overview,
     Screen::Consensus,
     Screen::Peers,
-    Screen::Sync,
     Screen::Logs,
     Screen::Devnet,
 ];
@@ -262,9 +261,9 @@ pub(super) const KEYMAP: &[Binding] = &[
     act(Scope::On(DEVNET), &[Key::Char('P')], "P", Action::NodePause, "freeze the node…, or let it go on", "freeze"),
     view(Scope::On(DEVNET), &[Key::Char('r')], "r", Action::NodeStart, "start the node again", "start"),
     view(Scope::On(DEVNET), &[Key::Char('c')], "c", Action::LinksCut, "cut all links of the node, or mend them", "cut"),
+    view(Scope::On(DEVNET), &[Key::Char('u')], "u", Action::LinksHeal, "mend all links", "mend"),
     view(Scope::On(DEVNET), &[Key::Char('w')], "w", Action::LinksSlow, "slow all links of the node, or mend them", "slow"),
     view(Scope::On(DEVNET), &[Key::Char('v')], "v", Action::LinksSplit, "split the network in two halves", "split"),
-    view(Scope::On(DEVNET), &[Key::Char('u')], "u", Action::LinksHeal, "mend all links", "mend"),
     view(Scope::On(DEVNET), &[Key::Char('+'), Key::Char('=')], "+", Action::TrafficUp, "more traffic", "traffic"),
     view(Scope::On(DEVNET), &[Key::Char('-')], "-", Action::TrafficDown, "less traffic", ""),
     view(Scope::On(&[Screen::Overview]), &[Key::Enter], "⏎", Action::Open, "the events' place in the log", "logs"),
@@ -291,13 +290,13 @@ pub(super) const KEYMAP: &[Binding] = &[
     view(Scope::All, &[Key::BackTab], "S-Tab", Action::PreviousScreen, "previous screen", ""),
     view(Scope::All, &[Key::Char('p'), Key::Char(' ')], "p", Action::Pause, "hold the view; the node goes on", "pause"),
     view(Scope::All, &[Key::Char('a')], "a", Action::Acknowledge, "acknowledge alarms", "ack"),
+    view(Scope::All, &[Key::Char('r')], "r", Action::Replay, "look back: replay what this node recorded", "replay"),
     view(Scope::All, &[Key::Char('y')], "y", Action::Copy, "copy (OSC 52)", "copy"),
     view(Scope::All, &[Key::Char(':')], ":", Action::Palette, "commands by name; Tab completes, ↑ repeats", "commands"),
     view(Scope::All, &[Key::Char('z')], "z", Action::Zoom, "one panel over the whole screen, and back", "zoom"),
     view(Scope::All, &[Key::Char('x')], "x", Action::Export, "write screen and snapshot to <data>/exports", ""),
     view(Scope::All, &[Key::Char('m')], "m", Action::Mouse, "mouse on or off; off keeps the terminal's selection", ""),
     view(Scope::All, &[Key::Char('t')], "t", Action::Theme, "next theme", ""),
-    view(Scope::All, &[Key::Char('r')], "r", Action::Replay, "look back: replay what this node recorded", ""),
     view(Scope::All, &[Key::Ctrl('l')], "^L", Action::Redraw, "draw everything again", ""),
     view(Scope::All, &[Key::Esc], "Esc", Action::Back, "back one level; never leaves", ""),
     view(Scope::All, &[Key::Char('?')], "?", Action::Help, "this help", "help"),
@@ -342,6 +341,8 @@ pub(super) const REPLAY: &[ReplayBinding] = &[
     replay(&[Key::Char(',')], ",", ReplayAct::StepBack, "the snapshot before", "step"),
     replay(&[Key::Char('>')], ">", ReplayAct::MinuteOn, "a minute on", ""),
     replay(&[Key::Char('<')], "<", ReplayAct::MinuteBack, "a minute back", "minute"),
+    replay(&[Key::Char('L')], "L", ReplayAct::HourOn, "an hour on", ""),
+    replay(&[Key::Char('H')], "H", ReplayAct::HourBack, "an hour back; :at 03:12 goes anywhere", "hour"),
     replay(&[Key::Char('+'), Key::Char('=')], "+", ReplayAct::Faster, "faster, up to 60 times", ""),
     replay(&[Key::Char('-')], "-", ReplayAct::Slower, "slower", "speed"),
     replay(&[Key::Char('a')], "a", ReplayAct::NextAlarm, "to the next alarm", "alarm"),
@@ -349,6 +350,14 @@ pub(super) const REPLAY: &[ReplayBinding] = &[
     replay(&[Key::Char('(')], "(", ReplayAct::Start, "to the beginning", ""),
     replay(&[Key::Char(')')], ")", ReplayAct::End, "to the end", "ends"),
 ];
+
+/// Whether a binding does on a screen what it says: its key may mean something else there, or in a
+/// recording.
+pub(super) fn is_in_force(binding: &Binding, screen: Screen, in_recording: bool) -> bool {
+    binding.keys.first().is_some_and(|key| {
+        lookup(screen, *key) == Some(binding.action) && !(in_recording && lookup_replay(*key).is_some())
+    })
+}
 
 /// What a key does in a recording.
 pub(super) fn lookup_replay(key: Key) -> Option<ReplayAct> {

@@ -16,6 +16,7 @@ mod glyphs;
 mod key;
 mod keymap;
 mod model;
+mod moment;
 mod nodes;
 mod once;
 mod options;
@@ -39,6 +40,7 @@ mod tests;
 
 use std::{
     panic::{self, AssertUnwindSafe},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -51,6 +53,7 @@ use std::{
 use tokio::sync::watch;
 
 pub use glyphs::GlyphName;
+pub use moment::moment;
 pub use once::frame_text;
 pub use options::{Config, Environment, NoScreen, OnTerminal, Options, can_draw};
 pub use source::Source;
@@ -172,7 +175,7 @@ pub fn spawn_all(sources: Vec<Source>, options: Options) -> Result<ConsoleHandle
             let outcome = result.unwrap_or(Outcome::Panicked);
             drop(screen);
             options.tell(false);
-            farewell(&sources, outcome);
+            farewell(&sources, options.socket.as_deref(), outcome);
             let _ = ended.send(Some(outcome));
         })
         .map_err(|error| NoScreen::Terminal(error.to_string()))?;
@@ -190,7 +193,7 @@ pub fn spawn_all(sources: Vec<Source>, options: Options) -> Result<ConsoleHandle
 }
 
 /// What is said and logged once the screen is the shell's again.
-fn farewell(sources: &[Source], outcome: Outcome) {
+fn farewell(sources: &[Source], socket: Option<&Path>, outcome: Outcome) {
     let is_elsewhere = sources.iter().all(Source::is_elsewhere);
     let pid = std::process::id();
     match outcome {
@@ -200,9 +203,11 @@ fn farewell(sources: &[Source], outcome: Outcome) {
         }
         Outcome::Detached => {
             tracing::info!(pid, "console closed, node running");
-            terminal::say(&format!(
-                "console closed, node running, pid {pid}; open it again with timed attach"
-            ));
+            let again = match socket {
+                Some(path) => format!("; open it again with: timed attach {}", path.display()),
+                None => String::new(),
+            };
+            terminal::say(&format!("console closed, node running, pid {pid}{again}"));
         }
         Outcome::TerminalLost => tracing::warn!(pid, "terminal lost, node running"),
         Outcome::Panicked => {

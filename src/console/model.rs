@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     control::{
-        BanTarget, Command, Event, FleetStatus, LogLevel, LogLine, LogRing, Moment, ResyncMode, ResyncPlan,
-        Status,
+        BanTarget, Command, Event, EventKind, FleetStatus, LogLevel, LogLine, LogRing, Moment, ResyncMode,
+        ResyncPlan, Status,
     },
     crypto::PublicKey,
 };
@@ -28,6 +28,10 @@ pub(super) const EVENTS_MAX: usize = 256;
 pub(super) const TOASTS_MAX: usize = 3;
 /// How long a toast stays.
 pub(super) const TOAST_MS: u64 = 4_000;
+/// How long a refusal stays: it says why, and what to do instead.
+pub(super) const REFUSED_MS: u64 = 10_000;
+/// A snapshot older than this is called stale: a node that runs tells of itself four times a second.
+pub(super) const STALE_MS: u64 = 3_000;
 /// Arrivals of snapshots kept to tell their rate.
 pub(super) const ARRIVALS_MAX: usize = 8;
 
@@ -62,6 +66,8 @@ pub(super) struct Model {
     pub(super) events_scroll: usize,
     /// The panel that has the whole screen, by its place among the screen's panels.
     pub(super) zoom: Option<usize>,
+    /// Whether to ring when an alarm becomes critical.
+    pub(super) notify: bool,
     /// Whether the terminal tells of the mouse.
     pub(super) mouse: bool,
     /// What the last frame has where, for the mouse.
@@ -127,6 +133,18 @@ impl Model {
             .map_or(0, |last| self.live.now.mono_ms.saturating_sub(*last))
     }
 
+    /// For how long nothing has come from a node that should tell of itself: it is frozen, or a link is
+    /// that nobody has noticed. `None` while it tells, and where nothing can come.
+    pub(super) fn silent_ms(&self) -> Option<u64> {
+        let waits = self.session.replay.is_none() && self.session.lost.is_none();
+        Some(self.stale_ms()).filter(|ms| waits && *ms > STALE_MS)
+    }
+
+    /// Whether what is on show is what the node last said, and may not hold any more.
+    pub(super) fn is_old(&self) -> bool {
+        self.session.lost.is_some() || self.silent_ms().is_some()
+    }
+
     /// The clock that toasts live by: the node's where it goes on, our own where a recording stands still.
     pub(super) fn clock_ms(&self) -> u64 {
         match self.session.replay {
@@ -141,10 +159,14 @@ impl Model {
         if self.toasts.len() == TOASTS_MAX {
             self.toasts.remove(0);
         }
+        let stays_ms = match kind {
+            ToastKind::Refused => REFUSED_MS,
+            ToastKind::Info | ToastKind::Done => TOAST_MS,
+        };
         self.toasts.push(Toast {
             kind,
             text,
-            until_ms: self.clock_ms() + TOAST_MS,
+            until_ms: self.clock_ms() + stays_ms,
         });
     }
 }
@@ -203,7 +225,9 @@ pub(super) struct Dialog {
     pub(super) act: Act,
     /// True while the button that acts has the focus; Cancel has it first.
     pub(super) on_act: bool,
-    /// What was typed, for the tier that asks for it.
+    /// True while the cursor is in a line of text that belongs to the act, such as the reason of a ban.
+    pub(super) on_text: bool,
+    /// What was typed: the network's name for the tier that asks for it, or that line of text.
     pub(super) typed: Input,
 }
 
@@ -242,6 +266,10 @@ pub(super) enum Act {
     CancelResync,
     /// Tier 1: change what the node logs. Index into [`Act::LOG_FILTERS`].
     LogFilter { choice: usize },
+    /// Tier 1: the same by a filter that was written out.
+    LogRule { filter: String },
+    /// Tier 1: keep a connection to a peer, or stop dialling it.
+    Dial { address: String, add: bool },
     /// Tier 1: end or freeze a node of the devnet.
     Node { node: u16, name: String, fate: Fate },
 }
@@ -296,6 +324,8 @@ impl Act {
             | Act::Ban { .. }
             | Act::Unban { .. }
             | Act::LogFilter { .. }
+            | Act::LogRule { .. }
+            | Act::Dial { .. }
             | Act::Node { .. } => false,
         }
     }
@@ -523,6 +553,28 @@ impl LogState {
     pub(super) fn finds(&self, line: &LogLine) -> bool {
         !self.find.is_empty() && self.find.passes(&[&line.message, &line.fields, &line.target])
     }
+}
+
+/// Adds events to the bounded queue. Blocks that became final in round 0 and their proposals leave first
+/// while they have more than half of it: on a quick chain they would push out all that is worth a look.
+pub(super) fn keep_events(queue: &mut VecDeque<Event>, events: impl IntoIterator<Item = Event>) {
+    for event in events {
+        if queue.len() >= EVENTS_MAX {
+            let routine = queue.iter().filter(|event| is_routine(event)).count();
+            let leaves_routine = routine > EVENTS_MAX / 2;
+            let at = queue.iter().position(|event| is_routine(event) == leaves_routine);
+            queue.remove(at.unwrap_or(0));
+        }
+        queue.push_back(event);
+    }
+}
+
+/// Whether an event only says that the chain goes on.
+pub(super) fn is_routine(event: &Event) -> bool {
+    matches!(
+        event.kind,
+        EventKind::Final { round: 0, .. } | EventKind::Proposed { round: 0, .. }
+    )
 }
 
 /// Adds to a bounded queue, the oldest leaving.

@@ -4,14 +4,19 @@
 use std::collections::VecDeque;
 
 use super::{
-    format::{UNKNOWN, duration, fit, grouped, pad},
+    format::{UNKNOWN, duration, fit, grouped, pad, wrapped_in},
     key::Key,
     model::Model,
     text::Row,
     theme::Role,
-    vm::{Line, Panel, frame},
+    vm::{Line, Panel, frame, span},
 };
 use crate::control::Severity;
+
+/// From this many columns on the list has all of its own.
+const WIDE: usize = 106;
+/// Lines of the selected node's note below a narrow list.
+const NOTE_LINES_MAX: usize = 3;
 
 /// What a key of the list does. Fed from [`KEYS`], as its footer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub(super) enum NodesAction {
     Down,
     Open,
     Leave,
+    Help,
+    Theme,
     Redraw,
     Suspend,
 }
@@ -29,14 +36,16 @@ pub(super) const KEYS: &[(&[Key], &str, &str, NodesAction)] = &[
     (&[Key::Char('j'), Key::Down], "j ↓", "down", NodesAction::Down),
     (&[Key::Char('k'), Key::Up], "k ↑", "up", NodesAction::Up),
     (&[Key::Enter], "⏎", "open", NodesAction::Open),
-    (&[Key::Ctrl('l')], "^L", "redraw", NodesAction::Redraw),
-    (&[Key::Ctrl('z')], "^Z", "suspend", NodesAction::Suspend),
+    (&[Key::Char('t')], "t", "theme", NodesAction::Theme),
+    (&[Key::Char('?')], "?", "help", NodesAction::Help),
     (
         &[Key::Char('q'), Key::Ctrl('c')],
         "q",
         "leave; the nodes go on",
         NodesAction::Leave,
     ),
+    (&[Key::Ctrl('l')], "^L", "redraw", NodesAction::Redraw),
+    (&[Key::Ctrl('z')], "^Z", "suspend", NodesAction::Suspend),
 ];
 
 /// What a key does in the list.
@@ -77,6 +86,9 @@ fn row_of(model: &Model, label: &str) -> NodeRow {
         .or(status.alarms.first());
     let (note, note_role) = match (&model.session.lost, alarm) {
         (Some(lost), _) => (lost.reason.clone(), Role::Err),
+        (None, _) if model.silent_ms().is_some() => {
+            ("no word from it; what is shown is old".to_owned(), Role::Err)
+        }
         (None, Some(alarm)) => (
             alarm.text.clone(),
             match alarm.severity {
@@ -86,10 +98,11 @@ fn row_of(model: &Model, label: &str) -> NodeRow {
         ),
         (None, None) => (status.consensus.waiting_for.clone(), Role::Dim),
     };
-    let (role, glyph, state) = match &model.session.lost {
-        Some(lost) => (Role::Err, "✖", format!("GONE {}", duration(lost.for_s * 1_000))),
-        None if known => (level.role(), level.glyph(), word.to_owned()),
-        None => (Role::Dim, "○", "CONNECTING".to_owned()),
+    let (role, glyph, state) = match (&model.session.lost, model.silent_ms()) {
+        (Some(lost), _) => (Role::Err, "✖", format!("GONE {}", duration(lost.for_s * 1_000))),
+        (None, Some(ms)) => (Role::Err, "✖", format!("STALE {}", duration(ms))),
+        (None, None) if known => (level.role(), level.glyph(), word.to_owned()),
+        (None, None) => (Role::Dim, "○", "CONNECTING".to_owned()),
     };
     let last = status
         .chain
@@ -130,48 +143,53 @@ pub(super) fn panel(models: &[(&Model, String)], selected: usize, width: usize, 
         focused: true,
         ..Panel::default()
     };
-    let cells = |row: Row, texts: [(&str, usize); 5]| {
-        let mut row = row;
-        for (text, room) in texts {
-            row = row.text(format!("  {text:>room$}"));
-        }
-        row
+    // Below this, what tells least of a node in trouble leaves its room to the note.
+    let wide = width >= WIDE;
+    let name_room = if wide { 16 } else { 12 };
+    let cells = |row: Row, height: &str, peers: &str, pool: &str, last: &str| match wide {
+        true => row.text(format!("  {height:>11}  {peers:>5}  {pool:>7}  {last:>10}  ")),
+        false => row.text(format!("  {height:>9}  {last:>8}")),
     };
-    let head = Row::new().dim(format!("  {:<16}  {:<14}", "node", "state"));
+    let head = Row::new().dim(format!("  {}  {:<14}", pad("node", name_room), "state"));
     let mut head = cells(
         head,
-        [
-            ("height", 11),
-            ("peers", 5),
-            ("pool", 7),
-            ("last final", 10),
-            ("", 0),
-        ],
+        "height",
+        "peers",
+        "pool",
+        if wide { "last final" } else { "final" },
     );
     for piece in &mut head.pieces {
         piece.role = Role::Dim;
     }
     panel.lines.push(Line::from(head));
+    let whole = match models.get(selected).filter(|_| !wide) {
+        Some((model, label)) => {
+            let row = row_of(model, label);
+            let lines = wrapped_in(&row.note, width, NOTE_LINES_MAX);
+            lines
+                .into_iter()
+                .map(|line| Row::of(row.note_role, line))
+                .collect()
+        }
+        None => Vec::new(),
+    };
+    // The selected node's note is there in full where there is room below the list.
+    let below = match height > models.len() + whole.len() + 2 {
+        true => whole,
+        false => Vec::new(),
+    };
     let visible = height.saturating_sub(1).max(1);
     let first = (selected + 1).saturating_sub(visible);
+    panel.title = panel.title.append(span(first, visible, models.len()));
     for (index, (model, label)) in models.iter().enumerate().skip(first).take(visible) {
         let row = row_of(model, label);
         let text = Row::new()
             .with(row.role, format!("{} ", row.glyph))
-            .strong(format!("{}  ", pad(&row.name, 16)))
+            .strong(format!("{}  ", pad(&fit(&row.name, name_room), name_room)))
             .with(row.role, pad(&row.state, 14));
-        let mut text = cells(
-            text,
-            [
-                (&row.height, 11),
-                (&row.peers, 5),
-                (&row.pool, 7),
-                (&row.last, 10),
-                ("", 0),
-            ],
-        );
+        let mut text = cells(text, &row.height, &row.peers, &row.pool, &row.last);
         let room = width.saturating_sub(text.width() + 1);
-        if room >= 22 {
+        if wide && room >= 22 {
             text = text.text(pad(&fit(&row.round, 18), 18));
         }
         let room = width.saturating_sub(text.width() + 2);
@@ -183,6 +201,33 @@ pub(super) fn panel(models: &[(&Model, String)], selected: usize, width: usize, 
             right: Row::new(),
             selected: index == selected,
         });
+    }
+    if !below.is_empty() {
+        panel.lines.push(Row::new().into());
+        panel.lines.extend(below.into_iter().map(Line::from));
+    }
+    panel
+}
+
+/// The keys of the list, over it.
+pub(super) fn help() -> Panel {
+    let mut panel = Panel {
+        title: Row::new().strong("Help").dim("  the list of nodes"),
+        focused: true,
+        ..Panel::default()
+    };
+    for (_, label, word, _) in KEYS {
+        let row = Row::new().with(Role::Accent, pad(label, 7)).text(*word);
+        panel.lines.push(row.into());
+    }
+    for (role, sign, word) in [
+        (Role::Ok, "●", "well; the word says what it does"),
+        (Role::Warn, "▲", "look when you can"),
+        (Role::Err, "✖", "look now; GONE: no link, STALE: no word over it"),
+    ] {
+        panel
+            .lines
+            .push(Row::new().with(role, pad(sign, 7)).dim(word).into());
     }
     panel
 }
@@ -214,11 +259,15 @@ pub(super) fn header(models: &[(&Model, String)]) -> (Row, Row) {
     )
 }
 
-/// The bottom row.
-pub(super) fn footer() -> Row {
+/// The bottom row: as many keys as have room, in the order of the table.
+pub(super) fn footer(width: usize) -> Row {
     let mut row = Row::new().text(" ");
     for (_, label, word, _) in KEYS {
-        row = row.with(Role::Accent, *label).dim(format!(" {word}   "));
+        let hint = Row::new().with(Role::Accent, *label).dim(format!(" {word}"));
+        if row.width() + hint.width() > width {
+            break;
+        }
+        row = row.append(hint).text("   ");
     }
     row
 }

@@ -1,6 +1,6 @@
 //! What the console is told at its start, and whether there is a terminal to draw on at all.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub struct Config {
     pub theme: ThemeName,
     /// `auto`, `unicode` or `ascii`.
     pub glyphs: GlyphName,
+    /// Whether the terminal rings and is sent a notification (OSC 9) when an alarm becomes critical.
+    pub notify: bool,
 }
 
 /// What the process environment says about the terminal.
@@ -24,6 +26,8 @@ pub struct Environment {
     pub depth: Depth,
     /// Whether its locale is UTF-8.
     pub utf8: bool,
+    /// Whether its background is light, where it says so (COLORFGBG).
+    pub is_light: bool,
     /// True for `TERM=dumb` or none at all.
     pub is_dumb: bool,
 }
@@ -51,9 +55,20 @@ impl Environment {
         Self {
             depth,
             utf8: locale.contains("utf-8") || locale.contains("utf8"),
+            is_light: set("COLORFGBG").is_some_and(|colours| is_light(&colours)),
             is_dumb: term.is_empty() || term == "dumb",
         }
     }
+}
+
+/// `foreground;background` or `foreground;default;background`, as numbers of the terminal's palette: white and
+/// the bright colours but dark grey are light.
+fn is_light(colours: &str) -> bool {
+    colours
+        .rsplit(';')
+        .next()
+        .and_then(|background| background.parse::<u8>().ok())
+        .is_some_and(|background| matches!(background, 7 | 9..=15))
 }
 
 /// Called with `true` when the console has taken the terminal and with `false` when it gave it back.
@@ -68,6 +83,8 @@ pub struct Options {
     pub environment: Environment,
     /// Told when the terminal is taken and given back; shuts the log's way to stderr meanwhile.
     pub on_terminal: Option<OnTerminal>,
+    /// The socket that leads back to the node in this process, for the line that is said on leaving.
+    pub socket: Option<PathBuf>,
     /// The devnet that the node belongs to; its screen is there only with it.
     pub fleet: Option<FleetHandle>,
     /// Panics when this key is pressed. For the test that shows what happens then; never set otherwise.
@@ -78,6 +95,15 @@ impl Options {
     pub(super) fn tell(&self, taken: bool) {
         if let Some(on_terminal) = &self.on_terminal {
             on_terminal(taken);
+        }
+    }
+
+    /// The theme to begin with: a light terminal that says so gets the light one, unless somebody chose.
+    pub(super) fn theme(&self) -> ThemeName {
+        let shows_both = matches!(self.environment.depth, Depth::TrueColour | Depth::Indexed);
+        match self.config.theme {
+            ThemeName::Auto if self.environment.is_light && shows_both => ThemeName::Day,
+            chosen => chosen,
         }
     }
 

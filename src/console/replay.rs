@@ -31,6 +31,10 @@ pub(super) enum ReplayAct {
     StepBack,
     MinuteOn,
     MinuteBack,
+    HourOn,
+    HourBack,
+    /// To a moment, in ms since 1970.
+    At(u64),
     NextAlarm,
     PreviousAlarm,
     Start,

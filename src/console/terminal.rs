@@ -203,6 +203,16 @@ impl Screen {
         Write::flush(&mut self.backend)
     }
 
+    /// Rings, and has the terminal say a line to the desktop (OSC 9) if it can.
+    pub(super) fn notify(&mut self, line: &str) -> io::Result<()> {
+        let line = crate::control::words::printable(line);
+        queue!(
+            self.backend,
+            crossterm::style::Print(format!("\x07\x1b]9;{line}\x07"))
+        )?;
+        Write::flush(&mut self.backend)
+    }
+
     /// Asks the terminal to tell of the mouse, or to keep it to itself.
     pub(super) fn mouse(&mut self, on: bool) -> io::Result<()> {
         let words = if on { MOUSE_ON } else { MOUSE_OFF };

@@ -19,12 +19,12 @@ use super::{
     key::{Input, Key},
     keymap::{self, Action, Screen},
     model::{
-        ARRIVALS_MAX, Act, Dialog, EVENTS_MAX, LOG_LINES_MAX, LeaveButton, Model, Needle, Overlay,
-        PromptKind, ToastKind, keep,
+        ARRIVALS_MAX, Act, Dialog, LOG_LINES_MAX, LeaveButton, Model, Needle, Overlay, PromptKind, ToastKind,
+        keep, keep_events,
     },
     replay::{Replay, ReplayAct},
     session::{Link, Through},
-    theme::{Depth, Theme},
+    theme::{Depth, Theme, ThemeName},
     vm,
 };
 use crate::control::{
@@ -39,6 +39,9 @@ const INTERRUPT_MS: u64 = 3_000;
 
 /// What the list says of a ban by key, which asks for no words.
 const BAN_REASON: &str = "by hand at the console";
+
+/// Keys for a peer say nothing of one while the cursor is in the list of bans.
+const IN_BANS: &str = "b goes back to the peers";
 
 /// What can happen to the console.
 #[derive(Debug)]
@@ -72,6 +75,8 @@ pub(super) enum Effect {
     Command(u64, Command),
     /// Ask the devnet; the answer comes back with the number.
     Fleet(u64, FleetCommand),
+    /// Ring, and have the terminal tell the desktop.
+    Notify(String),
     /// Put text on the clipboard.
     Copy(String),
     /// Write what is on screen to files.
@@ -108,8 +113,14 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             let now = model.live.now.mono_ms;
             keep(&mut model.arrivals, [now], ARRIVALS_MAX);
             model.trend.note(now, &status.peers.rows);
+            let mut effects: Vec<Effect> = act::newly_critical(model, &status)
+                .map(Effect::Notify)
+                .into_iter()
+                .collect();
             model.live.status = status;
-            act::stop_when_safe(model)
+            moving::forget_height(model);
+            effects.extend(act::stop_when_safe(model));
+            effects
         }
         Msg::Fleet(fleet) => {
             model.fleet = Some(fleet);
@@ -129,7 +140,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Events(batch) => {
             session::tell_of_others(model, &batch);
-            keep(&mut model.live.events, batch.items, EVENTS_MAX);
+            keep_events(&mut model.live.events, batch.items);
             Vec::new()
         }
         Msg::Logs(batch) => {
@@ -239,6 +250,11 @@ fn on_interrupt(model: &mut Model) -> Vec<Effect> {
 
 fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
+        Action::Disconnect | Action::Ban | Action::Sort | Action::SortReverse | Action::Find
+            if model.screen == Screen::Peers && model.peers.in_bans =>
+        {
+            model.toast(ToastKind::Info, IN_BANS);
+        }
         Action::Screen(screen) => go(model, screen),
         Action::NextScreen => go(model, neighbour(model, 1)),
         Action::PreviousScreen => go(model, neighbour(model, model.screens().len() - 1)),
@@ -296,6 +312,7 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
                 Some(_) => None,
                 None => Some(model.live.clone()),
             };
+            moving::forget_height(model);
         }
         Action::Follow => match model.screen {
             Screen::Logs => {
@@ -310,24 +327,7 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
         },
         Action::Acknowledge => return act::acknowledge(model),
         Action::Copy => return act::copy(model),
-        Action::Theme => {
-            let now = Theme::resolve(model.theme, model.depth);
-            match model.depth {
-                Depth::None => model.toast(ToastKind::Info, "no colours here (NO_COLOR or a plain terminal)"),
-                Depth::Ansi if now == super::theme::ThemeName::Ansi => {
-                    model.theme = super::theme::ThemeName::Mono;
-                    model.toast(ToastKind::Info, "theme mono");
-                }
-                Depth::Ansi => {
-                    model.theme = super::theme::ThemeName::Ansi;
-                    model.toast(ToastKind::Info, "theme ansi");
-                }
-                Depth::Indexed | Depth::TrueColour => {
-                    model.theme = now.next();
-                    model.toast(ToastKind::Info, format!("theme {}", model.theme.word()));
-                }
-            }
-        }
+        Action::Theme => next_theme(model),
         Action::Palette => prompt::begin(model, PromptKind::Palette, String::new()),
         Action::Zoom => {
             model.zoom = match model.zoom {
@@ -416,6 +416,26 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
+/// The next theme of those that the terminal can show.
+pub(super) fn next_theme(model: &mut Model) {
+    let now = Theme::resolve(model.theme, model.depth);
+    match model.depth {
+        Depth::None => model.toast(ToastKind::Info, "no colours here (NO_COLOR or a plain terminal)"),
+        Depth::Ansi if now == ThemeName::Ansi => {
+            model.theme = ThemeName::Mono;
+            model.toast(ToastKind::Info, "theme mono");
+        }
+        Depth::Ansi => {
+            model.theme = ThemeName::Ansi;
+            model.toast(ToastKind::Info, "theme ansi");
+        }
+        Depth::Indexed | Depth::TrueColour => {
+            model.theme = now.next();
+            model.toast(ToastKind::Info, format!("theme {}", model.theme.word()));
+        }
+    }
+}
+
 fn neighbour(model: &Model, by: usize) -> Screen {
     let screens = model.screens();
     screens[(model.screen.index() + by) % screens.len()]
@@ -436,10 +456,15 @@ fn ask(model: &mut Model, act: Act) {
         model.toast(ToastKind::Refused, refusal);
         return;
     }
+    let typed = match &act {
+        Act::Ban { reason, .. } => Line::new(reason.clone()),
+        _ => Line::default(),
+    };
     model.overlay = Some(Overlay::Dialog(Dialog {
         act,
         on_act: false,
-        typed: Line::default(),
+        on_text: false,
+        typed,
     }));
 }
 
@@ -455,8 +480,8 @@ fn open(model: &mut Model) {
                 model.overlay = Some(Overlay::Validator(id));
             }
         }
+        Screen::Peers if model.peers.in_bans => model.toast(ToastKind::Info, IN_BANS),
         Screen::Peers => {
-            model.peers.in_bans = false;
             if let Some(id) = moving::selected_peer(model).map(|row| row.id) {
                 model.peers.selected = Some(id);
                 model.overlay = Some(Overlay::Peer(id));

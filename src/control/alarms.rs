@@ -3,9 +3,12 @@
 //!
 //! A rule says how grave things are and whether they are good enough to clear; between the two lies
 //! the band where a raised alarm stays up. Clearing needs the good state to last. An alarm that
-//! becomes graver is new to the operator again: its acknowledgement is taken back.
+//! becomes graver, or is about somebody else too, is new to the operator again: its acknowledgement is
+//! taken back.
 
 mod rules;
+
+pub use rules::peers_severity;
 
 use serde::{Deserialize, Serialize};
 
@@ -158,7 +161,7 @@ pub struct Alarm {
 /// What changed in the book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlarmChange {
-    /// Went up, or became graver.
+    /// Went up, became graver, or is about somebody else too.
     Raised(Alarm),
     /// Cleared.
     Cleared {
@@ -196,6 +199,8 @@ pub struct AlarmBook {
 #[derive(Clone, Debug)]
 struct Entry {
     alarm: Alarm,
+    /// Whom it is about, each with the moment it was last so, on the monotonic clock.
+    subjects: Vec<(String, u64)>,
     /// Since when the clearing condition holds, on the monotonic clock.
     good_since: Option<u64>,
     /// Since when the state has been less grave than the alarm says.
@@ -204,6 +209,8 @@ struct Entry {
 
 /// How long a state must be less grave before a critical alarm becomes a warning.
 const MILDER_HOLD_MS: u64 = 5_000;
+/// Who has been well for this long is news when it happens again; before, it only flutters.
+const SUBJECT_KEPT_MS: u64 = 60_000;
 
 impl AlarmBook {
     /// A book with nothing in it.
@@ -230,6 +237,11 @@ impl AlarmBook {
                         changes.push(AlarmChange::Raised(alarm.clone()));
                         self.up.push(Entry {
                             alarm,
+                            subjects: judgement
+                                .subjects
+                                .into_iter()
+                                .map(|name| (name, now.mono_ms))
+                                .collect(),
                             good_since: None,
                             milder_since: None,
                         });
@@ -272,13 +284,34 @@ impl AlarmBook {
 }
 
 impl Entry {
+    /// Takes in whom the alarm is about now; true if somebody is who was not, for that is another trouble
+    /// than the one that was acknowledged.
+    fn note_subjects(&mut self, subjects: Vec<String>, now: Moment) -> bool {
+        // However long nobody looked, who was part of it at the last look is no newcomer.
+        let looked = self.subjects.iter().map(|(_, last)| *last).max();
+        self.subjects
+            .retain(|(_, last)| Some(*last) == looked || now.mono_ms.saturating_sub(*last) < SUBJECT_KEPT_MS);
+        let mut is_news = false;
+        for name in subjects {
+            match self.subjects.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, last)) => *last = now.mono_ms,
+                None => {
+                    is_news = true;
+                    self.subjects.push((name, now.mono_ms));
+                }
+            }
+        }
+        is_news
+    }
+
     fn follow(&mut self, judgement: rules::Judgement, now: Moment) -> Option<AlarmChange> {
         match judgement.severity {
             Some(severity) => {
                 self.good_since = None;
                 self.alarm.text = judgement.text;
-                if severity > self.alarm.severity {
-                    self.alarm.severity = severity;
+                let is_news = self.note_subjects(judgement.subjects, now);
+                if severity > self.alarm.severity || is_news {
+                    self.alarm.severity = severity.max(self.alarm.severity);
                     self.alarm.acked = false;
                     self.milder_since = None;
                     return Some(AlarmChange::Raised(self.alarm.clone()));

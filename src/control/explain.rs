@@ -14,7 +14,7 @@ const NAMES_MAX: usize = 3;
 pub struct Explanation {
     /// What it waits for, and whom.
     pub waiting_for: String,
-    /// What would help.
+    /// What would help, in at most 60 columns where it names nobody: one line of the smallest screen.
     pub hint: String,
 }
 
@@ -183,7 +183,7 @@ fn hint(
     let reachable = consensus.reachable(at);
     if reachable < consensus.quorum {
         return format!(
-            "{} of {} unreachable; {} more must come back. Restarting this node cannot help",
+            "{} of {} away, {} must return; a restart here cannot help",
             consensus.n.saturating_sub(reachable),
             consensus.n,
             consensus.quorum - reachable
@@ -193,8 +193,7 @@ fn hint(
         return format!("this node signs nothing: {}", signing.reason);
     }
     if consensus.view_changing {
-        return "enough validators were heard of lately; the view change should complete by itself"
-            .to_owned();
+        return "enough validators are there; the view should change by itself".to_owned();
     }
     match leader {
         Some(row) if !consensus.is_reachable(row, at) && consensus.phase == Phase::PrePrepare => {

@@ -32,7 +32,7 @@ pub mod words;
 mod tests;
 
 pub use crate::wire::{Ban, BanSource, BanTarget, ParseBanTargetError};
-pub use alarms::{Alarm, AlarmBook, AlarmChange, AlarmKind, Severity};
+pub use alarms::{Alarm, AlarmBook, AlarmChange, AlarmKind, Severity, peers_severity};
 pub use clock::{Clock, Moment};
 pub use command::{Caller, Command, CommandError, CommandRequest, LOG_FILTER_REVERTS_MS, Reply};
 pub use consequence::{BanConsequence, ban_consequence};

@@ -400,7 +400,7 @@ fn without_a_quorum_the_explainer_says_that_restarting_cannot_help() {
     );
     assert_eq!(
         explanation.hint,
-        "2 of 4 unreachable; 1 more must come back. Restarting this node cannot help"
+        "2 of 4 away, 1 must return; a restart here cannot help"
     );
 }
 
@@ -556,4 +556,38 @@ fn every_event_is_one_printable_line() {
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<EventKind>(&json).unwrap(), event);
     }
+}
+
+#[test]
+fn another_silent_validator_is_news_to_who_acknowledged_the_first() {
+    let mut book = AlarmBook::new();
+    let mut status = status();
+    consensus(&mut status).validators[1].silent_heights = 3;
+    book.observe(&status);
+    assert_eq!(kinds(&book), [(AlarmKind::ValidatorSilent, Severity::Warn)]);
+    book.acknowledge();
+    consensus(&mut status).validators[1].silent_heights = 9;
+    assert_eq!(book.observe(&status), [], "the same one is no news");
+    assert!(book.alarms()[0].acked);
+    consensus(&mut status).validators[2].silent_heights = 3;
+    let changes = book.observe(&status);
+    assert!(
+        matches!(&changes[..], [AlarmChange::Raised(alarm)] if alarm.kind == AlarmKind::ValidatorSilent),
+        "{changes:?}"
+    );
+    assert!(!book.alarms()[0].acked);
+    book.acknowledge();
+    // One that comes and goes does not ring at every height.
+    consensus(&mut status).validators[2].silent_heights = 0;
+    assert_eq!(book.observe(&status), []);
+    consensus(&mut status).validators[2].silent_heights = 3;
+    assert_eq!(book.observe(&status), []);
+    assert!(book.alarms()[0].acked);
+    // A minute later it is another story.
+    consensus(&mut status).validators[2].silent_heights = 0;
+    let now = status.at.mono_ms;
+    at(&mut status, now + 60_000);
+    assert_eq!(book.observe(&status), []);
+    consensus(&mut status).validators[2].silent_heights = 3;
+    assert!(matches!(&book.observe(&status)[..], [AlarmChange::Raised(_)]));
 }

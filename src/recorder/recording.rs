@@ -317,7 +317,8 @@ impl Index {
                 }
             }
         }
-        marks.truncate(MARKS_MAX);
+        // The newest are what one looks for.
+        marks.drain(..marks.len().saturating_sub(MARKS_MAX));
         self.moments.marks = marks;
         Ok(())
     }

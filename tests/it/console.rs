@@ -204,11 +204,13 @@ fn console_child() {
             config: Config {
                 theme: ThemeName::Auto,
                 glyphs: GlyphName::Unicode,
+                notify: false,
             },
             environment: Environment::read(|name| {
                 std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
             }),
             on_terminal: None,
+            socket: None,
             fleet: None,
             panic_on_key: Some('!'),
         };

@@ -20,6 +20,7 @@ use crate::{
 /// How far before an alarm a jump lands: what led to it is worth seeing.
 const BEFORE_ALARM_MS: u64 = 2_000;
 const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
 
 /// A recording and the moment it is at.
 pub(super) struct ReplayFeed {
@@ -190,6 +191,15 @@ impl Feed for ReplayFeed {
             ReplayAct::StepBack => self.step(false),
             ReplayAct::MinuteOn => self.jump(self.at_ms + MINUTE_MS),
             ReplayAct::MinuteBack => self.jump(self.at_ms.saturating_sub(MINUTE_MS)),
+            ReplayAct::HourOn => self.jump(self.at_ms + HOUR_MS),
+            ReplayAct::HourBack => self.jump(self.at_ms.saturating_sub(HOUR_MS)),
+            ReplayAct::At(to_ms) => {
+                let (from_ms, end_ms) = (self.moments.from_ms, self.moments.to_ms);
+                self.jump(to_ms);
+                if !(from_ms..=end_ms).contains(&to_ms) {
+                    self.trouble = Some("not in this recording: its nearest end".to_owned());
+                }
+            }
             ReplayAct::NextAlarm => {
                 // Where a jump landed, its own alarm is still ahead.
                 let next = self.recording.mark_after(self.at_ms + BEFORE_ALARM_MS);

@@ -124,3 +124,32 @@ fn traffic_goes_up_and_down_in_steps() {
     assert!(keys(&mut model, "-").is_empty());
     assert_eq!(keys(&mut model, "+"), [FleetCommand::Traffic { per_s: 1.0 }]);
 }
+
+#[test]
+fn who_is_away_already_is_not_lost_twice() {
+    let mut status = fixture::healthy();
+    let consensus = Arc::make_mut(&mut status.consensus);
+    consensus.validators[6].name = "node1".to_owned();
+    consensus.validators[6].online = false;
+    let mut model = fixture::model(status, (120, 36));
+    model.fleet = Some(Arc::new(fixture::fleet()));
+    model.screen = Screen::Devnet;
+    keys(&mut model, "jK");
+    let screen = text(&frame(&model));
+    assert!(screen.contains("Kill node1?"), "{screen}");
+    assert!(
+        screen.contains("it is away already: 6 of 7 stay, quorum 5, as now"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn the_end_of_the_first_node_is_called_the_end_of_the_devnet() {
+    let mut model = model();
+    keys(&mut model, "q");
+    let screen = text(&frame(&model));
+    assert!(screen.contains("✖ the whole devnet stops: 4 nodes"), "{screen}");
+    keys(&mut model, "s");
+    let screen = text(&frame(&model));
+    assert!(screen.contains("✖ the whole devnet stops: 4 nodes"), "{screen}");
+}

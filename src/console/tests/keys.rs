@@ -13,7 +13,7 @@ use super::{
         theme::{Depth, ThemeName},
         update::{Effect, Msg, update},
     },
-    press, type_text,
+    frame, press, text, type_text,
 };
 use crate::control::{
     BanTarget, Batch, Command, CommandError, FleetCommand, LogLevel, Moment, Reply, ResyncMode, ResyncPlan,
@@ -31,6 +31,7 @@ fn commands(effects: &[Effect]) -> Vec<&Command> {
             Effect::Command(_, command) => Some(command),
             Effect::Fleet(..)
             | Effect::Copy(_)
+            | Effect::Notify(_)
             | Effect::Export
             | Effect::Mouse(_)
             | Effect::Suspend
@@ -231,6 +232,34 @@ fn banning_says_what_follows_and_asks_for_how_long() {
 }
 
 #[test]
+fn the_reason_of_a_ban_is_written_in_its_question_and_confirms_nothing() {
+    let mut model = model();
+    for key in [
+        Key::Char('3'),
+        Key::Char('j'),
+        Key::Char('B'),
+        Key::BackTab,
+        Key::Ctrl('u'),
+    ] {
+        press(&mut model, key);
+    }
+    assert!(
+        type_text(&mut model, "spam, yes").is_empty(),
+        "y is a letter here"
+    );
+    assert!(text(&frame(&model)).contains("reason  spam, yes▏"));
+    assert!(
+        press(&mut model, Key::Enter).is_empty(),
+        "Enter goes on to the button"
+    );
+    let effects = press(&mut model, Key::Enter);
+    assert!(
+        matches!(&commands(&effects)[..], [Command::BanPeer { reason, .. }] if reason == "mn-01: spam, yes"),
+        "{effects:?}"
+    );
+}
+
+#[test]
 fn a_ban_is_lifted_from_its_list() {
     let mut model = model();
     press(&mut model, Key::Char('3'));
@@ -240,6 +269,13 @@ fn a_ban_is_lifted_from_its_list() {
     let effects = press(&mut model, Key::Char('y'));
     let target: BanTarget = "192.0.2.7".parse().unwrap();
     assert_eq!(commands(&effects), [&Command::UnbanPeer { target }]);
+    // The cursor is on no peer, so keys for one do nothing to any.
+    for key in [Key::Char('B'), Key::Char('D'), Key::Enter] {
+        model.toasts.clear();
+        assert!(press(&mut model, key).is_empty());
+        assert!(model.overlay.is_none() && model.peers.in_bans);
+        assert_eq!(model.toasts[0].text, "b goes back to the peers");
+    }
     press(&mut model, Key::Esc);
     assert!(!model.peers.in_bans);
 }
@@ -337,6 +373,8 @@ fn alarms_are_acknowledged_once_and_answers_become_toasts() {
     update(&mut model, Msg::Answer(99, Err(CommandError::Busy)));
     assert!(model.toasts[1].text.contains("busy"));
     later(&mut model, 4_100);
+    assert_eq!(model.toasts.len(), 1, "a refusal stays until it has been read");
+    later(&mut model, 6_000);
     assert!(model.toasts.is_empty());
 }
 
@@ -382,6 +420,57 @@ fn looking_back_walks_the_heights_and_escape_returns_to_now() {
     assert_eq!(model.votes.round, Some(0));
     press(&mut model, Key::Esc);
     assert_eq!((model.votes.height, model.votes.round), (None, None));
+}
+
+#[test]
+fn a_height_that_is_forgotten_is_let_go_of_and_that_is_told() {
+    let mut model = fixture::model(fixture::healthy(), (120, 36));
+    press(&mut model, Key::Char('2'));
+    press(&mut model, Key::Char('['));
+    let height = model.votes.height.unwrap();
+    let mut later = fixture::healthy();
+    let consensus = Arc::make_mut(&mut later.consensus);
+    consensus.previous.retain(|trace| trace.height != height);
+    update(&mut model, Msg::Status(Arc::new(later)));
+    assert_eq!(model.votes.height, None);
+    let told = &model.toasts.last().unwrap().text;
+    assert!(
+        told.ends_with("is no longer remembered; r looks in the recording"),
+        "{told}"
+    );
+}
+
+#[test]
+fn looking_back_says_nothing_of_what_holds_now() {
+    let mut model = fixture::model(fixture::halted(), (80, 24));
+    press(&mut model, Key::Char('2'));
+    let now = text(&frame(&model));
+    assert!(now.contains("waiting for mn-04"), "{now}");
+    press(&mut model, Key::Char('['));
+    let past = text(&frame(&model));
+    assert!(past.contains("looking back"), "{past}");
+    let body: String = past.lines().skip(3).collect();
+    assert!(
+        !body.contains("waiting for") && !body.contains("offline"),
+        "{past}"
+    );
+}
+
+#[test]
+fn what_is_typed_and_what_is_lost_is_seen_on_the_smallest_card() {
+    let mut model = fixture::model(fixture::healthy(), (40, 10));
+    press(&mut model, Key::Char(':'));
+    type_text(&mut model, "the");
+    let card = text(&frame(&model));
+    assert!(card.lines().last().unwrap().contains(":the"), "{card}");
+    assert!(card.contains("theme NAME"), "{card}");
+    press(&mut model, Key::Esc);
+    press(&mut model, Key::Char('3'));
+    let peers = text(&frame(&model));
+    assert!(peers.contains("mn-01") && peers.contains("1-6 view"), "{peers}");
+    press(&mut model, Key::Char('a'));
+    let told = text(&frame(&model));
+    assert!(told.contains("no alarm to acknowledge"), "{told}");
 }
 
 #[test]
@@ -511,16 +600,20 @@ fn was_asked_for(
                 || (key == Key::Ctrl('c') && interrupted)
         }
         Command::DisconnectPeer { .. } => matches!(asked, Some((Act::Disconnect { .. }, _))),
-        Command::SetLogFilter { .. } => matches!(asked, Some((Act::LogFilter { .. }, _))),
+        Command::SetLogFilter { .. } => {
+            matches!(asked, Some((Act::LogFilter { .. } | Act::LogRule { .. }, _)))
+        }
+        Command::AddPeer { .. } | Command::RemovePeer { .. } => {
+            matches!(asked, Some((Act::Dial { .. }, _)))
+        }
         Command::BanPeer { .. } => matches!(asked, Some((Act::Ban { .. }, _))),
         Command::UnbanPeer { .. } => matches!(asked, Some((Act::Unban { .. }, _))),
         Command::ClearBans => enter && asked == Some((&Act::UnbanAll, "testnet")),
-        // The console changes no addresses and sends no money.
-        Command::AddPeer { .. } | Command::RemovePeer { .. } => false,
         // Changes nothing.
         Command::PlanResync { .. } => true,
         Command::Resync { .. } => enter && matches!(asked, Some((Act::Resync { .. }, "testnet"))),
         Command::CancelResync => matches!(asked, Some((Act::CancelResync, _))),
+        // The console sends no money.
         Command::SubmitTransaction { .. } | Command::SubmitTransactions { .. } => false,
     }
 }

@@ -58,6 +58,20 @@ fn commands_that_change_the_node_open_the_same_dialogs_as_keys() {
     assert!(matches!(&model.overlay, Some(Overlay::Dialog(dialog))
         if dialog.act == Act::LogFilter { choice: 3 }));
     press(&mut model, Key::Esc);
+    assert!(command(&mut model, "level info,timecoin::consensus=debug").is_empty());
+    assert!(matches!(&model.overlay, Some(Overlay::Dialog(dialog))
+        if matches!(&dialog.act, Act::LogRule { filter } if filter == "info,timecoin::consensus=debug")));
+    press(&mut model, Key::Esc);
+    for (line, added) in [
+        ("add 203.0.113.7:24100", true),
+        ("remove 203.0.113.7:24100", false),
+    ] {
+        assert!(command(&mut model, line).is_empty());
+        assert!(matches!(&model.overlay, Some(Overlay::Dialog(dialog))
+            if matches!(&dialog.act, Act::Dial { address, add }
+                if address == "203.0.113.7:24100" && *add == added)));
+        press(&mut model, Key::Esc);
+    }
     assert!(command(&mut model, "stop").is_empty());
     assert!(matches!(&model.overlay, Some(Overlay::Dialog(dialog)) if dialog.act == Act::Stop));
     press(&mut model, Key::Esc);

@@ -211,7 +211,7 @@ fn replay(at_ms: u64) -> Replay {
 #[test]
 fn the_time_bar_shows_where_one_is_and_where_alarms_were() {
     let row = vm::timebar::row(&replay(2_000_000), 100).plain();
-    assert!(row.starts_with(" ▶ ×10  00:33:20Z ━"), "{row}");
+    assert!(row.starts_with(" ▶ ×10  1970-01-01 00:33:20Z ━"), "{row}");
     assert!(row.contains("at its end"), "{row}");
     let (crit, warn, cursor) = (
         row.find('✖').unwrap(),
@@ -351,4 +351,105 @@ fn a_recording_is_walked_through_as_it_happened() {
     model.session.nested = true;
     assert_eq!(press(&mut model, &[Key::Esc]), []);
     assert!(model.session.back);
+}
+
+#[test]
+fn a_moment_of_a_recording_is_named_as_people_name_it() {
+    let mut model = attached();
+    model.session.through = Through::Recording;
+    let end_ms = 1_795_565_400_000;
+    let mut state = replay(end_ms);
+    let mut moments = Moments::clone(&state.moments);
+    (moments.from_ms, moments.to_ms) = (end_ms - 7_200_000, end_ms);
+    state.moments = Arc::new(moments);
+    update(&mut model, Msg::Replay(state));
+    let mut at = |line: &str| {
+        let keys: Vec<Key> = format!(":at {line}").chars().map(Key::Char).collect();
+        press(&mut model, &keys);
+        press(&mut model, &[Key::Enter])
+    };
+    let half_an_hour = end_ms - 1_800_000;
+    assert_eq!(at("-30m"), [Effect::Replay(ReplayAct::At(half_an_hour))]);
+    // 2026-11-25 00:10:00Z is its end.
+    assert_eq!(at("00:05"), [Effect::Replay(ReplayAct::At(end_ms - 300_000))]);
+    assert!(at("noon").is_empty());
+    assert!(model.toasts.last().unwrap().text.contains("is no moment"));
+}
+
+#[test]
+fn a_node_that_says_nothing_is_stale_in_the_list_and_its_note_is_read_at_80_columns() {
+    let mut frozen = attached();
+    update(&mut frozen, Msg::Status(Arc::new(fixture::healthy())));
+    frozen.live.now.mono_ms += 12_000;
+    let halted = fixture::model(fixture::halted(), (80, 24));
+    let models = [(&frozen, "a".to_owned()), (&halted, "b".to_owned())];
+    let panel = nodes::panel(&models, 1, 76, 20);
+    let lines: Vec<String> = panel.lines.iter().map(|line| line.row.plain()).collect();
+    assert!(
+        lines[1].contains("STALE 12 s") && lines[1].contains("no word"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].contains("HALTED") && lines[2].contains("stalled 94 s"),
+        "{lines:?}"
+    );
+    assert!(lines.last().unwrap().contains("Silent: mn-04"), "{lines:?}");
+}
+
+#[test]
+fn only_a_new_critical_alarm_rings_and_only_where_it_was_asked_for() {
+    let rings = |notify: bool| {
+        let mut model = fixture::model(fixture::healthy(), (80, 24));
+        model.notify = notify;
+        let first = update(&mut model, Msg::Status(Arc::new(fixture::halted())));
+        let again = update(&mut model, Msg::Status(Arc::new(fixture::halted())));
+        (first, again)
+    };
+    assert_eq!(rings(false), (vec![], vec![]));
+    let (first, again) = rings(true);
+    assert!(
+        matches!(&first[..], [Effect::Notify(line)] if line.starts_with("timed mn-03: stalled 94 s")),
+        "{first:?}"
+    );
+    assert_eq!(again, []);
+}
+
+#[test]
+fn a_quick_chain_does_not_drown_what_happened() {
+    let mut model = attached();
+    let at = model.live.now;
+    let block = |seq: u64| Event {
+        seq,
+        at,
+        kind: EventKind::Final {
+            height: seq,
+            hash: fixture::healthy().chain.hash,
+            round: 0,
+            txs: 1,
+            votes: 7,
+            n: 7,
+            finality_ms: Some(80),
+        },
+    };
+    let timeout = |seq: u64| Event {
+        seq,
+        at,
+        kind: EventKind::Timeout {
+            height: seq,
+            round: 0,
+            phase: crate::control::Phase::PrePrepare,
+            after_ms: 400,
+        },
+    };
+    model.live.events.clear();
+    let events = (1..=2_000).map(|seq| if seq == 100 { timeout(seq) } else { block(seq) });
+    let batch = Batch {
+        next: 2_001,
+        missed: 0,
+        items: events.collect(),
+    };
+    update(&mut model, Msg::Events(batch));
+    let screen = text(&frame(&model));
+    assert!(screen.contains("timeout"), "{screen}");
+    assert!(screen.contains("2 000  255 blocks  p50 80 ms"), "{screen}");
 }

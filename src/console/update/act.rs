@@ -9,7 +9,9 @@ use super::{
     Effect, moving,
     prompt::edit,
 };
-use crate::control::{Command, FleetCommand, ResyncMode, ResyncPlan, Status, StopAdvice, stop_advice};
+use crate::control::{
+    Alarm, Command, FleetCommand, ResyncMode, ResyncPlan, Severity, Status, StopAdvice, stop_advice,
+};
 
 /// Keys while a question is open. Tier 1: the button or `y`. Tier 2: the network's name, then the button.
 pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
@@ -21,7 +23,27 @@ pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
     let may_act = dialog.may_act(&network);
     match key {
         Key::Esc => model.overlay = None,
-        Key::Tab | Key::BackTab => dialog.on_act = !dialog.on_act,
+        Key::Tab | Key::BackTab => {
+            // Cancel, the button, and the line of text where there is one.
+            let has_text = matches!(dialog.act, Act::Ban { .. });
+            let at = match (dialog.on_text, dialog.on_act) {
+                (true, _) => 2,
+                (false, on_act) => usize::from(on_act),
+            };
+            let stops = if has_text { 3 } else { 2 };
+            let step = if key == Key::Tab { 1 } else { stops - 1 };
+            let to = (at + step) % stops;
+            (dialog.on_text, dialog.on_act) = (to == 2, to == 1);
+        }
+        // What is typed into the line confirms nothing.
+        Key::Enter if dialog.on_text => (dialog.on_text, dialog.on_act) = (false, true),
+        _ if dialog.on_text => {
+            edit(&mut dialog.typed, key);
+            let text = crate::control::words::printable(dialog.typed.value());
+            if let Act::Ban { reason, .. } = &mut dialog.act {
+                *reason = text;
+            }
+        }
         Key::Left | Key::Right => match &mut dialog.act {
             Act::LogFilter { choice } => {
                 *choice = match key {
@@ -51,6 +73,8 @@ pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
             | Act::UnbanAll
             | Act::Unban { .. }
             | Act::Disconnect { .. }
+            | Act::LogRule { .. }
+            | Act::Dial { .. }
             | Act::Node { .. } => dialog.on_act = key == Key::Right,
         },
         Key::Char('y') if !typed => return carry_out(model),
@@ -95,6 +119,10 @@ fn carry_out(model: &mut Model) -> Vec<Effect> {
             reason,
         } => {
             let (length, seconds) = Act::BAN_LENGTHS[choice];
+            let reason = match reason.trim() {
+                "" => super::BAN_REASON.to_owned(),
+                reason => reason.to_owned(),
+            };
             // A ban outlives the session that the name is known from: the list would show a key only.
             let reason = match target.to_string().starts_with(&name) {
                 true => reason,
@@ -126,6 +154,27 @@ fn carry_out(model: &mut Model) -> Vec<Effect> {
                 Fate::Pause => (FleetCommand::Pause { node }, "frozen"),
             };
             super::fleet::send(model, command, format!("{name} {words}"))
+        }
+        Act::LogRule { filter } => {
+            let words = format!("log level {filter}");
+            send(model, Command::SetLogFilter { filter }, words)
+        }
+        Act::Dial { address, add } => {
+            let (command, words) = match add {
+                true => (
+                    Command::AddPeer {
+                        address: address.clone(),
+                    },
+                    format!("{address} is dialled"),
+                ),
+                false => (
+                    Command::RemovePeer {
+                        address: address.clone(),
+                    },
+                    format!("{address} is not dialled any more"),
+                ),
+            };
+            send(model, command, words)
         }
         Act::LogFilter { choice } => {
             let filter = Act::LOG_FILTERS[choice].to_owned();
@@ -214,6 +263,25 @@ pub(super) fn stop(model: &mut Model, reason: &str) -> Vec<Effect> {
     model.stop_sent = model.session.refusal().is_none();
     let reason = reason.to_owned();
     send(model, Command::Stop { reason }, "stop".to_owned())
+}
+
+/// The sentence of an alarm that has become critical, where somebody wants to be rung for it.
+pub(super) fn newly_critical(model: &Model, status: &Status) -> Option<String> {
+    // What stands at the start, or in a recording, is no news.
+    if !model.notify || model.live.status.revision == 0 || model.session.replay.is_some() {
+        return None;
+    }
+    let was = |alarm: &Alarm| {
+        let before = model.live.status.alarms.iter();
+        before
+            .filter(|old| old.severity == Severity::Crit)
+            .any(|old| old.kind == alarm.kind)
+    };
+    let alarm = status
+        .alarms
+        .iter()
+        .find(|alarm| alarm.severity == Severity::Crit && !alarm.acked && !was(alarm))?;
+    Some(format!("timed {}: {}", status.node.name, alarm.text))
 }
 
 pub(super) fn acknowledge(model: &mut Model) -> Vec<Effect> {

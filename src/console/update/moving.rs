@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use super::super::{
+    format::grouped,
     keymap::{Action, Screen},
-    model::{EVENTS_MAX, Model},
+    model::{Model, ToastKind},
     vm,
 };
 use crate::{
@@ -28,7 +29,7 @@ pub(super) fn step(model: &mut Model, action: Action) {
     }
     match model.screen {
         Screen::Overview => {
-            let max = model.shown().events.len().min(EVENTS_MAX).saturating_sub(1);
+            let max = vm::overview::told(model.shown()).len().saturating_sub(1);
             model.events_scroll = moved(model.events_scroll, max, model.page, action);
         }
         Screen::Consensus => {
@@ -139,7 +140,7 @@ fn find(model: &mut Model, action: Action) {
         None => {
             let text = model.log.find.text().to_owned();
             model.toast(
-                super::super::model::ToastKind::Info,
+                ToastKind::Info,
                 match action {
                     Action::FindNext => format!("no newer {text}"),
                     _ => format!("no older {text}"),
@@ -190,6 +191,24 @@ fn look_back(model: &mut Model, action: Action) {
         }
         _ => {}
     }
+}
+
+/// Lets go of a height that the node has forgotten, rather than show another one in its name.
+pub(super) fn forget_height(model: &mut Model) {
+    let Some(height) = model.votes.height else { return };
+    if vm::round::heights(&model.shown().status).contains(&height) {
+        return;
+    }
+    model.votes.height = None;
+    model.votes.round = None;
+    let text = match model.session.replay {
+        None => format!(
+            "height {} is no longer remembered; r looks in the recording",
+            grouped(height)
+        ),
+        Some(_) => format!("height {} is not remembered at this moment", grouped(height)),
+    };
+    model.toast(ToastKind::Info, text);
 }
 
 /// The validator the cursor is on, or the first in order.

@@ -8,6 +8,7 @@ use super::{
         key::Key,
         keymap::{Action, Screen},
         model::{Act, Model, Needle, PromptKind, ToastKind},
+        replay::ReplayAct,
         theme::ThemeName,
         vm,
     },
@@ -48,6 +49,8 @@ enum Does {
     Link(LinkWeather),
     Traffic,
     Replay,
+    At,
+    Peer { add: bool },
     Resync,
     Stop,
     Detach,
@@ -85,12 +88,15 @@ const WORDS: &[Word] = &[
     word("export", "", "write screen and snapshot to files", Does::Do(Action::Export)),
     word("redraw", "", "draw everything again", Does::Do(Action::Redraw)),
     word("replay", "BACK", "look back by 90s, 30m or 3h at what this node recorded", Does::Replay),
+    word("at", "TIME", "what was recorded at 03:12 (UTC), or -30m", Does::At),
     word("help", "", "the keys of this screen", Does::Do(Action::Help)),
     word("ack", "", "acknowledge alarms", Does::Do(Action::Acknowledge)),
     word("level", "LEVEL", "change what the node logs…", Does::Level),
     word("ban", "PEER", "keep a peer or an address out… [1h 24h 7d 30d ever] [reason]", Does::Ban),
     word("unban", "WHOM", "let somebody in again…, or all", Does::Unban),
     word("disconnect", "PEER", "close the session with a peer…", Does::Disconnect),
+    word("add", "HOST:PORT", "keep a connection to a peer…, until the next start", Does::Peer { add: true }),
+    word("remove", "HOST:PORT", "stop dialling a peer…", Does::Peer { add: false }),
     word("cut", "NODE NODE", "cut the link between two nodes of the devnet", Does::Link(LinkWeather::Cut)),
     word("slow", "NODE NODE", "slow the link between two nodes", Does::Link(LinkWeather::Slow)),
     word("mend", "NODE NODE", "mend the link between two nodes", Does::Link(LinkWeather::Open)),
@@ -254,6 +260,12 @@ fn arguments(model: &Model, does: Does) -> Vec<(String, String)> {
                 (crate::control::words::printable(&name), row.address.clone())
             })
             .collect(),
+        Does::Peer { add: false } => status
+            .peers
+            .missing
+            .iter()
+            .map(|address| (address.clone(), "not connected".to_owned()))
+            .collect(),
         Does::Link(_) => {
             let nodes = model.fleet.as_ref().map_or(&[][..], |fleet| &fleet.nodes);
             nodes
@@ -267,6 +279,8 @@ fn arguments(model: &Model, does: Does) -> Vec<(String, String)> {
         | Does::Find
         | Does::Traffic
         | Does::Replay
+        | Does::At
+        | Does::Peer { add: true }
         | Does::Stop
         | Does::Detach => Vec::new(),
     }
@@ -315,7 +329,17 @@ fn run(model: &mut Model, line: &str) -> Vec<Effect> {
         },
         Does::Level => match Act::LOG_FILTERS.iter().position(|level| *level == argument) {
             Some(choice) => ask(model, Act::LogFilter { choice }),
-            None => refuse(model, "level", argument, "error, warn, info, debug or trace"),
+            // The node knows its own parts and refuses what it cannot read.
+            None if argument.contains('=') => {
+                let filter = crate::control::words::printable(argument);
+                ask(model, Act::LogRule { filter });
+            }
+            None => refuse(
+                model,
+                "level",
+                argument,
+                "error, warn, info, debug, trace, or such as info,timecoin::network=debug",
+            ),
         },
         Does::Goto => goto(model, argument),
         Does::Disconnect => match peer_named(model, argument) {
@@ -375,10 +399,15 @@ fn run(model: &mut Model, line: &str) -> Vec<Effect> {
             }
             _ => refuse(model, "traffic", argument, "a number, under timed devnet"),
         },
-        Does::Replay => match super::session::back_ms(argument) {
+        Does::Replay => match crate::console::moment::back_ms(argument) {
             Some(back_ms) => return super::session::look_back(model, back_ms),
             None => refuse(model, "time", argument, "90s, 30m or 3h"),
         },
+        Does::At => return at(model, argument),
+        Does::Peer { add } => {
+            let address = crate::control::words::printable(argument);
+            ask(model, Act::Dial { address, add });
+        }
         Does::Resync => match ResyncMode::named(argument) {
             Some(mode) => return super::act::ask_resync(model, mode),
             None => refuse(model, "mode", argument, "reindex, snapshot or full"),
@@ -414,6 +443,24 @@ fn goto(model: &mut Model, argument: &str) {
             );
         }
         Err(_) => refuse(model, "height", argument, "a number"),
+    }
+}
+
+/// In a recording a jump, else the recording opened there.
+fn at(model: &mut Model, argument: &str) -> Vec<Effect> {
+    let now_ms = model.live.now.unix_ms;
+    let end_ms = model
+        .session
+        .replay
+        .as_ref()
+        .map_or(now_ms, |replay| replay.moments.to_ms);
+    match crate::console::moment::moment(argument, end_ms) {
+        Ok(at_ms) if model.session.replay.is_some() => vec![Effect::Replay(ReplayAct::At(at_ms))],
+        Ok(at_ms) => super::session::look_back(model, end_ms.saturating_sub(at_ms)),
+        Err(why) => {
+            model.toast(ToastKind::Refused, why);
+            Vec::new()
+        }
     }
 }
 

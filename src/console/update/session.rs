@@ -78,19 +78,6 @@ pub(super) fn replay_key(model: &Model, key: Key) -> Option<ReplayAct> {
 /// How far back a look at the recording begins: the last minutes are what one wants to see again.
 pub(super) const LOOK_BACK_MS: u64 = 5 * 60_000;
 
-/// `90s`, `30m`, `-3h`: how far back, in ms.
-pub(super) fn back_ms(text: &str) -> Option<u64> {
-    let text = text.strip_prefix('-').unwrap_or(text);
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit_ms = match unit {
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit_ms)
-}
-
 /// Opens the recording of the node on show.
 pub(super) fn look_back(model: &mut Model, back_ms: u64) -> Vec<Effect> {
     match model.session.through {

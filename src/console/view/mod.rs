@@ -72,9 +72,7 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
         return 0;
     }
     if area.width < SCREENS.0 || area.height < SCREENS.1 {
-        card(model, canvas, area);
-        overlay(model, canvas, area);
-        return 1;
+        return card(model, canvas, area);
     }
     let width = usize::from(area.width);
     let mut top = 0;
@@ -89,7 +87,7 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
     let row = next_row();
     canvas.spread(row, &left, &right);
     tab_spots(canvas, row, &left);
-    let banner = vm::link::banner(&model.session, width)
+    let banner = vm::link::banner(model, width)
         .or_else(|| vm::frame::banner(model.shown(), model.session.replay.is_none(), width));
     if let Some((role, left, right)) = banner {
         let row = next_row();
@@ -111,7 +109,7 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
     let body = Rect::new(area.x, area.y + top, area.width, area.height - top - below);
     let full = area.width >= FULL.0 && area.height >= FULL.1;
     let page = screens::draw(model, canvas, body, full);
-    if model.session.lost.is_some() {
+    if model.is_old() {
         canvas.fill(body, Role::Dim);
     }
     overlay(model, canvas, body);
@@ -155,11 +153,43 @@ fn completions(model: &Model, canvas: &mut Canvas<'_>, body: Rect) {
     canvas.panel(area, &panel);
 }
 
-fn card(model: &Model, canvas: &mut Canvas<'_>, area: Rect) {
-    let rows = vm::card::rows(model.shown(), usize::from(area.width), usize::from(area.height));
-    for (at, row) in rows.iter().take(usize::from(area.height)).enumerate() {
-        canvas.put(Rect::new(area.x, area.y + at as u16, area.width, 1), row);
+/// What there is room for below the size of screens: the card, or the first panel of another screen
+/// without its border. The last row is the link's while it is down, else the keyboard's.
+fn card(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
+    let (width, height) = (usize::from(area.width), usize::from(area.height));
+    let foot = vm::card::foot(model, width);
+    let shows_foot = height > 1 || foot.0;
+    let body = Rect {
+        height: area.height - u16::from(shows_foot),
+        ..area
+    };
+    let room = usize::from(body.height);
+    let rows = match model.screen {
+        Screen::Overview => vm::card::rows(model, width, room),
+        _ => {
+            let mut rows = vm::card::rows(model, width, room.min(1));
+            rows.extend(screens::bare(model, width, room.saturating_sub(1)));
+            rows
+        }
+    };
+    for (at, row) in rows.iter().take(room).enumerate() {
+        canvas.put(Rect::new(body.x, body.y + at as u16, body.width, 1), row);
     }
+    if model.is_old() {
+        canvas.fill(body, Role::Dim);
+    }
+    if shows_foot {
+        let last = Rect::new(area.x, area.bottom() - 1, area.width, 1);
+        let (_, left, right) = foot;
+        if model.is_old() {
+            canvas.fill(last, Role::Crit);
+        }
+        canvas.spread(last, &left, &right);
+    }
+    overlay(model, canvas, body);
+    completions(model, canvas, body);
+    toasts(model, canvas, body);
+    room.saturating_sub(2)
 }
 
 fn overlay(model: &Model, canvas: &mut Canvas<'_>, body: Rect) {

@@ -9,6 +9,7 @@ use crate::console::{glyphs, model::Model};
 pub(in super::super) fn draw(
     models: &[(&Model, String)],
     selected: usize,
+    help: bool,
     look: &Look<'_>,
     buffer: &mut Buffer,
 ) {
@@ -21,12 +22,15 @@ pub(in super::super) fn draw(
     let (left, right) = nodes::header(models);
     canvas.spread(line(area.y), &left, &right);
     if area.height > 2 {
-        canvas.put(line(area.bottom() - 1), &nodes::footer());
+        canvas.put(line(area.bottom() - 1), &nodes::footer(usize::from(area.width)));
     }
     if area.height > 5 && area.width > 8 {
         let body = Rect::new(area.x, area.y + 1, area.width, area.height - 2);
         let (width, height) = (usize::from(body.width) - 4, usize::from(body.height) - 2);
         canvas.panel(body, &nodes::panel(models, selected, width, height));
+        if help {
+            super::float(&mut canvas, body, 62, &nodes::help());
+        }
     }
     if look.ascii {
         glyphs::to_ascii(buffer);

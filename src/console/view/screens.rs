@@ -83,6 +83,20 @@ fn panels(model: &Model) -> Vec<Make<'_>> {
     panels
 }
 
+/// The lines of the screen's first panel, for terminals without room for borders.
+pub(super) fn bare(model: &Model, width: usize, height: usize) -> Vec<Row> {
+    let panels = panels(model);
+    let Some(make) = panels.first() else {
+        return Vec::new();
+    };
+    let lines = make(width.saturating_sub(1), height).lines;
+    let bare = |line: crate::console::vm::Line| match line.selected {
+        true => Row::new().with(Role::Focus, "▌").append(line.row),
+        false => Row::new().text(" ").append(line.row),
+    };
+    lines.into_iter().take(height).map(bare).collect()
+}
+
 /// One panel over the whole body.
 fn zoomed(model: &Model, canvas: &mut Canvas<'_>, body: Rect, at: usize) -> usize {
     let panels = panels(model);
@@ -168,7 +182,9 @@ fn overview(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
     let beside = 44.min(body.width / 2);
     let round_width = usize::from(body.width - beside).saturating_sub(4);
     let round = round_or_start(shown, round_width);
-    let [top, middle, lists, alarms] = rows(body, [tall(&round, 9, 12), chart, 0, 5]);
+    let alarms = vm::overview::alarms(shown, usize::from(body.width).saturating_sub(4), 5);
+    let heights = [tall(&round, 9, 12), chart, 0, tall(&alarms, 3, 7)];
+    let [top, middle, lists, alarms] = rows(body, heights);
     let (left, health) = columns(top, top.width - beside);
     place(canvas, left, |_, _| round);
     place(canvas, health, |w, _| {
@@ -195,7 +211,7 @@ fn overview_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize
     };
     // Events need three rows to say anything; where there are fewer, the middle gets them.
     let [top, middle, events] = match body.height {
-        0..18 => rows(body, [7, 0, 1]),
+        0..18 => rows(body, [8, 0, 0]),
         _ => rows(body, [tall(&round, 7, 9), 8, 0]),
     };
     place(canvas, top, |_, _| round);
@@ -204,20 +220,36 @@ fn overview_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize
         vm::overview::health(shown, "Node", w, false)
     });
     place(canvas, mempool, |w, _| vm::overview::mempool(shown, w, false));
-    place(canvas, events, |w, h| {
-        vm::overview::events(shown, model.events_scroll, w, h, false)
+    // What is wrong now comes before what happened.
+    place(canvas, events, |w, h| match shown.status.alarms.is_empty() {
+        true => vm::overview::events(shown, model.events_scroll, w, h, false),
+        false => vm::overview::alarms(shown, w, h),
     });
     inside(events).1
 }
 
 fn consensus(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {
-    let [votes, middle, timeline] = rows(body, [0, 8, 10]);
+    let (middle, timeline) = match consensus_rows(model, body) {
+        Some(heights) => heights,
+        None => return consensus_compact(model, canvas, body),
+    };
+    let [votes, middle, timeline] = rows_or_none(body, [0, middle, timeline], 0);
     place(canvas, votes, |w, h| vm::consensus::votes(model, w, h));
     let (quorum, timeouts) = columns(middle, middle.width / 2);
     place(canvas, quorum, |w, _| vm::consensus::quorum(model, w));
     place(canvas, timeouts, |w, _| vm::consensus::timeouts(model, w));
     place(canvas, timeline, |w, h| vm::consensus::timeline(model, w, h));
     inside(votes).1.saturating_sub(3)
+}
+
+/// Heights of the middle and of the timeline that leave every validator its row, up to ten of them, with
+/// what the height waits for. `None` where even the timeline alone is too much.
+fn consensus_rows(model: &Model, body: Rect) -> Option<(u16, u16)> {
+    let width = usize::from(body.width).saturating_sub(4);
+    let wanted = vm::consensus::votes_wanted(model, width) as u16 + 2;
+    [(8, 10), (0, 10), (0, 8)]
+        .into_iter()
+        .find(|(middle, timeline)| body.height >= wanted + middle + timeline)
 }
 
 fn consensus_compact(model: &Model, canvas: &mut Canvas<'_>, body: Rect) -> usize {

@@ -3,22 +3,52 @@
 use super::{
     super::{
         format::{UNKNOWN, binary_bytes, duration, fit, grouped, or_unknown, percent, quantile, seconds},
-        model::Shown,
+        model::Model,
         text::Row,
         theme::Role,
     },
-    Level, bar, frame, round, waiting_words,
+    Level, bar, frame, link, round, tally_words, waiting_words,
 };
 
+/// The last row: the link's banner, else what is being typed, else keys and the badge; and whether it
+/// must be seen even where there is one row only.
+pub(in super::super) fn foot(model: &Model, width: usize) -> (bool, Row, Row) {
+    if let Some((_, left, _)) = link::banner(model, width) {
+        return (true, left, Row::new());
+    }
+    if model.prompt.is_some() {
+        let (left, _) = frame::footer(model, width);
+        return (true, left, Row::new());
+    }
+    let keys = |keys: &[(&str, &str)]| {
+        keys.iter().fold(Row::new(), |row, (key, word)| {
+            row.with(Role::Accent, *key).dim(format!(" {word}  "))
+        })
+    };
+    let badge = frame::badge(model);
+    let all = keys(&[("1-6", "view"), ("?", "help"), ("q", "leave")]);
+    let few = keys(&[("?", "help"), ("q", "leave")]);
+    for (row, badge) in [
+        (all.clone(), badge.clone()),
+        (few.clone(), badge.clone()),
+        (all, Row::new()),
+        (few, Row::new()),
+    ] {
+        if row.width() + badge.width() < width {
+            return (false, row, badge);
+        }
+    }
+    (false, Row::new(), Row::new())
+}
+
 /// As many rows as there is room for.
-pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<Row> {
+pub(in super::super) fn rows(model: &Model, width: usize, height: usize) -> Vec<Row> {
+    let shown = model.shown();
     let status = &*shown.status;
-    let (level, word) = frame::state(status);
+    let (sign, role, word) = frame::state_now(model);
     let consensus = &status.consensus;
     let view = round::shown(status, shown.now, None, None);
-    let state = Row::new()
-        .with(level.role(), format!("{} ", level.glyph()))
-        .with(level.role(), word);
+    let state = Row::new().with(role, format!("{sign} ")).with(role, word);
     let height_text = match status.revision {
         0 => UNKNOWN.to_owned(),
         _ => grouped(status.chain.height),
@@ -27,7 +57,7 @@ pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<
         let long = state.clone().text("  H ").strong(height_text.clone());
         return vec![match long.width() <= width {
             true => long,
-            false => Row::of(level.role(), level.glyph()).text(" ").strong(height_text),
+            false => Row::of(role, sign).text(" ").strong(height_text),
         }];
     }
     let name = Row::new()
@@ -85,7 +115,7 @@ pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<
             Row::new()
                 .dim("view change ")
                 .append(bar::quorum_bar(votes_bar, tally.votes, tally.other, n, quorum))
-                .text(format!(" {}/{n}", tally.votes)),
+                .text(format!(" {}", tally_words(tally, n, quorum))),
         );
     }
     rows.push(
@@ -98,7 +128,7 @@ pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<
                 n,
                 quorum,
             ))
-            .text(format!(" {}/{n}", view.prepares.votes))
+            .text(format!(" {}/{quorum}", view.prepares.votes))
             .dim("  comm ")
             .append(bar::quorum_bar(
                 votes_bar,
@@ -107,7 +137,7 @@ pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<
                 n,
                 quorum,
             ))
-            .text(format!(" {}/{n}", view.commits.votes)),
+            .text(format!(" {}/{quorum}", view.commits.votes)),
     );
     rows.push(
         Row::new()
@@ -147,19 +177,6 @@ pub(in super::super) fn rows(shown: &Shown, width: usize, height: usize) -> Vec<
             .dim("  disk free ")
             .text(or_unknown(status.resources.disk_free_bytes, binary_bytes)),
     );
-    rows.truncate(height.saturating_sub(1).max(1));
-    if height > rows.len() {
-        while rows.len() + 1 < height {
-            rows.push(Row::new());
-        }
-        let keys = Row::new()
-            .with(Role::Accent, "?")
-            .dim(" help  ")
-            .with(Role::Accent, "q")
-            .dim(" leave");
-        if keys.width() <= width {
-            rows.push(keys);
-        }
-    }
+    rows.truncate(height);
     rows
 }

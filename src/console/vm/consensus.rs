@@ -20,7 +20,7 @@ use crate::{
 pub(in super::super) use detail::detail;
 pub(in super::super) use panels::{quorum, rounds, rounds_wanted, timeouts};
 pub(in super::super) use timeline::timeline;
-pub(in super::super) use votes::votes;
+pub(in super::super) use votes::{votes, votes_wanted};
 
 /// The glyph of a vote.
 pub(super) fn mark(mark: Mark) -> (&'static str, Role) {

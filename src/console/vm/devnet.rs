@@ -9,7 +9,7 @@ use super::{
         text::Row,
         theme::Role,
     },
-    Level, Line, Panel, waiting_words,
+    Level, Line, Panel, span, waiting_words,
 };
 use crate::control::{FleetNode, FleetState, FleetStatus, LinkWeather};
 
@@ -72,6 +72,7 @@ pub(in super::super) fn nodes(model: &Model, width: usize, height: usize) -> Pan
     let room = height.saturating_sub(1).max(1);
     let at = usize::from(model.fleet_at).min(fleet.nodes.len().saturating_sub(1));
     let first = (at + 1).saturating_sub(room);
+    panel.title = panel.title.append(span(first, room, fleet.nodes.len()));
     for (number, node) in fleet.nodes.iter().enumerate().skip(first).take(room) {
         let line = Line {
             row: node_row(node, highest, wide, width),

@@ -11,12 +11,17 @@ use super::{
     Panel, bar, online,
 };
 use crate::control::{
-    BanConsequence, Mode, ResyncMode, ResyncPlan, Status, StepState, StopStatus, ban_consequence,
+    BanConsequence, BanTarget, Mode, ResyncMode, ResyncPlan, Status, StepState, StopStatus, ban_consequence,
     words::counted,
 };
 
 /// What the network loses if this node stops.
-pub(in super::super) fn stop_consequence(status: &Status) -> Row {
+pub(in super::super) fn stop_consequence(model: &Model) -> Row {
+    if let Some(fleet) = &model.fleet {
+        let nodes = counted(fleet.nodes.len() as u64, "node");
+        return Row::of(Role::Err, format!("✖ the whole devnet stops: {nodes}"));
+    }
+    let status = &*model.live.status;
     let consensus = &status.consensus;
     let votes = status.node.mode == Mode::Validator && consensus.validators.iter().any(|row| row.is_self);
     if !votes || consensus.n == 0 {
@@ -75,8 +80,8 @@ pub(in super::super) fn leave(model: &Model, focus: LeaveButton) -> Panel {
     panel.line(Row::new());
     panel.line(choice("d", "Detach", "node keeps running in this process"));
     panel.line(choice("s", "Stop…", "finish in order, flush, then exit"));
-    panel.line(Row::new().text(" ".repeat(13)).append(stop_consequence(status)));
-    if let Some(note) = lead_note(status) {
+    panel.line(Row::new().text(" ".repeat(13)).append(stop_consequence(model)));
+    if let Some(note) = lead_note(status).filter(|_| model.fleet.is_none()) {
         panel.line(Row::new().text(" ".repeat(13)).append(note));
     }
     panel.line(choice("Esc", "Stay", ""));
@@ -186,7 +191,7 @@ fn ban_follows(status: &Status, name: &str, follows: &BanConsequence) -> Vec<Row
 pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
     let status = &*model.live.status;
     let mut lines = vec![Row::new()];
-    let (title, verb) = match &dialog.act {
+    let (title, verb): (String, &str) = match &dialog.act {
         Act::Stop => {
             lines.push(Row::of(
                 Role::Text,
@@ -196,13 +201,13 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
                 Role::Text,
                 " flushes storage, closes sessions, then exits.",
             ));
-            lines.push(Row::new().text(" ").append(stop_consequence(status)));
-            if let Some(note) = lead_note(status) {
+            lines.push(Row::new().text(" ").append(stop_consequence(model)));
+            if let Some(note) = lead_note(status).filter(|_| model.fleet.is_none()) {
                 lines.push(Row::new().text(" ").append(note));
             }
             lines.push(Row::new());
             lines.push(typed_line(status, dialog));
-            ("Stop the node?", "Stop")
+            ("Stop the node?".to_owned(), "Stop")
         }
         Act::Disconnect { peer, name } => {
             lines.push(
@@ -211,25 +216,15 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
                     .strong(fit(name, 24))
                     .dim(format!("  {}", peer.short())),
             );
-            let validator = status
-                .peers
-                .rows
-                .iter()
-                .find(|row| row.id == *peer)
-                .and_then(|row| row.validator);
-            if validator.is_some() {
-                let stay = online(status).saturating_sub(1);
-                let (n, quorum) = (status.consensus.n, status.consensus.quorum);
-                lines.push(Row::of(
-                    if stay < quorum { Role::Err } else { Role::Warn },
-                    format!(" ▲ a validator: {stay} of {n} stay reachable, quorum is {quorum}"),
-                ));
+            let follows = ban_consequence(status, &BanTarget::Node(*peer));
+            if follows.validators_lost > 0 {
+                lines.extend(ban_follows(status, name, &follows));
             }
             lines.push(Row::of(
                 Role::Dim,
                 " It is not banned and may come back by itself.",
             ));
-            ("Disconnect the peer?", "Disconnect")
+            ("Disconnect the peer?".to_owned(), "Disconnect")
         }
         Act::Ban {
             target,
@@ -251,9 +246,18 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
                 };
             }
             lines.push(row.with(Role::Accent, " ▸"));
-            lines.push(Row::new().dim(" reason  ").text(fit(reason, 42)));
+            lines.push(match dialog.on_text {
+                true => Row::new()
+                    .with(Role::Accent, " reason  ")
+                    .strong(fit(reason, 42))
+                    .with(Role::Accent, "▏"),
+                false => Row::new()
+                    .dim(" reason  ")
+                    .text(fit(reason, 32))
+                    .dim("   S-Tab writes"),
+            });
             lines.extend(ban_follows(status, name, &ban_consequence(status, target)));
-            ("Ban the peer?", "Ban")
+            ("Ban the peer?".to_owned(), "Ban")
         }
         Act::Unban { target, name } => {
             lines.push(
@@ -266,7 +270,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
                 Role::Dim,
                 " It may come back; what was held against it is forgotten.",
             ));
-            ("Lift the ban?", "Unban")
+            ("Lift the ban?".to_owned(), "Unban")
         }
         Act::Resync { mode, plan } => {
             lines.extend(resync_follows(*mode, plan.as_deref()));
@@ -275,7 +279,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
                 " Keeps keys, consensus log, configuration, peers and bans.",
             ));
             lines.push(typed_line(status, dialog));
-            ("Build the database anew?", "Resync")
+            ("Build the database anew?".to_owned(), "Resync")
         }
         Act::CancelResync => {
             lines.push(Row::of(
@@ -286,7 +290,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
                 Role::Text,
                 " with the old database, as if nothing had been.",
             ));
-            ("Give up the resync?", "Give up")
+            ("Give up the resync?".to_owned(), "Give up")
         }
         Act::UnbanAll => {
             let count = u64::from(status.peers.banned);
@@ -300,7 +304,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
             ));
             lines.push(Row::new());
             lines.push(typed_line(status, dialog));
-            ("Lift all bans?", "Unban all")
+            ("Lift all bans?".to_owned(), "Unban all")
         }
         Act::Node { name, fate, .. } => {
             lines.push(Row::new().text(" ").strong(fit(name, 24)).dim(match fate {
@@ -310,8 +314,19 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
             }));
             let online = online(status);
             let (n, quorum) = (status.consensus.n, status.consensus.quorum);
-            let stay = online.saturating_sub(1);
-            let (role, text) = if online < quorum {
+            // Who is frozen or cut off is not counted any more, and cannot be lost twice.
+            let consensus = &status.consensus;
+            let is_away = consensus
+                .validators
+                .iter()
+                .any(|row| row.name == *name && !consensus.is_reachable(row, status.at));
+            let stay = online.saturating_sub(u32::from(!is_away));
+            let (role, text) = if is_away {
+                (
+                    Role::Dim,
+                    format!("it is away already: {online} of {n} stay, quorum {quorum}, as now"),
+                )
+            } else if online < quorum {
                 (
                     Role::Warn,
                     format!("▲ {online} of {n} vote now, quorum {quorum}: nothing is final as it is"),
@@ -340,7 +355,34 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
                     Fate::Stop | Fate::Kill => " r starts it again.",
                 },
             ));
-            ("Act on the node?", fate.word())
+            (format!("{} {}?", fate.word(), fit(name, 24)), fate.word())
+        }
+        Act::LogRule { filter } => {
+            lines.push(Row::of(
+                Role::Dim,
+                " What the node writes to its log, from now on:",
+            ));
+            lines.push(Row::new().text(" ").strong(fit(filter, 54)));
+            lines.push(Row::new().dim(" now: ").text(fit(&status.node.log_filter, 40)));
+            lines.push(Row::of(Role::Dim, " It goes back by itself after 10 minutes."));
+            ("Change the log level?".to_owned(), "Change")
+        }
+        Act::Dial { address, add } => {
+            lines.push(Row::new().text(" ").strong(fit(address, 54)));
+            let (what, title, verb) = match add {
+                true => (
+                    " Dialled, and again whenever the session ends, until the next start.",
+                    "Keep a connection?",
+                    "Add",
+                ),
+                false => (
+                    " Not dialled any more; a session that stands stays.",
+                    "Stop dialling?",
+                    "Remove",
+                ),
+            };
+            lines.push(Row::of(Role::Dim, fit(what, 58)));
+            (title.to_owned(), verb)
         }
         Act::LogFilter { choice } => {
             lines.push(Row::of(
@@ -357,7 +399,7 @@ pub(in super::super) fn ask(model: &Model, dialog: &Dialog) -> Panel {
             lines.push(row.with(Role::Accent, " ▸"));
             lines.push(Row::new().dim(" now: ").text(fit(&status.node.log_filter, 40)));
             lines.push(Row::of(Role::Dim, " It goes back by itself after 10 minutes."));
-            ("Change the log level?", "Change")
+            ("Change the log level?".to_owned(), "Change")
         }
     };
     lines.push(Row::new());

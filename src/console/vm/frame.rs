@@ -3,17 +3,14 @@
 use super::{
     super::{
         format::{UNKNOWN, clock, duration, ends, fit, grouped, uptime},
-        keymap::{KEYMAP, REPLAY, Screen},
+        keymap::{Action, KEYMAP, REPLAY, Scope, Screen},
         model::{Model, Overlay, PromptKind, Shown, ToastKind},
         text::Row,
         theme::Role,
     },
-    Level, link,
+    Level, help, link,
 };
 use crate::control::{Alarm, AlarmKind, Mode, Severity, Status};
-
-/// A snapshot older than this is called stale.
-const STALE_MS: u64 = 3_000;
 
 /// The one word for how the node is.
 pub(in super::super) fn state(status: &Status) -> (Level, &'static str) {
@@ -46,16 +43,22 @@ pub(in super::super) fn state(status: &Status) -> (Level, &'static str) {
     }
 }
 
+/// Sign, role and word for how the node is; what was last heard carries a question mark once it is old.
+pub(in super::super) fn state_now(model: &Model) -> (&'static str, Role, &'static str) {
+    let (level, word) = state(&model.shown().status);
+    match model.is_old() {
+        true => ("?", Role::Warn, word),
+        false => (level.glyph(), level.role(), word),
+    }
+}
+
 /// Left and right part of the header, as much as fits.
 pub(in super::super) fn header(model: &Model, width: usize) -> (Row, Row) {
     let shown = model.shown();
     let status = &shown.status;
     let node = &status.node;
-    let (level, word) = state(status);
-    let state = |row: Row| {
-        row.with(level.role(), format!("{} ", level.glyph()))
-            .with(level.role(), word)
-    };
+    let (sign, role, word) = state_now(model);
+    let state = |row: Row| row.with(role, format!("{sign} ")).with(role, word);
     let known = status.revision > 0;
     let height = match known {
         true => format!("H {}", grouped(status.chain.height)),
@@ -97,7 +100,7 @@ pub(in super::super) fn header(model: &Model, width: usize) -> (Row, Row) {
     let narrow_right = Row::new().strong(height.clone()).text(format!("  {time} "));
     let small = state(Row::new().text(" ").strong(fit(&node.name, 12)).text(" "));
     let small_right = Row::new().strong(height.clone()).text(" ");
-    let least = Row::of(level.role(), level.glyph());
+    let least = Row::of(role, sign);
     for (left, right) in [
         (wide, wide_right),
         (narrow.clone(), narrow_right),
@@ -146,8 +149,25 @@ pub(in super::super) fn tabs(model: &Model, width: usize) -> (Row, Row) {
     }
 }
 
-fn badge(model: &Model) -> Row {
-    link::badge(&model.session).append(rate(model))
+pub(super) fn badge(model: &Model) -> Row {
+    acked(&model.shown().status)
+        .append(link::badge(&model.session))
+        .append(rate(model))
+}
+
+/// Alarms that are up and have been acknowledged: no banner tells of them any more.
+fn acked(status: &Status) -> Row {
+    let acked = || status.alarms.iter().filter(|alarm| alarm.acked);
+    match acked().map(|alarm| alarm.severity).max() {
+        None => Row::new(),
+        Some(gravest) => {
+            let level = Level::of(gravest);
+            Row::of(
+                level.role(),
+                format!("{}{} acked ", level.glyph(), acked().count()),
+            )
+        }
+    }
 }
 
 fn rate(model: &Model) -> Row {
@@ -161,8 +181,7 @@ fn rate(model: &Model) -> Row {
     if model.session.replay.is_some() {
         return Row::new();
     }
-    let stale = model.stale_ms();
-    if stale > STALE_MS {
+    if let Some(stale) = model.silent_ms() {
         return Row::of(Role::Err, format!("▲ stale {} ", duration(stale)));
     }
     match model.rate_hz() {
@@ -243,6 +262,7 @@ pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
                 "Space" if replay.playing => ("Space", "stop"),
                 "," => (", .", binding.footer),
                 "<" => ("< >", binding.footer),
+                "H" => ("H L", binding.footer),
                 "-" => ("- +", binding.footer),
                 ")" => ("( )", binding.footer),
                 label => (label, binding.footer),
@@ -252,11 +272,19 @@ pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
     let paused = model.held.is_some();
     let has_alarm = model.shown().status.alarms.iter().any(|alarm| !alarm.acked);
     for binding in KEYMAP {
-        if binding.footer.is_empty() || !binding.scope.holds(model.screen) {
+        if binding.footer.is_empty() || help::words(model, binding).is_none() {
+            continue;
+        }
+        let in_bans = model.screen == Screen::Peers && model.peers.in_bans;
+        if in_bans
+            && matches!(binding.scope, Scope::On(_))
+            && !matches!(binding.action, Action::Unban | Action::Bans)
+        {
             continue;
         }
         let word = match binding.footer {
             "leave" => continue,
+            "bans" if in_bans => "peers",
             "pause" | "ack" if model.session.replay.is_some() => continue,
             "pause" if paused => "resume",
             "ack" if !has_alarm => continue,
@@ -296,6 +324,7 @@ fn overlay_footer(overlay: &Overlay) -> Row {
         Overlay::Help { typing: true, .. } => &[("⏎", "keep"), ("Esc", "clear")],
         Overlay::Help { .. } => &[("j k", "scroll"), ("/", "filter"), ("Esc", "close")],
         Overlay::Leave { .. } => &[("← →", "choose"), ("⏎", "accept"), ("Esc", "stay")],
+        Overlay::Dialog(dialog) if dialog.on_text => &[("⏎", "keep"), ("Tab", "on"), ("Esc", "cancel")],
         Overlay::Dialog(dialog) if dialog.act.is_typed() => &[("⏎", "accept"), ("Esc", "cancel")],
         Overlay::Dialog(_) => &[
             ("← → Tab", "choose"),

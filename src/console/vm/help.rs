@@ -3,7 +3,7 @@
 use super::{
     super::{
         format::{fit, pad},
-        keymap::{KEYMAP, REPLAY, Scope},
+        keymap::{Action, Binding, KEYMAP, REPLAY, Scope, is_in_force},
         model::Model,
         session::Through,
         text::Row,
@@ -52,13 +52,16 @@ pub(in super::super) fn panel(
         }
     }
     for binding in KEYMAP {
-        if !binding.scope.holds(model.screen) || !passes(&format!("{} {}", binding.label, binding.help)) {
+        let Some((help, acts)) = words(model, binding) else {
+            continue;
+        };
+        if !passes(&format!("{} {help}", binding.label)) {
             continue;
         }
-        let role = if binding.acts { Role::Warn } else { Role::Accent };
+        let role = if acts { Role::Warn } else { Role::Accent };
         let row = Row::new()
             .with(role, pad(binding.label, LABEL))
-            .text(fit(binding.help, column.saturating_sub(LABEL + 2)));
+            .text(fit(help, column.saturating_sub(LABEL + 2)));
         match binding.scope {
             Scope::All => everywhere.push(row),
             Scope::On(_) => here.push(row),
@@ -89,6 +92,34 @@ pub(in super::super) fn panel(
         .map(Into::into)
         .collect();
     panel
+}
+
+/// What a binding does here and now, and whether it asks first; `None` if it does nothing.
+pub(in super::super) fn words(model: &Model, binding: &Binding) -> Option<(&'static str, bool)> {
+    let through = model.session.through;
+    let recording = through == Through::Recording;
+    if !binding.scope.holds(model.screen) || !is_in_force(binding, model.screen, recording) {
+        return None;
+    }
+    match (through, binding.action) {
+        (Through::Process, _) => Some((binding.help, binding.acts)),
+        (Through::Socket, Action::Leave | Action::Interrupt) => {
+            Some(("leave at once; the node goes on", false))
+        }
+        (Through::Recording, Action::Leave | Action::Interrupt) => Some((
+            if model.session.nested {
+                "back to the node"
+            } else {
+                "leave the recording"
+            },
+            false,
+        )),
+        (_, Action::Suspend) => Some(("to the shell; fg comes back", false)),
+        (Through::Recording, Action::Replay | Action::Acknowledge) => None,
+        // Nothing can be changed in a recording, so nothing offers to.
+        (Through::Recording, _) if binding.acts => None,
+        _ => Some((binding.help, binding.acts)),
+    }
 }
 
 fn legend(model: &Model, width: usize) -> Vec<Row> {

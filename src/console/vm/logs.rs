@@ -69,6 +69,7 @@ pub(in super::super) fn status_row(model: &Model, width: usize) -> (Row, Row) {
             let left = until.mono_ms.saturating_sub(shown.now.mono_ms);
             node = node.with(Role::Warn, format!(" for {}", duration(left)));
         }
+        node = node.dim(" [").with(Role::Accent, "L").dim("]");
     }
     // What the node writes matters more than how many lines there are.
     for right in [right.clone().append(node.clone()), node, right] {

@@ -19,7 +19,7 @@ pub(super) mod sync;
 pub(super) mod timebar;
 
 use super::{model::Pick, text::Row, theme::Role};
-use crate::control::{Severity, Status};
+use crate::control::{Severity, Status, Tally};
 
 /// What a panel shows.
 #[derive(Clone, Debug, Default)]
@@ -110,6 +110,17 @@ impl Level {
     }
 }
 
+/// Which rows of a list are on show, where that is not all of them: `1–6 of 14`.
+pub(super) fn span(first: usize, room: usize, rows: usize) -> Row {
+    match rows > room {
+        true => Row::of(
+            Role::Dim,
+            format!("  {}–{} of {rows}", first + 1, (first + room).min(rows)),
+        ),
+        false => Row::new(),
+    }
+}
+
 /// What the height waits for, without the place that the panel's title gives already.
 fn waiting_words(status: &Status) -> &str {
     let consensus = &status.consensus;
@@ -121,6 +132,15 @@ fn waiting_words(status: &Status) -> &str {
     );
     text.strip_prefix(&place)
         .map_or(text, |rest| rest.trim_start_matches([' ', ':']))
+}
+
+/// Votes that came, votes that decide, validators there are: `3/5 of 7`, the same wherever votes are
+/// counted.
+fn tally_words(tally: Tally, n: u32, quorum: u32) -> String {
+    match n {
+        0 => super::format::UNKNOWN.to_owned(),
+        n => format!("{}/{quorum} of {n}", tally.votes),
+    }
 }
 
 /// How many validators can be counted on.

@@ -12,7 +12,7 @@ use super::{
         text::Row,
         theme::Role,
     },
-    Line, Panel,
+    Line, Panel, span,
 };
 use crate::{
     control::{
@@ -389,6 +389,7 @@ pub(in super::super) fn bans(model: &Model, width: usize, height: usize) -> Pane
         .and_then(|target| peers.bans.iter().position(|ban| ban.target == target))
         .unwrap_or(0);
     let first = (at + 1).saturating_sub(room);
+    panel.title = panel.title.append(span(first, room, peers.bans.len()));
     for (place, ban) in peers.bans.iter().enumerate().skip(first).take(room) {
         let left = match ban.until_ms {
             Some(until) => duration(until.saturating_sub(shown.now.unix_ms)),
@@ -423,7 +424,16 @@ pub(in super::super) fn table(model: &Model, width: usize, height: usize) -> Pan
     let rows = passing(model);
     let passed = rows.len();
     let total = shown.status.peers.rows.len();
-    let arrow = if model.peers.reverse { "↓" } else { "↑" };
+    // The highest, busiest and longest connected come first unless the order is reversed.
+    let falls = matches!(
+        model.peers.sort,
+        PeerSort::Height | PeerSort::Traffic | PeerSort::Up
+    );
+    let arrow = if falls != model.peers.reverse {
+        "↓"
+    } else {
+        "↑"
+    };
     let mut panel = Panel::titled(Row::new().strong("Peers").dim(format!(
         "  {} of {total}   sort {} {arrow}",
         passed,
@@ -443,6 +453,7 @@ pub(in super::super) fn table(model: &Model, width: usize, height: usize) -> Pan
             .count()
     });
     let first = at.map_or(0, |at| (at + 1).saturating_sub(room));
+    panel.title = panel.title.append(span(first, room, passed));
     for row in window(model, rows, first, room) {
         let line = Line {
             row: columns.row(model, row),

@@ -9,7 +9,7 @@ use super::{
         text::Row,
         theme::Role,
     },
-    Level, Panel, bar,
+    Level, Panel, bar, span,
 };
 use crate::control::SyncState;
 
@@ -94,7 +94,9 @@ pub(in super::super) fn sources(shown: &Shown, width: usize, height: usize) -> P
             pad_left("errors", 7)
         ),
     ));
-    for source in sync.sources.iter().take(height.saturating_sub(1)) {
+    let room = height.saturating_sub(1);
+    panel.title = panel.title.append(span(0, room, sync.sources.len()));
+    for source in sync.sources.iter().take(room) {
         let name = source.name.clone().unwrap_or_else(|| source.id.short());
         let range = source.range.map_or_else(
             || "idle".to_owned(),

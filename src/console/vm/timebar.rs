@@ -1,7 +1,7 @@
 //! The time bar of a replay: where it is, what it spans, where alarms went up, how it goes.
 
 use super::super::{
-    format::{clock, duration},
+    format::{clock, day, duration},
     replay::Replay,
     text::Row,
     theme::Role,
@@ -15,7 +15,11 @@ pub(in super::super) fn row(replay: &Replay, width: usize) -> Row {
         true => "▶",
         false => "‖",
     };
-    let head = format!(" {play} ×{}  {}Z ", replay.speed, clock(replay.at_ms));
+    let day = match width {
+        70.. => format!("{} ", day(replay.at_ms)),
+        _ => String::new(),
+    };
+    let head = format!(" {play} ×{}  {day}{}Z ", replay.speed, clock(replay.at_ms));
     let behind = moments.to_ms.saturating_sub(replay.at_ms);
     let tail = match &replay.trouble {
         Some(trouble) => format!(" {trouble} "),

@@ -56,6 +56,20 @@ pub(super) struct Judgement {
     pub(super) hold_ms: u64,
     /// The sentence. Meaningful with `severity: Some`.
     pub(super) text: String,
+    /// Whom it is about, where it names somebody.
+    pub(super) subjects: Vec<String>,
+}
+
+impl Judgement {
+    fn about(self, subjects: &[String]) -> Self {
+        Self {
+            subjects: match self.severity {
+                Some(_) => subjects.to_vec(),
+                None => Vec::new(),
+            },
+            ..self
+        }
+    }
 }
 
 /// What rules need of earlier snapshots.
@@ -219,6 +233,7 @@ pub(super) fn judge(kind: AlarmKind, status: &Status, memory: &Memory) -> Judgem
                     listed(twins, NAMES_MAX)
                 )
             })
+            .about(twins)
         }
     }
 }
@@ -232,6 +247,7 @@ fn steps(hold_ms: u64, severity: Option<Severity>, clears: bool, text: impl FnOn
             Some(_) => text(),
             None => String::new(),
         },
+        subjects: Vec::new(),
     }
 }
 
@@ -305,8 +321,8 @@ fn silent(status: &Status) -> Judgement {
         .filter(|row| !row.is_self && row.silent_heights >= SILENT_HEIGHTS)
         .collect();
     let severity = (!silent.is_empty() && !status.sync.syncing).then_some(Severity::Warn);
+    let names: Vec<String> = silent.iter().map(|row| row.name.clone()).collect();
     steps(0, severity, silent.is_empty(), || {
-        let names: Vec<String> = silent.iter().map(|row| row.name.clone()).collect();
         let least = silent.iter().map(|row| row.silent_heights).min().unwrap_or(0);
         let more = if names.len() > 1 { "at least " } else { "" };
         format!(
@@ -315,21 +331,29 @@ fn silent(status: &Status) -> Judgement {
             counted(u64::from(least), "height")
         )
     })
+    .about(&names)
+}
+
+/// How grave it is that there are so few sessions: the alarm's rule, for the panel that stands beside it.
+pub fn peers_severity(status: &Status) -> Option<Severity> {
+    let others = status.consensus.n.saturating_sub(1);
+    let count = status.peers.rows.len() as u32;
+    if others == 0 || status.has_just_begun() {
+        None
+    } else if count == 0 {
+        Some(Severity::Crit)
+    } else if count < PEERS_WARN.min(others) {
+        Some(Severity::Warn)
+    } else {
+        None
+    }
 }
 
 fn peers(status: &Status) -> Judgement {
     let others = status.consensus.n.saturating_sub(1);
     let count = status.peers.rows.len() as u32;
     let wanted = PEERS_WARN.min(others);
-    let severity = if others == 0 || status.has_just_begun() {
-        None
-    } else if count == 0 {
-        Some(Severity::Crit)
-    } else if count < wanted {
-        Some(Severity::Warn)
-    } else {
-        None
-    };
+    let severity = peers_severity(status);
     let clears = count >= (PEERS_WARN + 1).min(others);
     steps(PEERS_HOLD_MS, severity, clears, || match count {
         0 => "no peers connected: check the network and the configured peers".to_owned(),

@@ -91,7 +91,8 @@ pub struct ConsensusStatus {
     pub lock: Option<(u32, Hash256)>,
     /// Rounds of this height so far.
     pub current: HeightTrace,
-    /// Rounds of heights before it, newest first; at most 8.
+    /// Rounds of heights before it, newest first: the last 8, and up to 8 older ones that took more than
+    /// round 0.
     pub previous: Vec<HeightTrace>,
     /// The last hundred heights.
     pub stats: RoundStats,

@@ -17,8 +17,10 @@ use super::{
     votes,
 };
 
-/// Heights whose traces are kept.
+/// Heights whose traces are kept: the last ones, and as many more that took more than round 0. Those are
+/// what one wants to look back at, and on a quick chain eight heights are over in a second.
 const PREVIOUS_MAX: usize = 8;
+const TROUBLED_MAX: usize = 8;
 
 /// What the section remembers from look to look.
 #[derive(Debug, Default)]
@@ -180,7 +182,8 @@ impl Memory {
         for trace in fresh.into_iter().rev() {
             self.previous.push_front(trace);
         }
-        self.previous.truncate(PREVIOUS_MAX);
+        let mut keeps = worth_keeping();
+        self.previous.retain(|(_, trace)| keeps(trace));
     }
 
     fn around<'a>(&'a self, known: &'a Known, timing: &'a Timing, scale: &'a Scale) -> Surroundings<'a> {
@@ -190,6 +193,20 @@ impl Memory {
             timing,
             scale,
         }
+    }
+}
+
+/// Which traces are kept, asked newest first.
+fn worth_keeping() -> impl FnMut(&HeightTrace) -> bool {
+    let (mut asked, mut troubled) = (0, 0);
+    move |trace| {
+        asked += 1;
+        if asked <= PREVIOUS_MAX {
+            return true;
+        }
+        let is_troubled = trace.rounds.last().is_some_and(|round| round.round > 0);
+        troubled += usize::from(is_troubled);
+        is_troubled && troubled <= TROUBLED_MAX
     }
 }
 
@@ -271,4 +288,41 @@ fn validators(
         .enumerate()
         .map(row)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::RoundTrace;
+
+    #[test]
+    fn heights_that_took_more_than_one_round_are_remembered_longer() {
+        let trace = |height, round| HeightTrace {
+            height,
+            rounds: vec![RoundTrace {
+                round,
+                leader: String::new(),
+                started: Moment::default(),
+                timeout_ms: 0,
+                took_us: None,
+                end: None,
+                prepares: 0,
+                commits: 0,
+                view_changes: 0,
+                events: Vec::new(),
+            }],
+        };
+        // Newest first; every third one took a second round.
+        let mut previous: Vec<HeightTrace> = (0..60)
+            .rev()
+            .map(|height| trace(height, u32::from(height % 3 == 0)))
+            .collect();
+        let mut keeps = worth_keeping();
+        previous.retain(|trace| keeps(trace));
+        let heights: Vec<u64> = previous.iter().map(|trace| trace.height).collect();
+        assert_eq!(
+            heights,
+            [59, 58, 57, 56, 55, 54, 53, 52, 51, 48, 45, 42, 39, 36, 33, 30]
+        );
+    }
 }

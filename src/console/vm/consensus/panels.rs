@@ -7,8 +7,7 @@ use super::super::{
         text::Row,
         theme::Role,
     },
-    Panel, bar,
-    round::{self},
+    Panel, bar, round, tally_words,
 };
 use crate::control::{Mark, RoundEnd, RoundTrace, Status, Tally, words::counted};
 
@@ -33,7 +32,7 @@ pub(in crate::console) fn quorum(model: &Model, width: usize) -> Panel {
         other: 0,
         quorum_at_us: None,
     };
-    let bar_width = width.saturating_sub(35).clamp(6, 60);
+    let bar_width = width.saturating_sub(38).clamp(6, 60);
     panel.line(tally_line("PrePrepare", proposals, status, bar_width, false));
     panel.line(tally_line("Prepare", view.prepares, status, bar_width, true));
     panel.line(tally_line("Commit", view.commits, status, bar_width, true));
@@ -93,7 +92,7 @@ fn tally_line(label: &str, tally: Tally, status: &Status, bar_width: usize, coun
         ))
         .text(format!(
             " {}  ",
-            pad_left(&format!("{}/{}", tally.votes, consensus.n), 5)
+            pad_left(&tally_words(tally, consensus.n, consensus.quorum), 8)
         ));
     match tally.quorum_at_us {
         Some(us) => row.with(Role::Ok, "ok ").text(offset(us)),
@@ -251,7 +250,9 @@ fn round_line(round: &RoundTrace, shown: &Shown, width: usize) -> Row {
     let took_us = round
         .took_us
         .unwrap_or_else(|| shown.now.since_ms(round.started) * 1_000);
+    let waits = round.end.is_none() && !shown.status.consensus.timer.armed;
     let (word, role) = match round.end {
+        None if waits => ("not armed", Role::Warn),
         Some(RoundEnd::Decided) => ("✓ decided", Role::Ok),
         Some(RoundEnd::TimedOut) => ("timeout", Role::Warn),
         Some(RoundEnd::ViewChanged) => ("view change", Role::Warn),
@@ -261,15 +262,16 @@ fn round_line(round: &RoundTrace, shown: &Shown, width: usize) -> Row {
     let wide = width >= 70;
     let track = width.saturating_sub(if wide { 60 } else { 44 }).clamp(6, 24);
     let full = match round.timeout_ms {
+        _ if waits => 0,
         0 => 0,
-        timeout => ((took_us / 1_000).min(timeout) as usize * track) / timeout as usize,
+        timeout => (((took_us / 1_000).min(timeout) as usize * track) / timeout as usize).max(1),
     };
     Row::new()
         .strong(pad(&format!("r{}", round.round), 4))
         .text(pad_left(&span_us(took_us), 9))
         .text(" ")
-        .with(role, "━".repeat(full.max(1)))
-        .with(Role::BarRest, "╌".repeat(track - full.max(1).min(track)))
+        .with(role, "━".repeat(full))
+        .with(Role::BarRest, "╌".repeat(track.saturating_sub(full)))
         .with(role, format!(" {}", pad(word, 12)))
         .dim(if wide { "leader " } else { "" })
         .text(pad(&round.leader, if wide { 10 } else { 7 }))

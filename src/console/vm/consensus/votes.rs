@@ -9,7 +9,7 @@ use super::super::{
     },
     Line, Panel,
     round::{Cells, RoundView},
-    waiting_words,
+    span, waiting_words,
 };
 use crate::control::{Mark, RoundEnd, Status, ValidatorRow, words::counted};
 
@@ -76,7 +76,9 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
         title = title.dim(format!("  quorum {}", consensus.quorum));
     }
     if model.votes.sort != VoteSort::Index || model.votes.reverse {
-        let arrow = if model.votes.reverse { "↓" } else { "↑" };
+        // The one that was silent longest comes first unless it is reversed.
+        let falls = (model.votes.sort == VoteSort::Silent) != model.votes.reverse;
+        let arrow = if falls { "↓" } else { "↑" };
         title = title.dim(format!("  ·  sort {} {arrow}", model.votes.sort.word()));
     }
     if !model.votes.filter.is_empty() {
@@ -113,10 +115,14 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
     panel.line(head.dim("  note"));
 
     // Sentences are cut to one line each rather than hide a validator.
-    let whole = explainer(status, width, 2);
-    let below = match rows.len() + whole.len() + 2 > height {
-        true => explainer(status, width, 1),
-        false => whole,
+    let is_past = is_past(model, &view);
+    let below = match is_past {
+        true => Vec::new(),
+        false => [(2, 2), (2, 1)]
+            .into_iter()
+            .map(|lines| explainer(status, width, lines))
+            .find(|below| rows.len() + below.len() + 2 <= height)
+            .unwrap_or_else(|| explainer(status, width, (1, 1))),
     };
     // Header above; the explainer and the legend below.
     let room = height.saturating_sub(2 + below.len()).max(1);
@@ -125,9 +131,10 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
         .selected
         .and_then(|id| rows.iter().position(|(row, _)| row.id == id));
     let first = at.map_or(0, |at| (at + 1).saturating_sub(room));
+    panel.title = panel.title.append(span(first, room, rows.len()));
     for (row, cells) in rows.iter().skip(first).take(room) {
         let line = Line {
-            row: vote_row(status, shown, &view, row, cells, &columns, width),
+            row: vote_row(status, shown, &view, is_past, row, cells, &columns, width),
             right: Row::new(),
             selected: model.votes.selected == Some(row.id),
         };
@@ -152,13 +159,32 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
     panel
 }
 
-/// What the height waits for and what would help, each in so many lines at most; nothing while it waits
+/// Validators that a screen gives a row each before other panels get room.
+const ROWS_WANTED: usize = 10;
+
+/// Lines that the matrix needs to show up to [`ROWS_WANTED`] validators and all it has to say.
+pub(in crate::console) fn votes_wanted(model: &Model, width: usize) -> usize {
+    let view = view(model);
+    let rows = ordered(model, &view).len().clamp(1, ROWS_WANTED);
+    let below = match is_past(model, &view) {
+        true => 0,
+        false => explainer(&model.shown().status, width, (2, 1)).len(),
+    };
+    rows + below + 2
+}
+
+/// Whether the operator looks at a round that is over: what holds now says nothing about it.
+fn is_past(model: &Model, view: &RoundView) -> bool {
+    model.votes.height.is_some() && !view.is_live
+}
+
+/// What the height waits for and what would help, in so many lines each at most; nothing while it waits
 /// for nobody.
-fn explainer(status: &Status, width: usize, lines_max: usize) -> Vec<Row> {
+fn explainer(status: &Status, width: usize, (waits_max, hint_max): (usize, usize)) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (role, sign, text) in [
-        (Role::Warn, "▲ ", waiting_words(status)),
-        (Role::Accent, "→ ", status.consensus.hint.as_str()),
+    for (role, sign, text, lines_max) in [
+        (Role::Warn, "▲ ", waiting_words(status), waits_max),
+        (Role::Accent, "→ ", status.consensus.hint.as_str(), hint_max),
     ] {
         if text.is_empty() {
             continue;
@@ -195,10 +221,15 @@ fn legend(view: &RoundView, width: usize) -> Row {
     row
 }
 
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what a row is made of, each of its own kind"
+)]
 fn vote_row(
     status: &Status,
     shown: &Shown,
     view: &RoundView,
+    is_past: bool,
     row: &ValidatorRow,
     cells: &Cells,
     columns: &Columns,
@@ -210,7 +241,10 @@ fn vote_row(
         (_, true) => ("▸", Role::Accent),
         _ => (" ", Role::Text),
     };
-    let name_role = match (status.consensus.is_reachable(row, status.at), row.is_self) {
+    let name_role = match (
+        is_past || status.consensus.is_reachable(row, status.at),
+        row.is_self,
+    ) {
         (false, _) => Role::Dim,
         (_, true) => Role::Strong,
         _ => Role::Text,
@@ -246,7 +280,7 @@ fn vote_row(
         out = out.text(" ");
     }
     if columns.seen {
-        let seen = match row.is_self {
+        let seen = match row.is_self || is_past {
             true => UNKNOWN.to_owned(),
             false => or_unknown(row.last_seen_mono_ms, |at| {
                 age(shown.now.mono_ms.saturating_sub(at))
@@ -255,8 +289,41 @@ fn vote_row(
         out = out.dim(format!(" {}", pad_left(&seen, 6)));
     }
     let room = width.saturating_sub(out.width() + 2);
-    let (note, role) = note(status, shown, row, cells, leads);
+    let (note, role) = match is_past {
+        true => past_note(view, row, cells, leads),
+        false => note(status, shown, row, cells, leads),
+    };
     out.text("  ").with(role, fit(&note, room))
+}
+
+/// The most important thing to say about what a validator did in a round that is over.
+fn past_note(view: &RoundView, row: &ValidatorRow, cells: &Cells, leads: bool) -> (String, Role) {
+    let all = [cells.pre_prepare, cells.prepare, cells.commit, cells.view_change];
+    if all.iter().any(|cell| cell.mark == Mark::Equivocated) {
+        return ("contradicted itself".to_owned(), Role::VoteBad);
+    }
+    if all.iter().any(|cell| cell.mark == Mark::OtherBlock) {
+        return ("another block".to_owned(), Role::VoteOther);
+    }
+    if all.iter().all(|cell| cell.mark == Mark::None) {
+        return match leads {
+            true => ("leader, no proposal".to_owned(), Role::Warn),
+            false => ("no vote".to_owned(), Role::Warn),
+        };
+    }
+    if view.end == Some(RoundEnd::Decided) && cells.commit.mark == Mark::None {
+        return ("no commit".to_owned(), Role::Warn);
+    }
+    if all.iter().any(|cell| cell.mark == Mark::Late) {
+        return ("late".to_owned(), Role::VoteLate);
+    }
+    let words = match (row.is_self, leads) {
+        (true, true) => "this node, leader",
+        (true, false) => "this node",
+        (false, true) => "leader",
+        (false, false) => "",
+    };
+    (words.to_owned(), Role::Dim)
 }
 
 /// The most important thing to say about a validator.

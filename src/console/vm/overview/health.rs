@@ -8,7 +8,7 @@ use super::super::{
     },
     Level, Panel, online,
 };
-use crate::control::{Status, SyncState};
+use crate::control::{Status, SyncState, peers_severity};
 
 /// How the node is, one line per subject.
 pub(in crate::console) fn health(shown: &Shown, title: &str, width: usize, wide: bool) -> Panel {
@@ -39,10 +39,9 @@ pub(in crate::console) fn health(shown: &Shown, title: &str, width: usize, wide:
 
     let peers = &status.peers;
     let count = peers.rows.len();
-    let wanted = status.consensus.n > 1;
-    let level = match (count, wanted, status.revision) {
-        (_, _, 0) => Level::Unknown,
-        (0, true, _) => Level::Crit,
+    let level = match (peers_severity(status), status.revision) {
+        (_, 0) => Level::Unknown,
+        (Some(severity), _) => Level::of(severity),
         _ if !peers.missing.is_empty() => Level::Warn,
         _ => Level::Ok,
     };
@@ -172,6 +171,9 @@ fn consensus_word(status: &Status) -> (Level, String) {
     }
     if consensus.n > 0 && alive < consensus.quorum {
         return (Level::Crit, format!("no quorum {alive}/{}", consensus.n));
+    }
+    if consensus.t0_ms > 0 && consensus.overdue_ms > 10 * consensus.t0_ms {
+        return (Level::Crit, "stalled".to_owned());
     }
     if consensus.t0_ms > 0 && consensus.overdue_ms > 3 * consensus.t0_ms {
         return (Level::Warn, "late".to_owned());

@@ -2,14 +2,14 @@
 
 use super::super::{
     super::{
-        format::{UNKNOWN, age, bytes, clock, duration, fit, grouped, pad, pad_left},
+        format::{UNKNOWN, age, bytes, clock, duration, fit, grouped, pad, pad_left, quantile},
         model::Shown,
         text::Row,
         theme::Role,
     },
     Level, Line, Panel,
 };
-use crate::control::{EventKind, Severity};
+use crate::control::{Event, EventKind, Severity, words::counted};
 
 /// The last final blocks, newest first.
 pub(in crate::console) fn blocks(shown: &Shown, width: usize, height: usize) -> Panel {
@@ -80,6 +80,102 @@ pub(in crate::console) fn blocks(shown: &Shown, width: usize, height: usize) -> 
     panel
 }
 
+/// A line of the Events panel.
+pub(in crate::console) enum Told<'a> {
+    /// Something that happened.
+    One(&'a Event),
+    /// Blocks that became final one after the other in round 0, with nothing else between them.
+    Run(Run),
+}
+
+/// A run of such blocks, of which there are at least [`RUN_MIN`].
+pub(in crate::console) struct Run {
+    /// When the newest became final.
+    unix_ms: u64,
+    from: u64,
+    to: u64,
+    finality_ms: Vec<u32>,
+}
+
+/// Fewer blocks in a row are told one by one.
+const RUN_MIN: usize = 3;
+
+impl Run {
+    /// `final  1 284 090–117  28 blocks  p50 80 ms`.
+    fn row(mut self, width: usize) -> Row {
+        self.finality_ms.sort_unstable();
+        let (from, to) = (grouped(self.from), grouped(self.to));
+        // What both heights begin with is not said twice.
+        let alike = from
+            .split(' ')
+            .zip(to.split(' '))
+            .take_while(|(a, b)| a == b)
+            .count();
+        let tail: Vec<&str> = to.split(' ').skip(alike).collect();
+        let text = format!(
+            "{from}–{}  {}{}",
+            tail.join(" "),
+            counted(self.to - self.from + 1, "block"),
+            match quantile(&self.finality_ms, 500) {
+                Some(ms) => format!("  p50 {}", duration(u64::from(ms))),
+                None => String::new(),
+            }
+        );
+        Row::new()
+            .dim(format!("{}  ", clock(self.unix_ms)))
+            .with(Role::Accent, pad("final", 7))
+            .text(format!("  {}", fit(&text, width.saturating_sub(19))))
+    }
+}
+
+/// What happened, newest first, with runs of undisturbed blocks as one line each.
+pub(in crate::console) fn told(shown: &Shown) -> Vec<Told<'_>> {
+    let mut lines = Vec::new();
+    // Proposals are told by the matrix and end in a final block or a timeout, which stand here.
+    let mut events = shown
+        .events
+        .iter()
+        .rev()
+        .filter(|event| !matches!(event.kind, EventKind::Proposed { .. }))
+        .peekable();
+    while let Some(event) = events.next() {
+        let EventKind::Final {
+            height,
+            round: 0,
+            finality_ms,
+            ..
+        } = &event.kind
+        else {
+            lines.push(Told::One(event));
+            continue;
+        };
+        let mut run = Run {
+            unix_ms: event.at.unix_ms,
+            from: *height,
+            to: *height,
+            finality_ms: finality_ms.iter().copied().collect(),
+        };
+        let mut blocks = vec![event];
+        while let Some(next) = events.next_if(
+            |next| matches!(next.kind, EventKind::Final { height, round: 0, .. } if height + 1 == run.from),
+        ) {
+            if let EventKind::Final {
+                height, finality_ms, ..
+            } = &next.kind
+            {
+                run.from = *height;
+                run.finality_ms.extend(finality_ms);
+            }
+            blocks.push(next);
+        }
+        match blocks.len() < RUN_MIN {
+            true => lines.extend(blocks.into_iter().map(Told::One)),
+            false => lines.push(Told::Run(run)),
+        }
+    }
+    lines
+}
+
 /// What happened, newest first.
 pub(in crate::console) fn events(
     shown: &Shown,
@@ -92,13 +188,14 @@ pub(in crate::console) fn events(
     if foot {
         panel.foot = Row::new().with(Role::Accent, "⏎").dim(" open in Logs");
     }
-    // Proposals are told by the matrix and end in a final block or a timeout, which stand here.
-    let told = shown
-        .events
-        .iter()
-        .rev()
-        .filter(|event| !matches!(event.kind, EventKind::Proposed { .. }));
-    for event in told.skip(scroll).take(height) {
+    for told in told(shown).into_iter().skip(scroll).take(height) {
+        let event = match told {
+            Told::One(event) => event,
+            Told::Run(run) => {
+                panel.line(run.row(width));
+                continue;
+            }
+        };
         let role = match event.kind.severity() {
             Some(Severity::Crit) => Role::Err,
             Some(Severity::Warn) => Role::Warn,

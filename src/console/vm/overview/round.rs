@@ -3,8 +3,8 @@
 use super::super::{
     super::{
         format::{
-            UNKNOWN, duration, fit, grouped, offset, or_unknown, pad, pad_left, percent, quantile, seconds,
-            span_us, wrapped_in,
+            duration, fit, grouped, offset, or_unknown, pad, pad_left, percent, quantile, seconds, span_us,
+            wrapped_in,
         },
         model::Shown,
         text::Row,
@@ -12,7 +12,7 @@ use super::super::{
     },
     Line, Panel, bar,
     round::{self, RoundView},
-    waiting_words,
+    tally_words, waiting_words,
 };
 use crate::control::{Mark, Phase, RoundEnd, Status, Tally};
 
@@ -156,25 +156,12 @@ fn track(view: &RoundView, width: usize) -> [Row; 3] {
 fn vote_line(label: &str, tally: Tally, status: &Status, bar_width: usize, wide: bool) -> Row {
     let consensus = &status.consensus;
     let (n, quorum) = (consensus.n, consensus.quorum);
+    let tallied = tally_words(tally, n, quorum);
     let label_width = if wide { 10 } else { 9 };
     let mut row = Row::new()
         .text(pad(label, label_width))
         .append(bar::quorum_bar(bar_width, tally.votes, tally.other, n, quorum))
-        .text(format!(
-            " {}",
-            pad_left(
-                &match n {
-                    0 => UNKNOWN.to_owned(),
-                    n => format!("{}/{n}", tally.votes),
-                },
-                5
-            )
-        ));
-    row = match (n, wide) {
-        (0, _) => row,
-        (_, true) => row.dim(format!("  quorum {quorum}  ")),
-        (_, false) => row.dim(format!("  of {quorum}  ")),
-    };
+        .text(format!(" {}  ", pad_left(&tallied, 8)));
     row = match tally.quorum_at_us {
         _ if n == 0 => row,
         Some(us) => row.with(Role::Ok, "ok ").text(offset(us)),
@@ -221,7 +208,7 @@ pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
 }
 
 /// The round panel of small screens: five lines, and more where a sentence needs a second one.
-/// With `room` false it is five lines whatever it has to say.
+/// With `room` false it is five lines, and one more for what would help.
 pub(in crate::console) fn round_compact(shown: &Shown, width: usize, room: bool) -> Panel {
     let status = &*shown.status;
     let view = round::shown(status, shown.now, None, None);
@@ -299,7 +286,7 @@ pub(in crate::console) fn round_compact(shown: &Shown, width: usize, room: bool)
         right,
         selected: false,
     });
-    if room && !status.consensus.hint.is_empty() {
+    if !status.consensus.hint.is_empty() {
         let hint = format!("→ {}", status.consensus.hint);
         panel.line(Row::of(Role::Accent, fit(&hint, width)));
     }
