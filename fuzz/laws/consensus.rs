@@ -170,11 +170,8 @@ impl World {
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Sign {
-                    request,
-                    position,
-                    bytes,
-                } => {
+                Effect::Sign { request, statement } => {
+                    let (position, bytes) = (statement.position(), statement.bytes());
                     let known = self.signed.entry(position).or_insert_with(|| bytes.clone());
                     assert_eq!(*known, bytes, "two things at {position:?}");
                     let signature = Some(self.keys[usize::from(self.me)].sign(&bytes));

@@ -22,8 +22,9 @@ use clap::{Parser, Subcommand};
 pub(super) use chain::{ConfigCommand, DbArguments, DbCommand, MigrateArguments, ResyncArguments};
 pub(super) use devnet::{DevnetArguments, DevnetCommand, LoadArguments};
 pub(super) use keys::{
-    KeyCheckArguments, KeyExportArguments, KeyFiles, KeyImportArguments, KeyKind, KeysCommand, SignerCommand,
-    StateCommand, StateExportArguments, StateImportArguments, StateInitArguments,
+    KeyCheckArguments, KeyExportArguments, KeyFiles, KeyImportArguments, KeyKind, KeysCommand,
+    ServeArguments, SignerCommand, StateCommand, StateExportArguments, StateImportArguments,
+    StateInitArguments,
 };
 pub(super) use live::{
     AttachArguments, DebugCommand, DoctorArguments, DumpArguments, LogCommand, ReplayArguments,

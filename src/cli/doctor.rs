@@ -27,7 +27,10 @@ use crate::{
     control::Clock,
     node::{resync::free_bytes, signer_state, signer_state::SignerMemory},
     rpc::client::Client,
-    signer::{NODE_KEY_FILE, SignerError, VALIDATOR_KEY_FILE, is_key_file_encrypted, public_key_of},
+    signer::{
+        NODE_KEY_FILE, SignerError, VALIDATOR_KEY_FILE, VALIDATOR_PUBLIC_FILE, is_key_file_encrypted,
+        public_key_of,
+    },
     storage::lock::{DataDirLock, LOCK_FILE, LockError},
 };
 
@@ -205,6 +208,11 @@ fn keys(dir: &DataDir, all: &mut Vec<Finding>) {
                     key.short()
                 ),
             ),
+            (Err(SignerError::Missing { .. }), _)
+                if name == VALIDATOR_KEY_FILE && dir.keys().join(VALIDATOR_PUBLIC_FILE).exists() =>
+            {
+                finding(check, Verdict::Ok, "a signer of its own holds it (keys.signer)")
+            }
             (Err(SignerError::Missing { .. }), _) if name == VALIDATOR_KEY_FILE => {
                 finding(check, Verdict::Ok, "none: the node follows and does not vote")
             }

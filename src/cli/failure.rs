@@ -11,6 +11,7 @@ use crate::{
     node::{
         NodeError,
         handover::{HandoverError, StateFileError},
+        signer_service::ServiceError,
         signer_state::LiftError,
     },
     recorder::RecorderError,
@@ -112,6 +113,8 @@ codes! {
     KeyLocked = "6704" => 67,
     /// The passphrase does not open the key.
     WrongPassphrase = "6705" => 67,
+    /// The signer that holds the key does not answer.
+    SignerUnreachable = "6706" => 67,
     /// The sign guard refuses.
     SignGuard = "6801" => 68,
     /// A file with a signing state cannot be used.
@@ -278,6 +281,18 @@ impl From<HandoverError> for Failure {
     }
 }
 
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        let code = match error {
+            ServiceError::Node(error) => return error.into(),
+            ServiceError::Unknown { .. } => Code::SignGuard,
+            ServiceError::InUse { .. } => Code::Locked,
+            ServiceError::Listen { .. } => Code::Config,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<StateFileError> for Failure {
     fn from(error: StateFileError) -> Self {
         let code = match &error {
@@ -295,14 +310,15 @@ impl From<SignerError> for Failure {
         let code = match &error {
             SignerError::Missing { .. } => Code::KeyMissing,
             SignerError::Permissions { .. } | SignerError::Owner { .. } => Code::KeyPermissions,
-            SignerError::Io { .. } | SignerError::Format { .. } | SignerError::Unavailable { .. } => {
-                Code::KeyUnreadable
-            }
+            SignerError::Io { .. } | SignerError::Format { .. } => Code::KeyUnreadable,
+            SignerError::Unavailable { .. } => Code::SignerUnreachable,
             SignerError::Locked { .. } | SignerError::PassphraseSource { .. } => Code::KeyLocked,
             SignerError::WrongPassphrase { .. } => Code::WrongPassphrase,
             SignerError::WeakPassphrase => Code::Argument,
             SignerError::Exists { .. } => Code::AlreadyInitialised,
-            SignerError::WrongDomain | SignerError::Randomness { .. } => Code::Unexpected,
+            SignerError::Refused { .. } => Code::SignGuard,
+            SignerError::Unknown { .. } => Code::SignerUnreachable,
+            SignerError::Randomness { .. } => Code::Unexpected,
         };
         Self::new(code, error.to_string())
     }

@@ -23,12 +23,13 @@ use super::{
 use crate::{
     chain::{
         Address, Amount, MasternodeChange, MasternodeId, MasternodeUpdate, Network, Output, OwnerChange,
-        Registration, ServiceAddress, TransactionKind, possession_bytes,
+        Registration, ServiceAddress, TransactionKind,
     },
+    config::Loaded,
     control::{MasternodeView, Page, UtxoEntry, words::counted},
     crypto::{Hash256, PublicKey, Signature},
     rpc::client::Client,
-    signer::{LocalSigner, Signer, VALIDATOR_KEY_FILE, WalletFile},
+    signer::{LocalSigner, RemoteSigner, Signer, VALIDATOR_KEY_FILE, WalletFile, Wish},
 };
 
 /// Pages of the registry that `list` reads: all that there can be.
@@ -122,30 +123,44 @@ fn service(text: Option<&String>) -> Result<Option<ServiceAddress>, Failure> {
 }
 
 /// The consensus key's proof that it is held, for `subject`.
-fn prove(
-    signer: &LocalSigner,
-    chain_id: &Hash256,
-    subject: &[u8],
-) -> Result<(PublicKey, Signature), Failure> {
+fn prove(signer: &dyn Signer, chain_id: &Hash256, subject: &[u8]) -> Result<(PublicKey, Signature), Failure> {
     let key = signer.public_key();
-    let proof = signer.sign_possession(&possession_bytes(chain_id, &key, subject))?;
+    let proof = signer.sign(&Wish::Possession {
+        chain_id: *chain_id,
+        subject: subject.to_vec(),
+    })?;
     Ok((key, proof))
 }
 
-/// The consensus key in `file`, or the data directory's.
+/// The consensus key in `file`, or the data directory's; `None` if a signer holds it.
 fn validator_key(
     payment: &PaymentArguments,
     file: Option<&PathBuf>,
     passphrases: &Passphrases,
-) -> Result<LocalSigner, Failure> {
+) -> Result<Option<LocalSigner>, Failure> {
     let path = match file {
         Some(path) => path.clone(),
-        None => load_place(&payment.question.asked.place)?
-            .data_dir()?
-            .keys()
-            .join(VALIDATOR_KEY_FILE),
+        None => {
+            let loaded = load_place(&payment.question.asked.place)?;
+            if signer_socket(&loaded)?.is_some() {
+                return Ok(None);
+            }
+            loaded.data_dir()?.keys().join(VALIDATOR_KEY_FILE)
+        }
     };
-    Ok(LocalSigner::open(&path, passphrases)?)
+    Ok(Some(LocalSigner::open(&path, passphrases)?))
+}
+
+fn signer_socket(loaded: &Loaded) -> Result<Option<PathBuf>, Failure> {
+    let socket = loaded.config.signer_socket();
+    socket.map_err(|reason| Failure::new(Code::Config, format!("keys.signer: {reason}")))
+}
+
+/// The signer of the configured node, on the chain that its wallet pays on.
+fn remote_signer(payment: &PaymentArguments, chain_id: &Hash256) -> Result<RemoteSigner, Failure> {
+    let loaded = load_place(&payment.question.asked.place)?;
+    let socket = signer_socket(&loaded)?.unwrap_or_default();
+    Ok(RemoteSigner::open(&socket, *chain_id, None)?)
 }
 
 fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
@@ -156,7 +171,13 @@ fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
     block_on(async {
         let payer = Payer::open(&arguments.payment, &passphrases).await?;
         let owner = payer.address();
-        let (consensus_key, proof) = prove(&signer, &payer.chain_id, owner.as_bytes())?;
+        let (consensus_key, proof) = match &signer {
+            Some(signer) => prove(signer, &payer.chain_id, owner.as_bytes())?,
+            None => {
+                let signer = remote_signer(&arguments.payment, &payer.chain_id)?;
+                prove(&signer, &payer.chain_id, owner.as_bytes())?
+            }
+        };
         let registration = Registration {
             consensus_key,
             service,

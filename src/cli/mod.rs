@@ -37,6 +37,7 @@ mod run;
 mod service;
 mod signals;
 mod signer;
+mod signer_serve;
 mod start_lines;
 mod status;
 mod stop;

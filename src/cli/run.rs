@@ -1,7 +1,7 @@
 //! `timed run`: everything that is needed before a node can start, in the order in which an operator
 //! wants to hear of it: configuration, genesis, keys.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{fs, path::Path, process::ExitCode, sync::Arc};
 
 use super::{
     args::{InitArguments, RunArguments},
@@ -14,10 +14,13 @@ use super::{
 };
 use crate::{
     chain::Genesis,
-    config::{DataDir, Loaded},
-    crypto::SecretKey,
+    config::{Config, DataDir, Loaded},
+    crypto::{PublicKey, SecretKey},
     devnet::parent::stop_with_parent,
-    signer::{LocalSigner, NODE_KEY_FILE, Signer, SignerError, Unlock, VALIDATOR_KEY_FILE, open_key_file},
+    signer::{
+        LocalSigner, NODE_KEY_FILE, RemoteSigner, Signer, SignerError, Unlock, VALIDATOR_KEY_FILE,
+        VALIDATOR_PUBLIC_FILE, create_private_file, open_key_file,
+    },
 };
 
 /// All that a node starts from.
@@ -92,7 +95,7 @@ fn first_run(arguments: &RunArguments) -> Result<Option<RunArguments>, Failure> 
 }
 
 /// A core file would hold the keys. A service manager that forbids the call has set the limit itself.
-fn refuse_core_dumps() {
+pub(super) fn refuse_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit {
         current: Some(0),
@@ -126,7 +129,7 @@ pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
     refuse_empty(&dir)?;
     let passphrases = Passphrases::of(arguments.passphrase.passphrase_file.as_deref(), &loaded);
     let node_key = open_key_file(&dir.keys().join(NODE_KEY_FILE), &passphrases)?;
-    let signer = open_signer(&dir, &passphrases)?;
+    let signer = open_signer(&loaded.config, &genesis, &dir, &passphrases)?;
     let with_console = !arguments.headless && output::has_terminal();
     Ok(Prepared {
         arguments: arguments.clone(),
@@ -156,10 +159,56 @@ pub(super) fn refuse_empty(dir: &DataDir) -> Result<(), Failure> {
 }
 
 /// A node without a consensus key follows the chain; one whose key cannot be used does not start.
-fn open_signer(dir: &DataDir, unlock: &dyn Unlock) -> Result<Option<Arc<dyn Signer>>, Failure> {
-    match LocalSigner::open(&dir.keys().join(VALIDATOR_KEY_FILE), unlock) {
+fn open_signer(
+    config: &Config,
+    genesis: &Genesis,
+    dir: &DataDir,
+    unlock: &dyn Unlock,
+) -> Result<Option<Arc<dyn Signer>>, Failure> {
+    let path = dir.keys().join(VALIDATOR_KEY_FILE);
+    let socket = config
+        .signer_socket()
+        .map_err(|reason| Failure::new(Code::Config, format!("keys.signer: {reason}")))?;
+    if let Some(socket) = socket {
+        return open_remote(&socket, genesis, dir).map(Some);
+    }
+    match LocalSigner::open(&path, unlock) {
         Ok(signer) => Ok(Some(Arc::new(signer))),
         Err(SignerError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The signer in another process. What key it holds is learned once and kept, so that the node starts
+/// without it later, and notices if it is another one.
+fn open_remote(socket: &Path, genesis: &Genesis, dir: &DataDir) -> Result<Arc<dyn Signer>, Failure> {
+    let local = dir.keys().join(VALIDATOR_KEY_FILE);
+    if local.exists() {
+        return Err(Failure::new(
+            Code::Config,
+            format!(
+                "keys.signer names a signer, and {} is here too: a key belongs in one place. Move it to the signer with its state (docs/OPERATIONS.md, \"Remote signer\"), or take keys.signer out",
+                local.display()
+            ),
+        ));
+    }
+    let path = dir.keys().join(VALIDATOR_PUBLIC_FILE);
+    let known = match fs::read_to_string(&path) {
+        Ok(text) => Some(text.trim().parse::<PublicKey>().map_err(|error| {
+            Failure::new(
+                Code::KeyUnreadable,
+                format!(
+                    "{}: {error}; remove it, and the signer is asked again",
+                    path.display()
+                ),
+            )
+        })?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Failure::io(&path, &error)),
+    };
+    let signer = RemoteSigner::open(socket, genesis.chain_id(), known)?;
+    if known.is_none() {
+        create_private_file(&path, format!("{}\n", signer.public_key()).as_bytes())?;
+    }
+    Ok(Arc::new(signer))
 }

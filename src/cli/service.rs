@@ -63,7 +63,7 @@ pub(super) struct Service {
 }
 
 /// Whether a stream is the one that the service manager connected to the journal, by what it says itself.
-fn is_journal(stream: &Path) -> bool {
+pub(super) fn is_journal(stream: &Path) -> bool {
     let journal = Environment::variable("JOURNAL_STREAM").unwrap_or_default();
     std::fs::metadata(stream).is_ok_and(|found| journal == format!("{}:{}", found.dev(), found.ino()))
 }

@@ -9,7 +9,7 @@ use super::{
     config::load_chain,
     failure::{Code, Failure},
     init::genesis_of,
-    output,
+    output, signer_serve,
 };
 use crate::{
     chain::Height,
@@ -25,7 +25,10 @@ use crate::{
 const TYPED_BYTES_MAX: u64 = 64;
 
 pub(super) fn signer(command: &SignerCommand) -> Result<ExitCode, Failure> {
-    let SignerCommand::State(command) = command;
+    let command = match command {
+        SignerCommand::State(command) => command,
+        SignerCommand::Serve(arguments) => return signer_serve::serve(arguments),
+    };
     match command {
         StateCommand::Show { place, json } => {
             let dir = load_place(place)?.data_dir()?;

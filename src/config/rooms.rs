@@ -1,5 +1,7 @@
 //! From what the operator wrote to what each room takes.
 
+use std::path::{Path, PathBuf};
+
 use super::Config;
 use crate::{
     chain::{BlockHash, Height},
@@ -48,6 +50,21 @@ impl Config {
         match parsed {
             Some(block) => Ok(Some(block)),
             None => Err("write height:hash, such as 5000:0f3c…, from a source that you trust".to_owned()),
+        }
+    }
+
+    /// Where the signer listens that holds the consensus key; `None` if the key is in `keys/`.
+    ///
+    /// # Errors
+    /// What `keys.signer` should look like.
+    pub fn signer_socket(&self) -> Result<Option<PathBuf>, String> {
+        let text = self.keys.signer.as_str();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match text.strip_prefix("unix:").map(Path::new) {
+            Some(path) if path.is_absolute() => Ok(Some(path.to_owned())),
+            Some(_) | None => Err(format!("`{text}` is no signer; write unix:/path/to/signer.sock")),
         }
     }
 

@@ -94,6 +94,9 @@ impl Default for NetworkSection {
 pub struct KeysSection {
     /// A private file with the passphrase of encrypted keys; empty: a credential, or the terminal.
     pub passphrase_file: PathBuf,
+    /// `unix:/path` of a signer that holds the consensus key (`timed signer serve`); empty: the key in
+    /// `keys/`.
+    pub signer: String,
 }
 
 /// The HTTP port.

@@ -46,6 +46,9 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             problem("network.peers", error.to_string());
         }
     }
+    if let Err(error) = config.signer_socket() {
+        problem("keys.signer", error);
+    }
     if let Err(error) = config.trusted() {
         problem("storage.trusted", error);
     }

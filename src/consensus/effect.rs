@@ -8,19 +8,17 @@ use crate::{
     crypto::{NodeId, Verified},
 };
 
-use super::{ConsensusMessage, Evidence, Mono, Position, Record, Round, Timer};
+use super::{ConsensusMessage, Evidence, Mono, Position, Record, Round, Statement, Timer};
 
 /// One thing to do. Blocks and records are boxed: effects are moved often, and most are small.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// Sign these bytes; answered by [`Event::Signed`](super::Event::Signed). The guard was asked.
+    /// Sign this; answered by [`Event::Signed`](super::Event::Signed). The guard was asked.
     Sign {
         /// Number to answer with.
         request: u64,
-        /// Where the signature stands.
-        position: Position,
-        /// Exact bytes, with the consensus prefix.
-        bytes: Vec<u8>,
+        /// What is said; the signed bytes follow from it.
+        statement: Statement,
     },
     /// Append to the write-ahead log, durable before anything that follows.
     Persist(Box<Record>),

@@ -14,7 +14,7 @@ use crate::{
 use super::{
     Position, PreparedCert, Round, Signer, Step, ValidatorSet,
     certificate::{CertificateContext, CertificateError},
-    signing::{SigningDomain, pre_prepare_bytes, view_change_bytes, vote_bytes},
+    signing::{Says, SigningDomain, Statement, pre_prepare_bytes, view_change_bytes, vote_bytes},
 };
 
 const JUSTIFICATION_TAG: &str = "timecoin/justification/1";
@@ -325,6 +325,34 @@ impl ConsensusMessage {
             Self::PrePrepare(message) => &message.signature,
             Self::Vote(message) => &message.signature,
             Self::ViewChange(message) => &message.header.signature,
+        }
+    }
+
+    /// What its signature says, field by field.
+    pub fn statement(&self, domain: &SigningDomain) -> Statement {
+        let says = match self {
+            Self::PrePrepare(message) => Says::PrePrepare {
+                digest: message.digest,
+                justification: PrePrepare::justification_hash(
+                    &message.view_changes,
+                    message.prepared.as_ref(),
+                ),
+            },
+            Self::Vote(message) if message.step == Step::Commit => Says::Commit {
+                digest: message.digest,
+            },
+            Self::Vote(message) => Says::Prepare {
+                digest: message.digest,
+            },
+            Self::ViewChange(message) => Says::ViewChange {
+                prepared: message.header.prepared,
+            },
+        };
+        Statement {
+            domain: *domain,
+            height: self.height(),
+            round: self.round(),
+            says,
         }
     }
 

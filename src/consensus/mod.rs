@@ -100,7 +100,8 @@ pub use quorum::Quorum;
 pub use record::Record;
 pub use round::{Input, Output, RoundState};
 pub use signing::{
-    PREFIX as SIGNING_PREFIX, SigningDomain, pre_prepare_bytes, view_change_bytes, vote_bytes,
+    PREFIX as SIGNING_PREFIX, Says, SigningDomain, Statement, pre_prepare_bytes, view_change_bytes,
+    vote_bytes,
 };
 pub use timeouts::Timing;
 pub use types::{Mono, Now, Phase, Position, Round, Step};

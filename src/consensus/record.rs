@@ -5,9 +5,12 @@
 
 use bincode::{Decode, Encode};
 
-use crate::chain::{Block, BlockHash, CommitCertificate, Height};
+use crate::{
+    chain::{Block, BlockHash, CommitCertificate, Height},
+    crypto::Signature,
+};
 
-use super::{ConsensusMessage, PreparedCert};
+use super::{ConsensusMessage, PreparedCert, Statement};
 
 /// One record of the consensus log.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -25,6 +28,9 @@ pub enum Record {
     /// Here the memory of our signatures ends: the log was lost, or is an old copy. Nothing new is
     /// signed until a [`Record::RaisedTo`] follows.
     Lost,
+    /// What a signer of its own (`timed signer serve`) signed for whoever asked: the statement and the exact
+    /// signature. Stands in the signer's log, never in a node's.
+    Vouched(Box<Statement>, Signature),
 }
 
 impl Record {
@@ -38,13 +44,14 @@ impl Record {
             Self::RaisedTo(height) => *height,
             // It belongs to none, and outlives every pruning as the mark.
             Self::Lost => Height::GENESIS,
+            Self::Vouched(statement, _) => statement.height,
         }
     }
 
     /// The block a record is about, if any.
     pub fn digest(&self) -> Option<BlockHash> {
         match self {
-            Self::Signed(_) | Self::RaisedTo(_) | Self::Lost => None,
+            Self::Signed(_) | Self::RaisedTo(_) | Self::Lost | Self::Vouched(..) => None,
             Self::Body(block) => Some(block.header.hash()),
             Self::Lock(certificate) => Some(certificate.digest),
             Self::Decided(certificate) => Some(certificate.block_hash),

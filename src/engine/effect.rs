@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     chain::{Block, BlockHash, CommitCertificate, Connected, Height, SharedTransaction, TxId},
-    consensus::{ConsensusMessage, Evidence, Mono, Note, Position, Record, Timer},
+    consensus::{ConsensusMessage, Evidence, Mono, Note, Record, Statement, Timer},
     crypto::NodeId,
     mempool::Refusal,
     sync::Request,
@@ -23,10 +23,8 @@ pub enum Effect {
     Sign {
         /// Number to answer with.
         request: u64,
-        /// Where the signature stands.
-        position: Position,
-        /// Exact bytes.
-        bytes: Vec<u8>,
+        /// What is said; the signed bytes follow from it.
+        statement: Statement,
     },
     /// Append to the consensus log, durable before anything that follows.
     Persist(Record),

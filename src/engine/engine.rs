@@ -238,16 +238,8 @@ impl Engine {
     pub(super) fn translate(&mut self, now: Now) {
         while let Some(effect) = self.pending.pop_front() {
             match effect {
-                consensus::Effect::Sign {
-                    request,
-                    position,
-                    bytes,
-                } => {
-                    self.out.push(Effect::Sign {
-                        request,
-                        position,
-                        bytes,
-                    });
+                consensus::Effect::Sign { request, statement } => {
+                    self.out.push(Effect::Sign { request, statement });
                 }
                 consensus::Effect::Persist(record) => self.out.push(Effect::Persist(*record)),
                 consensus::Effect::Broadcast { message, block } => {

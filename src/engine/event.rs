@@ -162,6 +162,8 @@ pub enum SigningHold {
     SafetyViolation,
     /// The validator set is smaller than the network's minimum.
     TooFewMasternodes,
+    /// The signer that holds the key does not answer.
+    SignerLost,
     /// The node is stopping.
     Stopping,
 }
@@ -190,6 +192,9 @@ impl SigningHold {
                 "SAFETY VIOLATION: two certificates at one height; keep the data, and read conflicting-certificates.txt in consensus/"
             }
             Self::TooFewMasternodes => "too few masternodes active for this network",
+            Self::SignerLost => {
+                "the signer does not answer: nothing is signed until it is back; look at `timed signer serve` and keys.signer"
+            }
             Self::Stopping => "the node is stopping",
         }
     }
@@ -208,6 +213,7 @@ impl SigningHold {
             | Self::Listening
             | Self::Doppelganger
             | Self::TooFewMasternodes
+            | Self::SignerLost
             | Self::Stopping => false,
         }
     }
@@ -225,6 +231,7 @@ impl SigningHold {
             | Self::LogMissing
             | Self::Listening
             | Self::TooFewMasternodes
+            | Self::SignerLost
             | Self::Stopping => false,
         }
     }

@@ -100,7 +100,10 @@ impl Barrier {
         let mut waiting = 0;
         for effect in effects {
             let Effect::Persist(record) = effect else { continue };
-            let is_mark = matches!(record, Record::Signed(_) | Record::RaisedTo(_) | Record::Lost);
+            let is_mark = matches!(
+                record,
+                Record::Signed(_) | Record::RaisedTo(_) | Record::Lost | Record::Vouched(..)
+            );
             let Some(log) = &mut self.log else {
                 if is_mark {
                     return Err(BarrierError::NoLog);

@@ -25,6 +25,7 @@ const LOCK: u8 = 3;
 const DECIDED: u8 = 4;
 const RAISED: u8 = 5;
 const LOST: u8 = 6;
+const VOUCHED: u8 = 7;
 
 /// Decoding a record never takes more memory than this: a body at its limit and its lists.
 const RECORD_DECODED_MAX: usize = 64 << 20;
@@ -47,6 +48,7 @@ pub(super) fn to_log(record: &Record) -> Result<wal::Record, RecordError> {
         Record::Decided(_) => DECIDED,
         Record::RaisedTo(_) => RAISED,
         Record::Lost => LOST,
+        Record::Vouched(..) => VOUCHED,
     };
     let payload = bincode::encode_to_vec(record, layout()).map_err(RecordError::new)?;
     Ok(wal::Record {

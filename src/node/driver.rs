@@ -15,7 +15,7 @@ use crate::{
     crypto::Hash256,
     engine::{Effect, Engine, EngineView, Event},
     metrics::{Metrics, labels::SignResult},
-    signer::Signer,
+    signer::{Signer, Wish},
     storage::failpoint,
 };
 
@@ -188,10 +188,10 @@ impl Driver {
         let mut group = Vec::with_capacity(queue.len());
         while let Some(effect) = queue.pop_front() {
             match effect {
-                Effect::Sign { request, bytes, .. } => {
+                Effect::Sign { request, statement } => {
                     let started = self.clock.now().mono;
                     let signature =
-                        self.signer.as_ref().and_then(|signer| match signer.sign_consensus(&bytes) {
+                        self.signer.as_ref().and_then(|signer| match signer.sign(&Wish::Vote(statement)) {
                             Ok(signature) => Some(signature),
                             Err(error) => {
                                 tracing::error!(%error, "consensus signer did not sign; this vote is skipped");

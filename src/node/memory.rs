@@ -85,12 +85,13 @@ impl Memory {
                 round: Round::MAX,
                 step: Step::Commit,
             }),
+            Record::Vouched(statement, _) => Some(statement.position()),
             Record::Lost => None,
             Record::Body(_) | Record::Lock(_) | Record::Decided(_) => return,
         };
         let highest = self.mark.as_ref().and_then(|mark| mark.position);
         if position.is_none() || position >= highest {
-            let is_signed = matches!(record, Record::Signed(_));
+            let is_signed = matches!(record, Record::Signed(_) | Record::Vouched(..));
             self.mark = Some(Mark {
                 position,
                 is_signed,

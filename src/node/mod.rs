@@ -44,6 +44,8 @@ mod requests;
 pub mod resync;
 mod serve;
 mod sessions;
+mod signer_link;
+pub mod signer_service;
 pub mod signer_state;
 mod snapshot;
 mod spawner;

@@ -56,7 +56,8 @@ pub(super) struct Opened {
 pub(super) struct Me {
     /// The consensus key, if there is one.
     pub(super) key: Option<PublicKey>,
-    /// False on a node that was told to sign nothing: it may run where the state was given away.
+    /// False on a node that was told to sign nothing, or whose key is elsewhere: it may run where the
+    /// state was given away.
     pub(super) may_sign: bool,
 }
 
@@ -202,7 +203,11 @@ fn replay(store: &Store, records: &[Record], genesis: &Genesis, dir: &Path) -> R
             Record::Decided(certificate) => {
                 decided.insert(certificate.height, certificate);
             }
-            Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) | Record::Lost => {}
+            Record::Signed(_)
+            | Record::Lock(_)
+            | Record::RaisedTo(_)
+            | Record::Lost
+            | Record::Vouched(..) => {}
         }
     }
     let rules = Rules::of(genesis, judge_evidence);

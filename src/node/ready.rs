@@ -11,11 +11,11 @@ use crossbeam_channel::Sender;
 use crate::{
     chain::{
         BlockHash, Height, MasternodeChange, MasternodeId, MasternodeUpdate, Ready, SharedTransaction,
-        Standing, TRANSACTION_VERSION, Transaction, TransactionKind, ready_bytes,
+        Standing, TRANSACTION_VERSION, Transaction, TransactionKind,
     },
     crypto::{Hash256, Verified},
     engine::{Arrival, Event, Source},
-    signer::Signer,
+    signer::{Signer, Wish},
     storage::StoreReader,
 };
 
@@ -93,8 +93,12 @@ impl ReadyTask {
     }
 
     fn say(&self, word: Word) {
-        let bytes = ready_bytes(&self.chain_id, &word.id, &word.block);
-        let signature = match self.signer.sign_ready(&bytes) {
+        let wish = Wish::Ready {
+            chain_id: self.chain_id,
+            masternode: word.id,
+            block: word.block,
+        };
+        let signature = match self.signer.sign(&wish) {
             Ok(signature) => signature,
             Err(error) => {
                 tracing::error!(%error, "the signer did not sign that this node is there; it stays pending");

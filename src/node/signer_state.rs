@@ -158,6 +158,7 @@ pub fn lift(
             let signed = memory.records.iter().filter_map(|record| match record {
                 Record::Signed(message) => Some(message.height()),
                 Record::RaisedTo(height) => Some(*height),
+                Record::Vouched(statement, _) => Some(statement.height),
                 Record::Body(_) | Record::Lock(_) | Record::Decided(_) | Record::Lost => None,
             });
             if let Some(at) = signed.max().filter(|at| *at > above) {

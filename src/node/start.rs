@@ -10,7 +10,10 @@ mod tending;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -28,7 +31,7 @@ use crate::{
     mempool::PoolLimits,
     metrics::Metrics,
     network::{self, DIALLED_PEERS_MAX, Network, NetworkConfig, PeerEvent, Surroundings},
-    signer::Signer,
+    signer::{Signer, Wish},
     storage::{Snapshots, Store, StoreOptions, lock::DataDirLock, rebuild::Origin},
     wire::{ChainIdentity, LocalTip, MasternodeProof},
 };
@@ -56,6 +59,7 @@ use super::{
     requests::Requests,
     resync::Resync,
     serve::Serve,
+    signer_link::SignerLink,
     snapshot::SnapshotFetch,
     spawner::Tasks,
     starting::{Starting, TellStart},
@@ -163,7 +167,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
 
     let who = open::Me {
         key: me,
-        may_sign: !options.observer,
+        may_sign: !options.observer && options.signer.as_ref().is_none_or(|signer| signer.holds_key()),
     };
     let opening = (
         options.data_dir.clone(),
@@ -198,6 +202,10 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     } = opened;
     if options.observer {
         holds.insert(SigningHold::Observer);
+    }
+    let lack = options.signer.as_ref().and_then(|signer| signer.lack());
+    if lack.is_some() {
+        holds.insert(SigningHold::SignerLost);
     }
     let store = Arc::new(store);
     let reader = store.reader();
@@ -239,6 +247,8 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let (outboxes, inboxes) = network::queues();
     let prover = options.signer.clone();
     let may_prove = !options.observer;
+    let unproved = Arc::new(AtomicBool::new(false));
+    let left_unproved = Arc::clone(&unproved);
     let members = names.clone();
     let around = Surroundings {
         node_key: options.node_key.clone(),
@@ -246,7 +256,9 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         tip: Arc::clone(&local_tip),
         prove: Arc::new(move |request| {
             let signer = prover.as_ref().filter(|_| may_prove)?;
-            let signature = signer.sign_session(&request.signing_bytes()).ok()?;
+            let signature = signer.sign(&Wish::Session(*request));
+            left_unproved.fetch_or(signature.is_err(), std::sync::atomic::Ordering::Relaxed);
+            let signature = signature.ok()?;
             Some(MasternodeProof {
                 key: signer.public_key(),
                 signature,
@@ -410,6 +422,17 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
             tasks: Arc::clone(&tasks),
         };
         tasks.start("ready", ready.run());
+    }
+    if let Some(signer) = options.signer.clone().filter(|signer| !signer.holds_key()) {
+        let link = SignerLink {
+            signer,
+            is_lost: lack.is_some(),
+            unproved,
+            network: network.clone(),
+            engine: votes.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        tasks.start("signer", link.watch());
     }
     tasks.start(
         "heartbeat",

@@ -84,11 +84,24 @@ pub enum SignerError {
         "a new passphrase has at least 8 characters, typed twice the same; nothing was changed, try again"
     )]
     WeakPassphrase,
-    /// The bytes to sign are not of the kind the request names.
-    #[error("refused to sign bytes of another domain; this is a fault of the program, please report it")]
-    WrongDomain,
+    /// The guard beside the key refuses.
+    #[error("the signer refused: {reason}")]
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// Which key the signer holds is not known yet, and it does not answer.
+    #[error(
+        "the signer at {socket} does not answer: {reason}; start `timed signer serve` first: at its first start a node has to learn which key it holds"
+    )]
+    Unknown {
+        /// Where it should be.
+        socket: PathBuf,
+        /// What happened.
+        reason: String,
+    },
     /// The key cannot be reached.
-    #[error("the signer does not answer: {reason}; check that it runs")]
+    #[error("the signer does not answer: {reason}; check that `timed signer serve` runs")]
     Unavailable {
         /// What it said.
         reason: String,

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use super::{
-    CONSENSUS_DOMAIN, POSSESSION_DOMAIN, READY_DOMAIN, SESSION_DOMAIN, Signer, SignerError, Unlock,
-    open_key_file,
-};
+use super::{Signer, SignerError, Unlock, Wish, open_key_file};
 use crate::crypto::{PublicKey, SecretKey, Signature};
 
 /// Signs with a key held in memory.
@@ -27,13 +24,6 @@ impl LocalSigner {
     pub fn open(path: &Path, unlock: &dyn Unlock) -> Result<Self, SignerError> {
         open_key_file(path, unlock).map(Self::new)
     }
-
-    fn sign(&self, domain: &[u8], message: &[u8]) -> Result<Signature, SignerError> {
-        if !message.starts_with(domain) {
-            return Err(SignerError::WrongDomain);
-        }
-        Ok(self.key.sign(message))
-    }
 }
 
 impl Signer for LocalSigner {
@@ -41,19 +31,7 @@ impl Signer for LocalSigner {
         self.key.public_key()
     }
 
-    fn sign_consensus(&self, message: &[u8]) -> Result<Signature, SignerError> {
-        self.sign(CONSENSUS_DOMAIN, message)
-    }
-
-    fn sign_session(&self, proof: &[u8]) -> Result<Signature, SignerError> {
-        self.sign(SESSION_DOMAIN, proof)
-    }
-
-    fn sign_ready(&self, word: &[u8]) -> Result<Signature, SignerError> {
-        self.sign(READY_DOMAIN, word)
-    }
-
-    fn sign_possession(&self, proof: &[u8]) -> Result<Signature, SignerError> {
-        self.sign(POSSESSION_DOMAIN, proof)
+    fn sign(&self, wish: &Wish) -> Result<Signature, SignerError> {
+        Ok(self.key.sign(&wish.bytes(&self.key.public_key())))
     }
 }

@@ -3,7 +3,12 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::crypto::{SecretKey, verify};
+use crate::{
+    chain::Height,
+    consensus::{Round, Says, SigningDomain},
+    crypto::{SecretKey, verify},
+    wire::Role,
+};
 
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -71,41 +76,77 @@ fn a_missing_or_damaged_file_is_named() {
     assert!(refused.to_string().contains("validator.key"));
 }
 
+fn wishes() -> [Wish; 4] {
+    let (chain_id, block) = (Hash256::from_bytes([1; 32]), BlockHash::from_bytes([2; 32]));
+    [
+        Wish::Vote(Statement {
+            domain: SigningDomain {
+                chain_id,
+                vset_hash: chain_id,
+            },
+            height: Height::new(3),
+            round: Round::ZERO,
+            says: Says::Commit { digest: block },
+        }),
+        Wish::Session(ProofRequest {
+            exporter: [3; 32],
+            role: Role::Dialer,
+            node_id: PublicKey::from_bytes([4; 32]),
+        }),
+        Wish::Ready {
+            chain_id,
+            masternode: MasternodeId::from_bytes([5; 32]),
+            block,
+        },
+        Wish::Possession {
+            chain_id,
+            subject: vec![6; 20],
+        },
+    ]
+}
+
 #[test]
-fn votes_and_session_proofs_cannot_be_taken_for_each_other() {
+fn what_a_key_signs_for_one_thing_holds_for_no_other() {
     let signer = LocalSigner::new(SecretKey::from_seed(&[7; 32]));
-    let vote = [CONSENSUS_DOMAIN, b"vote"].concat();
-    let proof = [SESSION_DOMAIN, b"proof"].concat();
-    let signature = signer.sign_consensus(&vote).unwrap();
-    verify(&signer.public_key(), &vote, &signature).unwrap();
-    signer.sign_session(&proof).unwrap();
-    assert!(matches!(
-        signer.sign_session(&vote),
-        Err(SignerError::WrongDomain)
-    ));
-    assert!(matches!(
-        signer.sign_consensus(&proof),
-        Err(SignerError::WrongDomain)
-    ));
-    // Four domains, none the beginning of another: no road gets one signed as another.
-    let domains = [CONSENSUS_DOMAIN, SESSION_DOMAIN, READY_DOMAIN, POSSESSION_DOMAIN];
-    type Sign<'a> = &'a dyn Fn(&[u8]) -> Result<crate::crypto::Signature, SignerError>;
-    let sign: [Sign<'_>; 4] = [
-        &|bytes| signer.sign_consensus(bytes),
-        &|bytes| signer.sign_session(bytes),
-        &|bytes| signer.sign_ready(bytes),
-        &|bytes| signer.sign_possession(bytes),
-    ];
-    for (own, sign) in sign.iter().enumerate() {
-        for (other, domain) in domains.iter().enumerate() {
-            let signed = sign(&[*domain, b"rest"].concat());
-            assert_eq!(signed.is_ok(), own == other, "{own} {other}");
+    let key = signer.public_key();
+    for (own, wish) in wishes().iter().enumerate() {
+        let signature = signer.sign(wish).unwrap();
+        for (other, wish) in wishes().iter().enumerate() {
+            let holds = verify(&key, &wish.bytes(&key), &signature).is_ok();
+            assert_eq!(holds, own == other, "{own} {other}");
         }
     }
-    assert!(matches!(
-        signer.sign_consensus(b""),
-        Err(SignerError::WrongDomain)
-    ));
+    let prefixes = wishes().map(|wish| wish.bytes(&key)[..13].to_vec());
+    assert_eq!(prefixes[0], crate::consensus::SIGNING_PREFIX);
+    assert!(prefixes.iter().skip(1).all(|other| *other != prefixes[0]));
+}
+
+#[test]
+fn a_request_is_a_bounded_frame_and_nothing_else_decodes() {
+    for wish in wishes() {
+        let request = protocol::Request::Sign(wish);
+        let frame = protocol::frame(&request).unwrap();
+        assert!(frame.len() <= protocol::FRAME_BYTES_MAX);
+        assert_eq!(
+            protocol::parse::<protocol::Request>(&frame[4..]).unwrap(),
+            request
+        );
+        let mut longer = frame[4..].to_vec();
+        longer.push(0);
+        assert!(
+            protocol::parse::<protocol::Request>(&longer).is_err(),
+            "something follows"
+        );
+        assert!(
+            protocol::parse::<protocol::Request>(&frame[4..frame.len() - 1]).is_err(),
+            "cut"
+        );
+    }
+    let long = Wish::Possession {
+        chain_id: Hash256::ZERO,
+        subject: vec![0; protocol::FRAME_BYTES_MAX],
+    };
+    assert!(protocol::frame(&protocol::Request::Sign(long)).is_err());
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub const HELLO_EXPORTER_LABEL: &[u8] = b"EXPORTER-timed/hello/1";
 pub const PROOF_EXPORTER_LABEL: &[u8] = b"EXPORTER-timed/mn-session/1";
 
 /// Which end of a connection one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Role {
     /// The end that opened the connection.
     Dialer,
@@ -280,7 +280,7 @@ pub struct MasternodeProof {
 }
 
 /// What a masternode proof signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct ProofRequest {
     /// Exporter value of the session under [`PROOF_EXPORTER_LABEL`].
     pub exporter: [u8; 32],

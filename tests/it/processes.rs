@@ -32,3 +32,4 @@ mod reload;
 mod resync;
 mod scenarios;
 mod secrets;
+mod signers;

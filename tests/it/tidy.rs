@@ -18,7 +18,7 @@ pub(crate) const LAYERS: &[(&str, &str)] = &[
     ("metrics", ""),
     ("storage", "crypto chain consensus wire metrics"),
     ("network", "crypto wire metrics"),
-    ("signer", "crypto consensus"),
+    ("signer", "crypto chain consensus wire"),
     ("control", "crypto chain consensus wire"),
     ("telemetry", "control"),
     (

@@ -77,6 +77,9 @@ fn tell_effect(effect: &Effect) -> Option<String> {
                 cert.block_hash.short()
             ),
             Record::RaisedTo(height) => format!("  logs that it signs nothing up to height {height}"),
+            Record::Vouched(statement, _) => {
+                format!("  logs what it vouched for at {:?}", statement.position())
+            }
             Record::Lost => "  logs that it lost the memory of its signatures".to_owned(),
         },
         Effect::Broadcast { message, block } => {

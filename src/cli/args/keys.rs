@@ -135,6 +135,29 @@ pub(in crate::cli) enum SignerCommand {
     /// The memory of our signatures.
     #[command(subcommand)]
     State(StateCommand),
+    /// Hold the consensus key in this process, with a guard of its own, and sign for a node that asks over
+    /// a Unix socket (keys.signer of the node).
+    Serve(ServeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ServeArguments {
+    #[command(flatten)]
+    pub(in crate::cli) chain: ChainPlace,
+    /// Where to listen; without it, signer.sock in the data directory.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) socket: Option<PathBuf>,
+    /// A user that may ask, by number, besides this one; may be repeated.
+    #[arg(long, value_name = "UID")]
+    pub(in crate::cli) allow_uid: Vec<u32>,
+    /// The group of the socket, by number: its members can reach it (0660 instead of 0600).
+    #[arg(long, value_name = "GID")]
+    pub(in crate::cli) socket_gid: Option<u32>,
+    /// Also prove that the key is held, so that it can be registered. Leave it out afterwards.
+    #[arg(long)]
+    pub(in crate::cli) allow_registration: bool,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseArguments,
 }
 
 #[derive(Debug, Subcommand)]

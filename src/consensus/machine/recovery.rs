@@ -49,6 +49,8 @@ impl Recovered {
                 Record::Signed(message) => recovered.guard.restore(message),
                 Record::RaisedTo(height) => recovered.guard.raise_to(height),
                 Record::Lost => recovered.guard.forget(),
+                // A signer's log under a node of its own: what was said there is not said again.
+                Record::Vouched(..) => recovered.guard.raise_to(height),
                 Record::Body(_) | Record::Lock(_) | Record::Decided(_) if height <= tip => {}
                 Record::Body(block) => {
                     if let Some(block) = verify(block) {

@@ -124,13 +124,9 @@ impl Machine {
             Answer::Sign => {
                 self.requests.last += 1;
                 let request = self.requests.last;
-                let bytes = message.signing_bytes(&self.current.domain);
+                let statement = message.statement(&self.current.domain);
                 self.requests.open.insert(request, message);
-                self.effects.push(Effect::Sign {
-                    request,
-                    position,
-                    bytes,
-                });
+                self.effects.push(Effect::Sign { request, statement });
             }
             Answer::Stored(stored) => self.broadcast(stored),
             Answer::Refuse => self.note(Note::DoubleSignPrevented(position)),

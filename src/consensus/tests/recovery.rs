@@ -103,7 +103,8 @@ fn a17_recovery_from_every_prefix_of_the_log() {
                     | Record::Lock(_)
                     | Record::Decided(_)
                     | Record::RaisedTo(_)
-                    | Record::Lost => None,
+                    | Record::Lost
+                    | Record::Vouched(..) => None,
                 })
                 .collect();
             for sent in &world.nodes[node].sent {
@@ -165,9 +166,12 @@ fn own_proposal_is_delivered_to_ourselves_again() {
     let kinds = |world: &World| -> Vec<Step> {
         let signed = world.nodes[me].disk.iter().filter_map(|record| match record {
             Record::Signed(message) => Some(message.step()),
-            Record::Body(_) | Record::Lock(_) | Record::Decided(_) | Record::RaisedTo(_) | Record::Lost => {
-                None
-            }
+            Record::Body(_)
+            | Record::Lock(_)
+            | Record::Decided(_)
+            | Record::RaisedTo(_)
+            | Record::Lost
+            | Record::Vouched(..) => None,
         });
         signed.collect()
     };

@@ -86,8 +86,8 @@ impl World {
     /// Signs what the engine wants signed and keeps the rest for the test to look at.
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            if let Effect::Sign { request, bytes, .. } = &effect {
-                let (request, signature) = (*request, Some(key(1_000).sign(bytes)));
+            if let Effect::Sign { request, statement } = &effect {
+                let (request, signature) = (*request, Some(key(1_000).sign(&statement.bytes())));
                 self.out.push(effect);
                 self.step(Event::Signed { request, signature });
             } else {
@@ -226,7 +226,7 @@ impl World {
 
     fn signed(&self) -> Vec<Position> {
         let signed = self.out.iter().filter_map(|effect| match effect {
-            Effect::Sign { position, .. } => Some(*position),
+            Effect::Sign { statement, .. } => Some(statement.position()),
             _ => None,
         });
         signed.collect()

@@ -30,7 +30,7 @@ const ALL: [u16; 4] = [0, 1, 2, 3];
 const RATE: f64 = 20.0;
 
 /// Runs `timed` and gives its exit code and all that it said.
-fn timed(arguments: &[&str]) -> (i32, String) {
+pub(super) fn timed(arguments: &[&str]) -> (i32, String) {
     let output = Command::new(TIMED)
         .args(arguments)
         .stdin(Stdio::null())
@@ -40,7 +40,7 @@ fn timed(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), text.concat())
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

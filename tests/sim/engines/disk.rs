@@ -199,7 +199,11 @@ impl Disk {
                     bodies.insert(block.hash(), block.clone());
                 }
                 Record::Decided(certificate) => decided.push(certificate.clone()),
-                Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) | Record::Lost => {}
+                Record::Signed(_)
+                | Record::Lock(_)
+                | Record::RaisedTo(_)
+                | Record::Lost
+                | Record::Vouched(..) => {}
             }
         }
         decided.sort_by_key(|certificate| certificate.height);

@@ -87,8 +87,8 @@ impl Engines {
     fn perform_one(&mut self, node: usize, effect: Effect, todo: &mut VecDeque<Effect>) {
         let life = self.nodes[node].life;
         match effect {
-            Effect::Sign { request, bytes, .. } => {
-                let signature = self.nodes[node].key.sign(&bytes);
+            Effect::Sign { request, statement } => {
+                let signature = self.nodes[node].key.sign(&statement.bytes());
                 if let Some(delay) = self.sign_delay_us {
                     let after = delay(self.queue.sequence());
                     let item = Item::Signed {

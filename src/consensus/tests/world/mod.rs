@@ -421,7 +421,11 @@ impl World {
                         one.chain.push((block, certificate.clone()));
                     }
                 }
-                Record::Signed(_) | Record::Lock(_) | Record::RaisedTo(_) | Record::Lost => {}
+                Record::Signed(_)
+                | Record::Lock(_)
+                | Record::RaisedTo(_)
+                | Record::Lost
+                | Record::Vouched(..) => {}
             }
         }
         let (height, hash, timestamp) = one.ledger.tip();

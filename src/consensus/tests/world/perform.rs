@@ -49,8 +49,8 @@ impl World {
 
     fn perform_one(&mut self, node: usize, effect: Effect, todo: &mut VecDeque<Effect>) {
         match effect {
-            Effect::Sign { request, bytes, .. } => {
-                let signature = self.nodes[node].key.sign(&bytes);
+            Effect::Sign { request, statement } => {
+                let signature = self.nodes[node].key.sign(&statement.bytes());
                 match self.sign_delay_us {
                     Some(delay) => {
                         let life = self.nodes[node].life;
