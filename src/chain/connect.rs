@@ -355,6 +355,7 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
         }
         let context = RegistryContext {
             registry: self.masternodes.registry(),
+            history: &self.state.history,
             epoch: self.totals.epoch.number,
             anchor: self.totals.epoch.anchor,
         };

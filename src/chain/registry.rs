@@ -4,7 +4,10 @@
 //! transactions ([`super::registry_rules`]), by evidence, and at the end of a period
 //! ([`super::period`]); never otherwise.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bincode::{
     Decode, Encode,
@@ -180,7 +183,9 @@ impl Masternode {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Registry {
     masternodes: BTreeMap<MasternodeId, Masternode>,
-    by_key: BTreeMap<PublicKey, MasternodeId>,
+    /// Who holds which key. Rules keep it at one holder, but for a key that was given up and turned out to
+    /// be guilty later; the answers must not depend on the order in which entries came.
+    by_key: BTreeSet<(PublicKey, MasternodeId)>,
     by_collateral: BTreeMap<OutPoint, MasternodeId>,
 }
 
@@ -200,9 +205,14 @@ impl Registry {
         self.masternodes.get(id)
     }
 
-    /// Who holds `key`, will hold it, or was jailed for it.
+    /// Who holds `key`, will hold it, or was jailed for it; of several, the one with the lowest id.
     pub fn holder(&self, key: &PublicKey) -> Option<&Masternode> {
-        self.get(self.by_key.get(key)?)
+        let from = (*key, MasternodeId::from_bytes([0; 32]));
+        let (held, id) = self.by_key.range(from..).next()?;
+        if held != key {
+            return None;
+        }
+        self.get(id)
     }
 
     /// The masternode that `outpoint` is locked for.
@@ -229,7 +239,7 @@ impl Registry {
             Some(entry) => {
                 let before = self.take(&id);
                 for key in entry.keys() {
-                    self.by_key.insert(key, id);
+                    self.by_key.insert((key, id));
                 }
                 if let Some(coin) = entry.collateral {
                     self.by_collateral.insert(coin, id);
@@ -246,7 +256,7 @@ impl Registry {
     fn take(&mut self, id: &MasternodeId) -> Option<Masternode> {
         let before = self.masternodes.remove(id)?;
         for key in before.keys() {
-            self.by_key.remove(&key);
+            self.by_key.remove(&(key, *id));
         }
         if let Some(coin) = &before.collateral {
             self.by_collateral.remove(coin);

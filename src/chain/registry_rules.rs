@@ -4,17 +4,19 @@
 //! is in [`super::verify`], and its signatures are checked there too.
 
 use super::{
-    Address, BlockHash, Height, Masternode, MasternodeChange, MasternodeId, NextValues, OutPoint,
-    OwnerChange, REGISTRY_MAX, Ready, Registration, Registry, SharedTransaction, Standing, Tier, Transaction,
-    TransactionKind, registry::RegistryWork,
+    Address, BlockHash, HISTORY_EPOCHS, Height, History, Masternode, MasternodeChange, MasternodeId,
+    NextValues, OutPoint, OwnerChange, REGISTRY_MAX, Ready, Registration, Registry, SharedTransaction,
+    Standing, Tier, Transaction, TransactionKind, registry::RegistryWork,
 };
 use crate::crypto::PublicKey;
 
 /// Why a transaction may not change the registry so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// Another masternode holds the key, will hold it, or was jailed for it.
-    #[error("consensus key {0} belongs to a masternode already, or was jailed: generate another")]
+    /// Another masternode holds the key, will hold it, was jailed for it, or voted with it lately.
+    #[error(
+        "consensus key {0} belongs to a masternode already, voted in one of the last {HISTORY_EPOCHS} periods, or was jailed: generate another"
+    )]
     KeyTaken(PublicKey),
     /// No place is left.
     #[error("the registry holds {REGISTRY_MAX} masternodes and takes no more")]
@@ -61,6 +63,8 @@ pub enum RegistryError {
 pub struct RegistryContext<'a> {
     /// The masternodes.
     pub registry: &'a Registry,
+    /// The sets of the last periods: a key that voted in one may still be convicted.
+    pub history: &'a History,
     /// Number of the current period.
     pub epoch: u64,
     /// The block that the current period grows on.
@@ -81,7 +85,7 @@ pub fn judge(transaction: &Transaction, context: RegistryContext<'_>) -> Result<
     match &transaction.kind {
         TransactionKind::Transfer | TransactionKind::Reward { .. } => Ok(()),
         TransactionKind::RegisterMasternode(registration) => {
-            check_free(registry, &registration.consensus_key)?;
+            check_free(context, None, &registration.consensus_key)?;
             if registry.len() >= REGISTRY_MAX {
                 return Err(RegistryError::Full);
             }
@@ -92,7 +96,7 @@ pub fn judge(transaction: &Transaction, context: RegistryContext<'_>) -> Result<
             match &update.change {
                 MasternodeChange::Owner(change) => {
                     check_owner(transaction, node)?;
-                    check_change(registry, node, change)
+                    check_change(context, node, change)
                 }
                 MasternodeChange::Ready(ready) => check_ready(node, ready, context),
             }
@@ -120,10 +124,18 @@ fn refuse(node: &Masternode, what: &'static str) -> RegistryError {
     }
 }
 
-fn check_free(registry: &Registry, key: &PublicKey) -> Result<(), RegistryError> {
-    match registry.holder(key) {
-        Some(_) => Err(RegistryError::KeyTaken(*key)),
-        None => Ok(()),
+/// A key that voted lately may still turn out to have contradicted itself: whoever took it over would share
+/// it with the convicted. Only the masternode that it was goes back to it.
+fn check_free(
+    context: RegistryContext<'_>,
+    for_whom: Option<MasternodeId>,
+    key: &PublicKey,
+) -> Result<(), RegistryError> {
+    let mut voted = context.history.sets().filter_map(|set| set.member(key));
+    let is_held = context.registry.holder(key).is_some();
+    match is_held || voted.any(|id| Some(id) != for_whom) {
+        true => Err(RegistryError::KeyTaken(*key)),
+        false => Ok(()),
     }
 }
 
@@ -143,7 +155,11 @@ fn check_owner(transaction: &Transaction, node: &Masternode) -> Result<(), Regis
     }
 }
 
-fn check_change(registry: &Registry, node: &Masternode, change: &OwnerChange) -> Result<(), RegistryError> {
+fn check_change(
+    context: RegistryContext<'_>,
+    node: &Masternode,
+    change: &OwnerChange,
+) -> Result<(), RegistryError> {
     match node.standing {
         Standing::Active | Standing::Pending | Standing::Inactive => {}
         Standing::Jailed | Standing::Deregistered => {
@@ -154,7 +170,7 @@ fn check_change(registry: &Registry, node: &Masternode, change: &OwnerChange) ->
         return Err(refuse(node, "only an inactive one returns"));
     }
     match &change.consensus_key {
-        Some((key, _)) => check_free(registry, key),
+        Some((key, _)) => check_free(context, Some(node.id), key),
         None => Ok(()),
     }
 }

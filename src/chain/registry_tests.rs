@@ -553,6 +553,53 @@ fn a_new_key_counts_from_the_next_period_and_the_old_one_still_answers_for_its_c
 }
 
 #[test]
+fn a_key_that_was_given_up_stays_taken_while_it_can_still_be_convicted() {
+    let mut chain = rich_chain(4, 1);
+    let registered = register(&chain, 0);
+    let id = id_of(&registered);
+    chain.extend(1, vec![registered.clone()]);
+    close_with(&mut chain, |chain| vec![ready(chain, id, 500)]);
+    let to = |chain: &TestChain, seed: u64| {
+        let next = key(seed);
+        let bytes = possession_bytes(&chain.chain_id, &next.public_key(), id.as_bytes());
+        let consensus_key = Some((next.public_key(), next.sign(&bytes)));
+        OwnerChange {
+            consensus_key,
+            ..NOTHING
+        }
+    };
+    chain.extend(1, vec![owner_change(&chain, &registered, 0, to(&chain, 700))]);
+    close(&mut chain);
+    assert!(chain.state.registry.holder(&key(500).public_key()).is_none());
+    let taken = RegistryError::KeyTaken(key(500).public_key());
+    for _ in 0..HISTORY_EPOCHS {
+        assert_eq!(registry_error(&chain, register_key(&chain, 1, 500)), taken);
+        close(&mut chain);
+    }
+    // Nobody could be convicted for it any more.
+    chain.extend(1, vec![register_key(&chain, 1, 500)]);
+    assert!(chain.state.registry.holder(&key(500).public_key()).is_some());
+}
+
+#[test]
+fn of_two_holders_of_a_key_each_keeps_it_when_the_other_goes() {
+    let chain = rich_chain(2, 1);
+    let nodes: Vec<Masternode> = chain.state.registry.iter().cloned().collect();
+    let key = nodes[0].validator_key;
+    let mut both = nodes.clone();
+    both[1].validator_key = key;
+    let forward: Registry = both.iter().cloned().collect();
+    let backward: Registry = both.iter().rev().cloned().collect();
+    assert_eq!(forward, backward);
+    assert_eq!(forward.holder(&key).unwrap().id, both[0].id);
+    for gone in [0, 1] {
+        let mut registry = forward.clone();
+        registry.put(both[gone].id, None);
+        assert_eq!(registry.holder(&key).unwrap().id, both[1 - gone].id);
+    }
+}
+
+#[test]
 fn every_kind_has_one_canonical_form_and_its_size_is_known() {
     let chain = rich_chain(1, 1);
     let id = MasternodeId::from_bytes([7; 32]);

@@ -246,6 +246,7 @@ impl ChainState {
     pub fn registry_context(&self) -> RegistryContext<'_> {
         RegistryContext {
             registry: &self.registry,
+            history: &self.history,
             epoch: self.totals.epoch.number,
             anchor: self.anchor(),
         }
