@@ -142,6 +142,18 @@ impl History {
             .expect("a history begins with a set and keeps the last")
     }
 
+    /// True if it lies as blocks make it, oldest first: what a commitment over a multiset cannot tell of
+    /// a history from elsewhere.
+    pub fn is_in_order(&self) -> bool {
+        let sets = self.sets.iter().zip(self.sets.iter().skip(1));
+        let evidence = self.evidence.iter().zip(self.evidence.iter().skip(1));
+        !self.sets.is_empty()
+            && sets
+                .into_iter()
+                .all(|(a, b)| a.epoch < b.epoch && a.first < b.first)
+            && evidence.into_iter().all(|(a, b)| a.epoch <= b.epoch)
+    }
+
     /// The set that decides `height`, as far as it is known: not of heights whose period is more
     /// than [`HISTORY_EPOCHS`] ago. Of heights above the next one, the answer may still change.
     pub fn set_at(&self, height: Height) -> Option<&Arc<EpochSet>> {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    chain::{Block, ChainState, CommitCertificate, Connected, Genesis, Height, UtxoDelta},
+    chain::{Block, ChainState, CommitCertificate, Connected, Genesis, Height, History, UtxoDelta},
     crypto::Hash256,
 };
 
@@ -124,13 +124,16 @@ impl Store {
             return Err(StoreError::corrupt(&dir, "CURRENT names it, and it is missing"));
         }
         let backend: Arc<dyn Backend> = Arc::new(SledBackend::open(&dir, options.cache_bytes)?);
-        // A generation that was built beside another one kept its redo file with itself.
+        // A generation that was built beside another one kept its redo file with itself. That it was
+        // removed is made durable here: it must not come back over what is flushed from now on.
         flush::recover(&Target {
             backend: backend.as_ref(),
             disk: disk.as_ref(),
             redo: &RedoFile::in_dir(&dir),
             generation,
         })?;
+        disk.sync_dir(&dir)
+            .map_err(|source| StoreError::io(&dir, "sync directory", source))?;
         let store = Self::open_on(
             backend,
             Arc::clone(&disk),
@@ -457,7 +460,10 @@ pub(super) fn state_of(parts: &[Vec<u8>]) -> Option<ChainState> {
         return None;
     };
     let tip: StoredState = schema::decode(tip).ok()?;
-    Some(tip.complete(schema::decode(registry).ok()?, schema::decode(history).ok()?))
+    let history: History = schema::decode(history).ok()?;
+    history
+        .is_in_order()
+        .then(|| Some(tip.complete(schema::decode(registry).ok()?, history)))?
 }
 
 /// Writes block 0 and its coins into an empty database, the tip last and only after the rest is

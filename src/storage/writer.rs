@@ -50,7 +50,7 @@ impl Default for FlushOptions {
             window_bytes: 64 << 20,
             window_age: Duration::from_secs(1),
             pending_blocks_max: 256,
-            pending_bytes_max: 160 << 20,
+            pending_bytes_max: 96 << 20,
             snapshot_every: 0,
         }
     }
