@@ -184,7 +184,12 @@ impl Engine {
             } => self.on_peer_up(now, peer, validator, height),
             Event::PeerHeight { peer, height } => self.sync.on_claim(peer, height, now.mono),
             Event::PeerDown { peer } => self.on_peer_down(now, peer),
-            Event::Committed(height) => self.ledger.on_committed(height),
+            Event::Committed(height) => {
+                self.ledger.on_committed(height);
+                if self.syncing {
+                    self.ask_for_blocks(now);
+                }
+            }
             Event::Tick => self.on_tick(now),
             // What we may have signed and forgotten is not for others to forgive.
             Event::Signing(SigningHold::LogMissing, false) => {}

@@ -30,6 +30,22 @@ const RETRY_MS: u64 = 1_000;
 /// Tips whose certificates are kept to compare with what peers show.
 const RECENT_MAX: usize = 64;
 
+/// About how much memory may wait for storage before nothing more is fetched.
+const UNWRITTEN_BYTES_MAX: u64 = 32 << 20;
+/// What a coin takes in the changes of a block.
+const COIN_BYTES: u64 = 128;
+
+/// About what a block and its changes take of memory.
+fn weight(committed: &CommittedBlock) -> u64 {
+    let transactions = committed.block.transactions.iter();
+    let delta = &committed.connected.delta;
+    let coins = delta.created.len() + delta.spent.len();
+    transactions
+        .map(|transaction| transaction.size() as u64)
+        .sum::<u64>()
+        + coins as u64 * COIN_BYTES
+}
+
 /// Coins that storage answers for.
 pub type SharedView = Arc<dyn UtxoView + Send + Sync>;
 
@@ -46,6 +62,9 @@ pub struct Ledger {
     /// Transactions that turned out invalid while building; the engine reports them.
     dropped: Vec<TxId>,
     evidence: WaitingEvidence,
+    /// Blocks that were applied and are not yet in storage, with about what each takes of memory.
+    unwritten: VecDeque<(Height, u64)>,
+    unwritten_bytes: u64,
 }
 
 impl Ledger {
@@ -74,6 +93,8 @@ impl Ledger {
             recent: VecDeque::new(),
             dropped: Vec::new(),
             evidence: WaitingEvidence::default(),
+            unwritten: VecDeque::new(),
+            unwritten_bytes: 0,
         }
     }
 
@@ -187,6 +208,9 @@ impl Ledger {
             self.recent.pop_front();
         }
         self.view.apply(height, &committed.connected.delta);
+        let bytes = weight(committed);
+        self.unwritten.push_back((height, bytes));
+        self.unwritten_bytes = self.unwritten_bytes.saturating_add(bytes);
         self.state = committed.connected.state.clone();
         self.validators = ValidatorSet::new(self.state.validators());
         self.judged.clear();
@@ -211,6 +235,15 @@ impl Ledger {
     /// Storage answers for everything up to `height` now.
     pub(super) fn on_committed(&mut self, height: Height) {
         self.view.forget_through(height);
+        while let Some((_, bytes)) = self.unwritten.pop_front_if(|(written, _)| *written <= height) {
+            self.unwritten_bytes = self.unwritten_bytes.saturating_sub(bytes);
+        }
+    }
+
+    /// Whether so much waits for storage that nothing more should be fetched: who catches up must not
+    /// connect faster than it writes.
+    pub(super) fn is_ahead_of_storage(&self) -> bool {
+        self.unwritten_bytes >= UNWRITTEN_BYTES_MAX
     }
 
     /// The certificate we hold of a recent height, and the set it was made under.

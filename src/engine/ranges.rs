@@ -200,6 +200,7 @@ impl Engine {
         self.connect_early(now);
         let tip = self.ledger.tip();
         while !self.stands_still()
+            && !self.ledger.is_ahead_of_storage()
             && let Some(request) = self.sync.poll(tip, now.mono)
         {
             self.out.push(Effect::RequestBlocks(request));

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::*;
 use crate::{
     chain::{
-        Block, BlockContext, ChainState, CommitCertificate, Height, TimestampMs, assemble,
+        Block, BlockContext, ChainState, CommitCertificate, Height, SharedTransaction, TimestampMs, assemble,
         testing::{MapView, TestChain, key},
     },
     consensus::{Mono, Now, Recovered, Round, SigningDomain, Step, Tip, ValidatorSet, Vote},
@@ -99,6 +99,10 @@ impl World {
 
     /// A node at genesis.
     fn node(&self) -> Node {
+        self.node_with(PoolLimits::default())
+    }
+
+    fn node_with(&self, limits: PoolLimits) -> Node {
         let state = self.genesis_state.clone();
         let tip = Tip {
             height: Height::GENESIS,
@@ -117,7 +121,7 @@ impl World {
         };
         let view: SharedView = Arc::new(self.genesis_view.clone());
         let (chain_id, params) = (self.chain.chain_id, self.chain.genesis.params);
-        let ledger = Ledger::new(chain_id, params, None, state, view, PoolLimits::default());
+        let ledger = Ledger::new(chain_id, params, None, state, view, limits);
         let recovered = Recovered::empty();
         let mut engine = Engine::new(config, Start { tip, recovered }, ledger);
         engine.start(now(0));
@@ -367,4 +371,47 @@ fn dos_26_two_certificates_at_one_height_stop_everything_loudly() {
             .iter()
             .any(|effect| matches!(effect, Effect::RequestBlocks(_)))
     );
+}
+
+#[test]
+fn what_the_pool_takes_and_lets_go_within_one_batch_is_told_as_gone() {
+    let world = World::new(0);
+    let limits = PoolLimits {
+        txs_max: 1,
+        ..PoolLimits::default()
+    };
+    let mut node = world.node_with(limits);
+    let pay = |coin: u32, fee: u64| {
+        let outpoint = world.chain.coin(coin);
+        let units = world.chain.view.0[&outpoint].output.amount.units();
+        world
+            .chain
+            .transfer(&[(outpoint, u64::from(coin))], &[(5, units - fee)])
+    };
+    let (poor, rich) = (pay(0, 10_000), pay(1, 50_000));
+    let arrivals = [&poor, &rich].map(|transaction| Arrival {
+        transaction: world.chain.verified(transaction.clone()),
+        source: Source::Peer(peer(1)),
+    });
+    let effects = node.step(1, Event::Transactions(arrivals.into()));
+    let mut held = BTreeSet::new();
+    let mut relayed = Vec::new();
+    for effect in &effects {
+        match effect {
+            Effect::Pooled(pooled) => held.extend(pooled.iter().map(SharedTransaction::txid)),
+            Effect::Unpooled(gone) => gone.iter().for_each(|(txid, _)| {
+                held.remove(txid);
+            }),
+            Effect::Relay { transactions, .. } => {
+                relayed.extend(transactions.iter().map(SharedTransaction::txid))
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(
+        Vec::from_iter(held),
+        [rich.txid()],
+        "what others read is the pool"
+    );
+    assert_eq!(relayed, [rich.txid()]);
 }

@@ -79,6 +79,18 @@ impl Engine {
                 }
             }
         }
+        // Within one batch the pool may take what it lets go for a better payer a moment later, and take
+        // what it refused before a parent came: what is told is how it stands now.
+        let pool = self.ledger.pool();
+        let is_held = |txid: &TxId| pool.contains(txid);
+        gone.retain(|(txid, _)| !is_held(txid));
+        pooled.retain(|transaction| is_held(&transaction.txid()));
+        ours.retain(|transaction| is_held(&transaction.txid()));
+        restored.retain(|transaction| is_held(&transaction.txid()));
+        for transactions in theirs.values_mut() {
+            transactions.retain(|transaction| is_held(&transaction.txid()));
+        }
+        theirs.retain(|_, transactions| !transactions.is_empty());
         if !gone.is_empty() {
             self.out.push(Effect::Unpooled(gone));
         }

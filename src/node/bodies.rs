@@ -11,12 +11,12 @@ use std::{
 
 use dashmap::DashMap;
 use quick_cache::{
-    DefaultHashBuilder, OptionsBuilder, UnitWeighter,
+    DefaultHashBuilder, OptionsBuilder, UnitWeighter, Weighter,
     sync::{Cache, DefaultLifecycle},
 };
 
 use crate::{
-    chain::{Block, BlockHash, Height, SharedTransaction, TxId, WitnessTxId},
+    chain::{Block, BlockHash, Height, SharedTransaction, TRANSACTION_BYTES_MAX, TxId, WitnessTxId},
     consensus::Mono,
     crypto::NodeId,
 };
@@ -31,8 +31,17 @@ const REFUSED_MAX: usize = 20_000;
 /// in a block.
 const VERIFIED_MAX: usize = 50_000;
 /// Transactions that were checked lately: as many as may be on their way to the pool, or be proposed
-/// by somebody whose pool is behind ours. 700 bytes each where the pool does not hold them anyway.
+/// by somebody whose pool is behind ours. Anybody can make them, so their bytes are what is bounded.
 const RECENT_MAX: usize = 20_000;
+const RECENT_BYTES_MAX: u64 = 16 << 20;
+const RECENT_SHARDS: usize = 8;
+const RECENT_HOT: f64 = 0.06;
+const _: () = assert!(
+    RECENT_BYTES_MAX as f64 / RECENT_SHARDS as f64 * RECENT_HOT
+        > (TRANSACTION_BYTES_MAX as u64 + RECENT_OVERHEAD_BYTES) as f64
+);
+/// What one takes of memory beside its bytes.
+const RECENT_OVERHEAD_BYTES: u64 = 400;
 /// Transactions in proposals under vote, remembered to show their state.
 const PROPOSED_MAX: usize = 40_000;
 /// Our own submissions go out again after this long, if no peer is known to have them.
@@ -55,7 +64,7 @@ pub(super) struct Bodies {
     ours: DashMap<TxId, u64>,
     verified: Cache<WitnessTxId, ()>,
     /// The last transactions that were checked, on their way into the pool or lately out of it.
-    recent: Cache<TxId, SharedTransaction>,
+    recent: Cache<TxId, SharedTransaction, ByBytes>,
     finals: Cache<TxId, (Height, u64)>,
     refused: Cache<TxId, &'static str>,
     proposed: Cache<TxId, Height>,
@@ -63,19 +72,47 @@ pub(super) struct Bodies {
     proposals: Mutex<VecDeque<(BlockHash, Block)>>,
 }
 
+/// Weighs a transaction by what it takes of memory.
+#[derive(Debug, Clone)]
+struct ByBytes;
+
+impl Weighter<TxId, SharedTransaction> for ByBytes {
+    fn weight(&self, _: &TxId, transaction: &SharedTransaction) -> u64 {
+        transaction.size() as u64 + RECENT_OVERHEAD_BYTES
+    }
+}
+
 /// A memory of the last `max` keys. By default this cache keeps what it got first and is asked for
 /// often; what matters here is what came last.
 fn last<K: Eq + Hash, V: Clone>(max: usize) -> Cache<K, V> {
-    let options = OptionsBuilder::new()
+    let mut options = OptionsBuilder::new();
+    options
         .estimated_items_capacity(max)
         .weight_capacity(max as u64)
-        .hot_allocation(0.0)
-        .ghost_allocation(0.0)
-        .build()
-        .expect("both capacities are set");
+        .hot_allocation(0.0);
+    with(&mut options, UnitWeighter)
+}
+
+/// The memory of what was checked lately. The part that keeps what is asked for often takes nothing that
+/// is heavier than itself, and then nothing is kept at all: it has room for the largest transaction.
+fn recent() -> Cache<TxId, SharedTransaction, ByBytes> {
+    let mut options = OptionsBuilder::new();
+    options
+        .estimated_items_capacity(RECENT_MAX)
+        .weight_capacity(RECENT_BYTES_MAX)
+        .shards(RECENT_SHARDS)
+        .hot_allocation(RECENT_HOT);
+    with(&mut options, ByBytes)
+}
+
+fn with<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(
+    options: &mut OptionsBuilder,
+    by: W,
+) -> Cache<K, V, W> {
+    let options = options.ghost_allocation(0.0).build();
     Cache::with_options(
-        options,
-        UnitWeighter,
+        options.expect("both capacities are set"),
+        by,
         DefaultHashBuilder::default(),
         DefaultLifecycle::default(),
     )
@@ -88,7 +125,7 @@ impl Bodies {
             announced: Announced::default(),
             ours: DashMap::new(),
             verified: last(VERIFIED_MAX),
-            recent: last(RECENT_MAX),
+            recent: recent(),
             finals: last(FINAL_MAX),
             refused: last(REFUSED_MAX),
             proposed: last(PROPOSED_MAX),
@@ -228,6 +265,10 @@ impl Bodies {
     /// acceptance, in microseconds.
     pub(super) fn finalized(&self, block: &Block, unix_ms: u64, now: Mono) -> Vec<u64> {
         let mut took = Vec::with_capacity(block.transactions.len());
+        // Who is a height behind may still ask for the body that it was shown votes for.
+        let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+        proposals.retain(|(_, kept)| kept.height().next() >= block.height());
+        drop(proposals);
         for transaction in &block.transactions {
             self.finals.insert(transaction.txid(), (block.height(), unix_ms));
             if let Some((_, (_, since))) = self.pool.remove(&transaction.txid()) {

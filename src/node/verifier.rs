@@ -488,7 +488,13 @@ impl Verifier {
         }
         let from: std::collections::HashMap<WitnessTxId, NodeId> =
             fresh.iter().map(|(peer, tx)| (tx.wtxid(), *peer)).collect();
-        let (held, culprits) = self.verify_transactions(fresh.into_iter().map(|(_, tx)| tx).collect());
+        // What breaks a rule by itself is not kept, not even for the moment until the pool says so.
+        let (sound, broken): (Vec<_>, Vec<_>) =
+            fresh.into_iter().partition(|(_, tx)| check_alone(tx).is_ok());
+        for (peer, _) in broken {
+            self.gossip.blame(peer, Fault::InvalidTransaction);
+        }
+        let (held, culprits) = self.verify_transactions(sound.into_iter().map(|(_, tx)| tx).collect());
         for culprit in culprits {
             if let Some(peer) = from.get(&culprit.wtxid()) {
                 self.gossip.blame(*peer, Fault::InvalidSignature);

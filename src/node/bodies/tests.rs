@@ -40,6 +40,27 @@ fn memories_keep_what_came_last() {
 }
 
 #[test]
+fn what_was_checked_lately_is_bounded_by_its_bytes() {
+    let chain = TestChain::new(1, 2);
+    let bodies = Bodies::new();
+    // Each of 128 outputs, over a coin that nobody has to own.
+    let large = |n: u64| {
+        let outputs: Vec<(u64, u64)> = (0..128).map(|to| (to, 1_000 + n)).collect();
+        chain.transfer(&[(chain.coin(0), 0)], &outputs)
+    };
+    let size = large(0).size() as u64 + RECENT_OVERHEAD_BYTES;
+    let count = 2 * RECENT_BYTES_MAX / size;
+    for n in 0..count {
+        bodies.note_checked(&large(n));
+    }
+    let weight = bodies.recent.weight();
+    assert!(weight <= RECENT_BYTES_MAX, "{weight}");
+    let last = (count - 100)..count;
+    let kept = last.filter(|n| bodies.find(&large(*n).txid()).is_some()).count();
+    assert!(kept > 90, "{kept} of the last 100 are remembered");
+}
+
+#[test]
 fn signatures_are_known_while_a_transaction_is_pooled_and_after_it_left() {
     let chain = TestChain::new(1, 2);
     let bodies = Bodies::new();
