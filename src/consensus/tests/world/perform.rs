@@ -12,12 +12,14 @@ use super::super::toy_ledger::verified;
 use super::{Item, Sight, World};
 
 impl World {
-    /// Performs effects in order; a crash loses those that are left.
+    /// Performs effects in order; a crash loses those that are left, and so does a broken law: two
+    /// decisions may come in one breath, and on a fork the second has nothing to stand on.
     pub(crate) fn perform(&mut self, node: usize, effects: Vec<Effect>) {
         let mut todo: VecDeque<Effect> = effects.into();
         let life = self.nodes[node].life;
         while let Some(effect) = todo.pop_front() {
-            if self.nodes[node].machine.is_none() || self.nodes[node].life != life {
+            let is_gone = self.nodes[node].machine.is_none() || self.nodes[node].life != life;
+            if is_gone || !self.laws.broken.is_empty() {
                 return;
             }
             if let Some(trace) = &mut self.trace {
