@@ -142,7 +142,7 @@ impl Engine {
         let tip = self.ledger.tip();
         let height = certificate.height;
         if height <= tip {
-            self.compare_with_ours(now, certificate);
+            self.compare_with_ours(now, from, certificate);
             return;
         }
         let validators = self.certifiers(block.as_deref());
@@ -184,9 +184,9 @@ impl Engine {
         check_block_alone(block, &self.config.params).is_ok()
     }
 
-    /// A certificate for a height we hold: a different digest under a valid certificate is the end of
+    /// A certificate that a peer shows for a height we hold: a different digest under a valid certificate is the end of
     /// automatic decisions (§7).
-    pub(super) fn compare_with_ours(&mut self, now: Now, theirs: CommitCertificate) {
+    pub(super) fn compare_with_ours(&mut self, now: Now, from: NodeId, theirs: CommitCertificate) {
         let Some((ours, validators)) = self.ledger.recent_certificate(theirs.height) else {
             return;
         };
@@ -194,6 +194,10 @@ impl Engine {
             return;
         }
         if self.checked(theirs.clone(), &validators).is_err() {
+            self.out.push(Effect::Blame {
+                peer: from,
+                fault: Fault::InvalidCertificate,
+            });
             return;
         }
         let local = Local {

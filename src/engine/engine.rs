@@ -182,6 +182,11 @@ impl Engine {
                 validator,
                 height,
             } => self.on_peer_up(now, peer, validator, height),
+            Event::PeerHeights(claims) => {
+                for (peer, height) in claims {
+                    self.sync.on_claim(peer, height, now.mono);
+                }
+            }
             Event::PeerHeight { peer, height } => self.sync.on_claim(peer, height, now.mono),
             Event::PeerDown { peer } => self.on_peer_down(now, peer),
             Event::Committed(height) => {

@@ -97,7 +97,9 @@ pub enum Event {
         /// The height it claims.
         height: Height,
     },
-    /// A peer claims a height (keep-alive).
+    /// Peers claim heights (keep-alive), all that are connected at once.
+    PeerHeights(Vec<(NodeId, Height)>),
+    /// A peer claims a height.
     PeerHeight {
         /// Who.
         peer: NodeId,

@@ -19,6 +19,7 @@ impl Event {
             | Self::Timer(_)
             | Self::PeerUp { .. }
             | Self::PeerHeight { .. }
+            | Self::PeerHeights(_)
             | Self::PeerDown { .. }
             | Self::Committed(_)
             | Self::Tick

@@ -119,7 +119,7 @@ impl Engine {
             };
             if block.height() <= self.ledger.tip() {
                 // Consensus was faster; what it decided has to be the same.
-                self.compare_with_ours(now, certificate);
+                self.compare_with_ours(now, peer, certificate);
             } else if block.height() > self.ledger.tip().next() {
                 holds = false;
             } else {
@@ -178,7 +178,7 @@ impl Engine {
         let certificate = certificate.filter(|certificate| certificate.height == height);
         let is_proved = match certificate {
             Some(certificate) if height <= self.ledger.tip() => {
-                self.compare_with_ours(now, certificate);
+                self.compare_with_ours(now, peer, certificate);
                 false
             }
             // Checked under the set that we know: after a change of the set it proves nothing yet,

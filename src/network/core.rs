@@ -20,12 +20,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     crypto::{NodeId, PublicKey},
-    metrics::labels::LaneLabel,
-    wire::{Budget, Direction, Fault, GetMasternodes, Lane, Message, keep_new_connection},
+    metrics::labels::{DropReason, LaneLabel},
+    wire::{
+        Budget, Busy, Direction, Fault, GetMasternodes, Lane, Message, Outgoing, Purpose,
+        keep_new_connection,
+        limits::{PACKET_PAYLOAD_MAX_BYTES, SENDING_BUDGET_BYTES, SENDING_RESERVED_BYTES},
+    },
 };
 
 use super::{
-    CloseReason, HandshakeError, NetworkConfig, Outboxes, PeerEvent, Surroundings, Task,
+    CloseReason, HandshakeError, NetworkConfig, Outboxes, PeerEvent, SendError, Surroundings, Task,
     bans::Bans,
     discovery::{BOOK_FILE, Discovery},
     eviction::{self, Candidate},
@@ -62,6 +66,8 @@ pub(super) struct Core {
     pub(super) tls: TlsIdentity,
     pub(super) queues: Outboxes,
     pub(super) budget: Arc<Budget>,
+    /// What answers that wait to be sent may take together.
+    pub(super) sending: Arc<Budget>,
     /// Where we listen.
     pub(super) listening: SocketAddr,
     pub(super) bans: Bans,
@@ -113,6 +119,11 @@ impl Core {
             tls,
             queues,
             budget: Arc::new(Budget::default()),
+            sending: Arc::new(Budget::new(
+                SENDING_BUDGET_BYTES - SENDING_RESERVED_BYTES,
+                SENDING_BUDGET_BYTES - SENDING_RESERVED_BYTES,
+                SENDING_BUDGET_BYTES,
+            )),
             listening,
             sessions: DashMap::new(),
             stopping: CancellationToken::new(),
@@ -199,6 +210,32 @@ impl Core {
             && !self.is_masternode(session)
             && others * SCARCE.1 >= self.config.inbound_max * SCARCE.0
             && self.bans.is_discouraged(&session.node_id(), unix_ms())
+    }
+
+    /// Queues an answer. What there is no memory or no room for is answered Busy. Gives the bytes of the
+    /// answer that travel, 0 for none.
+    pub(super) fn answer(&self, session: &Session, mut message: Outgoing) -> Result<usize, SendError> {
+        let (bytes, request_id) = (message.len(), message.request_id());
+        if bytes > PACKET_PAYLOAD_MAX_BYTES {
+            let purpose = match self.is_masternode(session) {
+                true => Purpose::Consensus,
+                false => Purpose::Common,
+            };
+            let Some(permit) = self.sending.try_take(bytes, purpose) else {
+                self.around
+                    .metrics
+                    .p2p
+                    .messages_dropped
+                    .inc(DropReason::QueueFull);
+                return session.send(&Message::Busy(Busy), request_id).map(|()| 0);
+            };
+            message = message.holding(permit);
+        }
+        match session.queue(message) {
+            Ok(()) => Ok(bytes),
+            Err(SendError::QueueFull(_)) => session.send(&Message::Busy(Busy), request_id).map(|()| 0),
+            Err(error) => Err(error),
+        }
     }
 
     /// The live session with a node.

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     crypto::{NodeId, PublicKey},
-    wire::{Ban, BanTarget, Message, Outgoing, PeerInfo},
+    wire::{Ban, BanTarget, Direction, Message, Outgoing, PeerInfo},
 };
 
 use super::{
@@ -237,7 +237,9 @@ impl Network {
             .map(|_| ())
     }
 
-    /// As [`Network::respond`], for whoever has taken the request apart. Gives the bytes that travel.
+    /// As [`Network::respond`], for whoever has taken the request apart. Encodes and compresses, which
+    /// takes a while for a large answer. Gives the bytes of the answer that travel; 0 if there was no
+    /// memory for it, and the peer was told Busy.
     ///
     /// # Errors
     /// [`SendError`].
@@ -256,11 +258,11 @@ impl Network {
         if session.compresses() {
             message = message.compressed();
         }
+        let bytes = self.core.answer(&session, message)?;
         if matches!(answer, Message::Blocks(_)) {
-            session.quotas().served(message.len(), Instant::now());
+            session.quotas().served(bytes, Instant::now());
         }
-        let bytes = message.len();
-        session.queue(message).map(|()| bytes)
+        Ok(bytes)
     }
 
     /// Charges a fault to a peer; a fatal one ends its session.
@@ -385,6 +387,13 @@ impl Network {
         self.core
             .session(node_id)
             .is_some_and(|session| self.core.is_masternode(&session))
+    }
+
+    /// True for a node that we dialled, which it cannot choose, or that is a registered masternode.
+    pub fn is_preferred(&self, node_id: &NodeId) -> bool {
+        self.core.session(node_id).is_some_and(|session| {
+            session.direction() == Direction::Outbound || self.core.is_masternode(&session)
+        })
     }
 
     fn link(&self, session: &Session) -> Link {

@@ -52,7 +52,7 @@ pub use handshake::HANDSHAKE_DEADLINE;
 pub use listener::HANDSHAKES_MAX;
 pub use queues::{
     CONSENSUS_QUEUE_MAX, GOSSIP_QUEUE_MAX, Inbound, Inboxes, Outboxes, PEER_EVENTS_MAX, PeerEvent,
-    SERVE_QUEUE_MAX, queues,
+    SERVE_QUEUE_MAX, URGENT_QUEUE_MAX, queues,
 };
 pub use rtt::{PING_INTERVAL, PINGS_MISSED_MAX, PONG_DEADLINE};
 pub use spawner::{Spawner, Task};

@@ -22,7 +22,7 @@ pub(super) const PER_GROUP_MAX: usize = 8;
 /// New connections a second from one address, and how many at once: a node that restarts.
 const IP_RATE: (f64, f64) = (0.2, 5.0);
 /// New connections a second from one neighbourhood: twenty a minute.
-const GROUP_RATE: (f64, f64) = (20.0 / 60.0, 20.0);
+const GROUP_RATE: (f64, f64) = (12.0 / 60.0, 8.0);
 /// Origins without a connection that are remembered for their rate. With more, those whose buckets are
 /// full again are forgotten, and then all of them: without a connection they hold nothing.
 const ORIGINS_MAX: usize = 16_384;

@@ -20,6 +20,8 @@ pub const CONSENSUS_QUEUE_MAX: usize = 4096;
 pub const GOSSIP_QUEUE_MAX: usize = 2048;
 /// Requests of peers waiting to be served. When full, the peer is told Busy.
 pub const SERVE_QUEUE_MAX: usize = 256;
+/// Of these, what consensus of masternodes waits for. They have a queue of their own: bulk is slow.
+pub const URGENT_QUEUE_MAX: usize = 256;
 /// Peers coming and going. When full, the next handshake waits for room: no event is ever lost.
 pub const PEER_EVENTS_MAX: usize = 1024;
 
@@ -74,6 +76,8 @@ pub struct Inboxes {
     pub gossip: mpsc::Receiver<Inbound>,
     /// Requests of peers; answer with [`super::Network::respond`].
     pub serve: mpsc::Receiver<Inbound>,
+    /// Of these, what consensus of masternodes waits for.
+    pub urgent: mpsc::Receiver<Inbound>,
 }
 
 /// The sessions' ends of the queues.
@@ -83,25 +87,29 @@ pub struct Outboxes {
     pub(super) consensus: mpsc::Sender<Inbound>,
     pub(super) gossip: mpsc::Sender<Inbound>,
     pub(super) serve: mpsc::Sender<Inbound>,
+    pub(super) urgent: mpsc::Sender<Inbound>,
 }
 
-/// All four queues.
+/// All five queues.
 pub fn queues() -> (Outboxes, Inboxes) {
     let (peers, peers_in) = mpsc::channel(PEER_EVENTS_MAX);
     let (consensus, consensus_in) = mpsc::channel(CONSENSUS_QUEUE_MAX);
     let (gossip, gossip_in) = mpsc::channel(GOSSIP_QUEUE_MAX);
     let (serve, serve_in) = mpsc::channel(SERVE_QUEUE_MAX);
+    let (urgent, urgent_in) = mpsc::channel(URGENT_QUEUE_MAX);
     let outboxes = Outboxes {
         peers,
         consensus,
         gossip,
         serve,
+        urgent,
     };
     let inboxes = Inboxes {
         peers: peers_in,
         consensus: consensus_in,
         gossip: gossip_in,
         serve: serve_in,
+        urgent: urgent_in,
     };
     (outboxes, inboxes)
 }

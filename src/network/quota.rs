@@ -63,8 +63,7 @@ impl Bucket {
         has
     }
 
-    /// Takes `cost` whether or not it is there, unless the bucket is in debt already: for costs that are
-    /// known only afterwards.
+    /// Takes `cost` whether or not it is there: for costs that are known only afterwards.
     pub(super) fn owe(&mut self, cost: f64, now: Instant) {
         self.fill(now);
         self.level -= cost;
@@ -266,6 +265,12 @@ impl Quotas {
         for bucket in [&mut self.ping, &mut self.clock, &mut self.get_peers] {
             bucket.level = (bucket.level + 1.0).min(bucket.burst);
         }
+    }
+
+    /// Whether blocks are served now.
+    #[cfg(test)]
+    pub(super) fn is_serving(&mut self, now: Instant) -> bool {
+        self.block_bytes.is_open(now)
     }
 
     /// An answer of blocks went out.

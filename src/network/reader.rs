@@ -317,7 +317,12 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
             Ok(())
         }
         request if matches!(message_type.kind(), Kind::Request(_)) => {
-            if let Err(TrySendError::Full(_)) = core.queues.serve.try_send(inbound(request)) {
+            let is_urgent = message_type.lane() == Lane::Consensus && core.is_masternode(session);
+            let queue = match is_urgent {
+                true => &core.queues.urgent,
+                false => &core.queues.serve,
+            };
+            if let Err(TrySendError::Full(_)) = queue.try_send(inbound(request)) {
                 // If not even a Busy fits, the peer's own timeout tells it.
                 let _ = session.send(&Message::Busy(Busy), request_id);
             }

@@ -18,6 +18,9 @@ use crate::wire::{
 
 use super::{Inbound, RequestError};
 
+/// A question whose answer goes to a queue is given up after this long.
+const QUEUE_GIVES_UP: Duration = Duration::from_secs(60);
+
 /// Who waits for an answer.
 #[derive(Debug)]
 pub(super) enum Waiter {
@@ -41,6 +44,7 @@ struct Open {
     answer: MessageType,
     limit: usize,
     waiter: Waiter,
+    since: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +53,28 @@ struct Table {
     open: HashMap<u64, Open>,
     cancelled: VecDeque<(u64, Instant)>,
     closed: bool,
+}
+
+impl Table {
+    /// Nobody by name gives up what the queue waits for, so it is given up here.
+    fn give_up_old(&mut self, now: Instant) {
+        let is_old = |open: &Open| {
+            matches!(open.waiter, Waiter::Queue) && now.duration_since(open.since) > QUEUE_GIVES_UP
+        };
+        let old = self.open.iter().filter(|(_, open)| is_old(open));
+        let old: Vec<u64> = old.map(|(id, _)| *id).collect();
+        for id in old {
+            self.open.remove(&id);
+            self.note_cancelled(id, now);
+        }
+    }
+
+    fn note_cancelled(&mut self, id: u64, now: Instant) {
+        if self.cancelled.len() >= REQUESTS_CANCELLED_MAX {
+            self.cancelled.pop_front();
+        }
+        self.cancelled.push_back((id, now));
+    }
 }
 
 /// The table of one session.
@@ -72,6 +98,8 @@ impl Requests {
         if table.closed {
             return Err(RequestError::Disconnected);
         }
+        let now = Instant::now();
+        table.give_up_old(now);
         if table.open.len() >= REQUESTS_OPEN_MAX {
             return Err(RequestError::TooMany);
         }
@@ -83,6 +111,7 @@ impl Requests {
                 answer,
                 limit,
                 waiter,
+                since: now,
             },
         );
         Ok(id)
@@ -140,10 +169,7 @@ impl Requests {
     pub(super) fn cancel(&self, id: u64, now: Instant) -> Option<Waiter> {
         let mut table = self.lock();
         let open = table.open.remove(&id)?;
-        if table.cancelled.len() >= REQUESTS_CANCELLED_MAX {
-            table.cancelled.pop_front();
-        }
-        table.cancelled.push_back((id, now));
+        table.note_cancelled(id, now);
         Some(open.waiter)
     }
 

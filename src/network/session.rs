@@ -149,14 +149,15 @@ impl Session {
     }
 
     /// Queues an encoded message. A full control or consensus lane ends the session: whoever lets
-    /// votes pile up does not read.
+    /// votes pile up does not read. An answer that finds it full is not given.
     pub(super) fn queue(&self, message: Outgoing) -> Result<(), SendError> {
         use crate::wire::Lane;
         if self.closing.is_cancelled() {
             return Err(SendError::NotConnected(self.node_id()));
         }
+        let is_answer = message.request_id() != 0;
         self.outbox.push(message).map_err(|full| {
-            if matches!(full.0, Lane::Control | Lane::Consensus) {
+            if !is_answer && matches!(full.0, Lane::Control | Lane::Consensus) {
                 self.close(CloseReason::SlowReader);
             }
             SendError::QueueFull(full.0)

@@ -11,7 +11,10 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::wire::{Clock, Message, Ping};
+use crate::wire::{
+    Clock, Fault, Message, Ping,
+    limits::{REASSEMBLY_MIN_BYTES_PER_S, SENDING_DEADLINE_MS},
+};
 
 use super::{
     CloseReason,
@@ -31,6 +34,7 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(core: Arc<Core>, session: Arc<S
     let mut out = BytesMut::new();
     // The first ping leaves at once: screens show a round-trip time from the start.
     let mut ping_at = Instant::now();
+    let mut pace = Pace::new();
     loop {
         if session.closing.is_cancelled() {
             break;
@@ -39,6 +43,12 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(core: Arc<Core>, session: Arc<S
             match timeout(WRITE_TIMEOUT, put(&mut sink, &mut out)).await {
                 Ok(Ok(bytes)) => {
                     session.traffic.tx_bytes.fetch_add(bytes, Ordering::Relaxed);
+                    if session.outbox.queued_bytes() == 0 {
+                        pace = Pace::new();
+                    } else if pace.is_too_slow(bytes) {
+                        let detail = "takes less than 16 KiB a second of what waits for it";
+                        core.close(&session, CloseReason::Fault(Fault::Timeout, detail.to_owned()));
+                    }
                 }
                 Ok(Err(_)) => session.close(CloseReason::Closed),
                 Err(_) => core.close(&session, CloseReason::SlowReader),
@@ -47,6 +57,7 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(core: Arc<Core>, session: Arc<S
                 continue;
             }
         } else {
+            pace = Pace::new();
             tokio::select! {
                 biased;
                 () = session.closing.cancelled() => continue,
@@ -63,6 +74,33 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(core: Arc<Core>, session: Arc<S
     };
     // The line may be dead; then nobody hears it.
     let _ = timeout(GOODBYE_TIMEOUT, last_words).await;
+}
+
+/// How fast a peer takes what waits for it, since something does.
+struct Pace {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            bytes: 0,
+        }
+    }
+
+    /// Counts what left. True if it was too little for too long; a write alone may take ten seconds.
+    fn is_too_slow(&mut self, bytes: u64) -> bool {
+        self.bytes += bytes;
+        let passed_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if passed_ms < SENDING_DEADLINE_MS {
+            return false;
+        }
+        let is_too_slow = self.bytes < passed_ms.saturating_mul(REASSEMBLY_MIN_BYTES_PER_S) / 1_000;
+        *self = Self::new();
+        is_too_slow
+    }
 }
 
 fn fill(core: &Core, session: &Session, out: &mut BytesMut) -> bool {

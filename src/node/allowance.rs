@@ -12,7 +12,7 @@ use crate::crypto::NodeId;
 /// Bytes of blocks a second that one peer is served.
 pub(super) const BYTES_PER_S: f64 = (8 << 20) as f64;
 /// Bytes that may have been saved up: four seconds' worth.
-const BURST_BYTES: f64 = 4.0 * BYTES_PER_S;
+pub(super) const BURST_BYTES: f64 = 4.0 * BYTES_PER_S;
 /// Peers remembered, more than there are sessions; beyond it, those that saved most are forgotten.
 const PEERS_MAX: usize = 4_096;
 

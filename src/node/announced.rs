@@ -1,7 +1,7 @@
 //! Transactions that peers announced: one request in flight per id, and who else offers it.
 //!
-//! A peer that announces what it does not have costs the others one deadline at most: whoever
-//! announced the same id meanwhile is asked next.
+//! A peer that announces what it does not have costs the others one deadline at most: of those who
+//! announced the same id meanwhile, the next four are asked together.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,7 +14,10 @@ use crate::{chain::TxId, consensus::Mono, crypto::NodeId};
 /// again if it is announced again.
 const ASKED_MAX: usize = 20_000;
 /// Further announcers remembered per transaction.
-const OTHERS_MAX: usize = 3;
+const OTHERS_MAX: usize = 8;
+/// Of these asked at once when whoever was asked did not deliver. A few who lie together must not cost
+/// a deadline each.
+const AT_ONCE: usize = 4;
 /// An announced transaction that did not come is asked of whoever announces it after this long,
 /// even if nobody said that the request failed: above the deadline of such a request.
 const ASK_AGAIN_US: u64 = 2_500_000;
@@ -22,9 +25,62 @@ const ASK_AGAIN_US: u64 = 2_500_000;
 #[derive(Debug)]
 struct Entry {
     asked_us: u64,
-    peer: NodeId,
-    /// Who announced it too, in order.
+    /// Who is asked, and has not failed.
+    asked: Vec<NodeId>,
+    /// Who announced it too, in the order in which they will be asked.
     others: VecDeque<NodeId>,
+    /// The first so many of the others are preferred.
+    preferred: usize,
+    /// Who did not deliver.
+    failed: Vec<NodeId>,
+    /// Whether all of them were asked before.
+    is_last: bool,
+}
+
+impl Entry {
+    fn of(peer: NodeId, now: Mono) -> Self {
+        Self {
+            asked_us: now.micros(),
+            asked: vec![peer],
+            others: VecDeque::new(),
+            preferred: 0,
+            failed: Vec::new(),
+            is_last: false,
+        }
+    }
+
+    /// Remembers one more who offers it. Whoever is preferred displaces whoever is not.
+    fn add(&mut self, peer: NodeId, is_preferred: bool) {
+        let knows = |known: &NodeId| *known == peer;
+        if self.asked.iter().any(knows) || self.others.iter().any(knows) || self.failed.iter().any(knows) {
+            return;
+        }
+        if self.others.len() == OTHERS_MAX {
+            if !is_preferred || self.preferred == OTHERS_MAX {
+                return;
+            }
+            self.others.pop_back();
+        }
+        if is_preferred {
+            self.others.insert(self.preferred, peer);
+            self.preferred += 1;
+        } else {
+            self.others.push_back(peer);
+        }
+    }
+
+    /// Who is to be asked now that nobody is.
+    fn next(&mut self) -> Vec<NodeId> {
+        if self.others.is_empty() && !self.is_last {
+            // Once more: an answer that was late, or a peer that was busy, is no lie.
+            self.is_last = true;
+            self.preferred = 0;
+            self.others.extend(self.failed.drain(..));
+        }
+        let count = self.others.len().min(AT_ONCE);
+        self.preferred = self.preferred.saturating_sub(count);
+        self.others.drain(..count).collect()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,26 +99,19 @@ impl Announced {
     }
 
     /// `peer` offers `txid`. True if it should be asked for it now; asking is remembered. Else it
-    /// is remembered as somebody to turn to.
-    pub(super) fn offered(&self, txid: &TxId, peer: NodeId, now: Mono) -> bool {
+    /// is remembered as somebody to turn to, sooner if it is preferred.
+    pub(super) fn offered(&self, txid: &TxId, peer: NodeId, is_preferred: bool, now: Mono) -> bool {
         let mut inner = self.lock();
         if let Some(entry) = inner.entries.get_mut(txid) {
             if now.micros().saturating_sub(entry.asked_us) <= ASK_AGAIN_US {
-                if entry.peer != peer && entry.others.len() < OTHERS_MAX && !entry.others.contains(&peer) {
-                    entry.others.push_back(peer);
-                }
+                entry.add(peer, is_preferred);
                 return false;
             }
             entry.asked_us = now.micros();
-            entry.peer = peer;
+            entry.asked = vec![peer];
             return true;
         }
-        let entry = Entry {
-            asked_us: now.micros(),
-            peer,
-            others: VecDeque::new(),
-        };
-        inner.entries.insert(*txid, entry);
+        inner.entries.insert(*txid, Entry::of(peer, now));
         inner.order.push_back(*txid);
         // Entries leave by other ways too, so the order may name what is gone; both stay bounded.
         while inner.order.len() > ASKED_MAX {
@@ -73,23 +122,34 @@ impl Announced {
         true
     }
 
-    /// `peer` did not give these: whom to ask next for what. What nobody else offers is forgotten.
+    /// `peer` did not give these: whom to ask next for what. Who failed is asked once
+    /// more when nobody else is left; then it is forgotten.
     pub(super) fn failed(&self, peer: &NodeId, txids: &[TxId], now: Mono) -> Vec<(NodeId, Vec<TxId>)> {
         let mut inner = self.lock();
         let mut next: Vec<(NodeId, Vec<TxId>)> = Vec::new();
         for txid in txids {
-            let Some(entry) = inner.entries.get_mut(txid).filter(|entry| entry.peer == *peer) else {
+            let Some(entry) = inner.entries.get_mut(txid) else {
                 continue;
             };
-            let Some(other) = entry.others.pop_front() else {
+            let Some(at) = entry.asked.iter().position(|asked| asked == peer) else {
+                continue;
+            };
+            entry.failed.push(entry.asked.swap_remove(at));
+            if !entry.asked.is_empty() {
+                continue;
+            }
+            let asked = entry.next();
+            if asked.is_empty() {
                 inner.entries.remove(txid);
                 continue;
-            };
-            entry.peer = other;
+            }
             entry.asked_us = now.micros();
-            match next.iter_mut().find(|(peer, _)| *peer == other) {
-                Some((_, txids)) => txids.push(*txid),
-                None => next.push((other, vec![*txid])),
+            entry.asked.clone_from(&asked);
+            for other in asked {
+                match next.iter_mut().find(|(peer, _)| *peer == other) {
+                    Some((_, txids)) => txids.push(*txid),
+                    None => next.push((other, vec![*txid])),
+                }
             }
         }
         next
@@ -122,13 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn one_request_is_in_flight_per_id_and_the_next_announcer_follows_a_failure() {
+    fn one_request_is_in_flight_per_id_and_the_next_announcers_follow_a_failure() {
         let (liar, honest, third) = (key(1).public_key(), key(2).public_key(), key(3).public_key());
         let announced = Announced::default();
-        assert!(announced.offered(&id(1), liar, at(0)));
-        assert!(!announced.offered(&id(1), honest, at(1)));
-        assert!(!announced.offered(&id(1), honest, at(2)), "twice is once");
-        assert!(!announced.offered(&id(1), third, at(3)));
+        assert!(announced.offered(&id(1), liar, false, at(0)));
+        assert!(!announced.offered(&id(1), honest, false, at(1)));
+        assert!(!announced.offered(&id(1), honest, false, at(2)), "twice is once");
         assert_eq!(
             announced.failed(&honest, &[id(1)], at(4)),
             vec![],
@@ -138,24 +197,32 @@ mod tests {
             announced.failed(&liar, &[id(1), id(2)], at(5)),
             vec![(honest, vec![id(1)])]
         );
+        assert!(!announced.offered(&id(1), third, false, at(6)));
         assert_eq!(
-            announced.failed(&honest, &[id(1)], at(6)),
+            announced.failed(&honest, &[id(1)], at(7)),
             vec![(third, vec![id(1)])]
         );
-        assert_eq!(announced.failed(&third, &[id(1)], at(7)), vec![]);
-        assert!(
-            announced.offered(&id(1), liar, at(8)),
-            "forgotten, so it may be asked for again"
-        );
+        // Once more, all who failed; then it is forgotten, so it may be asked for again.
+        let again = announced.failed(&third, &[id(1)], at(8));
+        let mut asked: Vec<NodeId> = again.iter().map(|(peer, _)| *peer).collect();
+        asked.sort_unstable();
+        let mut all = vec![liar, honest, third];
+        all.sort_unstable();
+        assert_eq!(asked, all);
+        for peer in [liar, honest, third] {
+            assert_eq!(announced.failed(&peer, &[id(1)], at(9)), vec![]);
+        }
+        assert_eq!(announced.len(), 0);
+        assert!(announced.offered(&id(1), liar, false, at(10)));
     }
 
     #[test]
     fn a_request_that_nobody_ended_is_repeated_after_its_time() {
         let (one, other) = (key(1).public_key(), key(2).public_key());
         let announced = Announced::default();
-        assert!(announced.offered(&id(1), one, at(0)));
-        assert!(!announced.offered(&id(1), other, at(ASK_AGAIN_US)));
-        assert!(announced.offered(&id(1), other, at(ASK_AGAIN_US + 1)));
+        assert!(announced.offered(&id(1), one, false, at(0)));
+        assert!(!announced.offered(&id(1), other, false, at(ASK_AGAIN_US)));
+        assert!(announced.offered(&id(1), other, false, at(ASK_AGAIN_US + 1)));
         announced.arrived(&id(1));
         assert_eq!(announced.len(), 0);
     }
@@ -165,13 +232,47 @@ mod tests {
         let (liar, honest) = (key(1).public_key(), key(2).public_key());
         let announced = Announced::default();
         for n in 0..100_000 {
-            announced.offered(&id(n), liar, at(n));
+            announced.offered(&id(n), liar, false, at(n));
         }
         assert_eq!(announced.len(), ASKED_MAX);
         // The liar announced the honest transaction first; its silence costs one deadline.
         let txid = id(99_999);
-        assert!(!announced.offered(&txid, honest, at(100_000)));
+        assert!(!announced.offered(&txid, honest, false, at(100_000)));
         let next = announced.failed(&liar, &[txid], at(2_100_000));
         assert_eq!(next, vec![(honest, vec![txid])]);
+    }
+
+    /// Each silent peer costs a deadline of two seconds; the honest one is asked before the second ends.
+    #[test]
+    fn dos_33_four_liars_before_the_honest_announcer_cost_less_than_four_seconds() {
+        const DEADLINE_US: u64 = 2_000_000;
+        let (announced, honest) = (Announced::default(), key(99).public_key());
+        let liars: Vec<NodeId> = (1..5).map(|n| key(n).public_key()).collect();
+        let txid = id(1);
+        for liar in &liars {
+            announced.offered(&txid, *liar, false, at(0));
+        }
+        announced.offered(&txid, honest, false, at(1));
+        let mut now = 0;
+        let mut asked = vec![liars[0]];
+        while !asked.contains(&honest) {
+            now += DEADLINE_US;
+            let failing = std::mem::take(&mut asked);
+            for liar in failing {
+                let next = announced.failed(&liar, &[txid], at(now));
+                asked.extend(next.into_iter().map(|(peer, _)| peer));
+            }
+            assert!(!asked.is_empty(), "the honest one was forgotten");
+        }
+        assert!(now < 2 * DEADLINE_US, "asked after {now} us");
+        // However many lie: a peer that we dialled, or a masternode, is asked first of all that wait.
+        let txid = id(2);
+        for n in 1..50 {
+            announced.offered(&txid, key(n).public_key(), false, at(0));
+        }
+        announced.offered(&txid, honest, true, at(1));
+        let next = announced.failed(&key(1).public_key(), &[txid], at(DEADLINE_US));
+        assert_eq!(next[0], (honest, vec![txid]));
+        assert_eq!(next.len(), AT_ONCE);
     }
 }

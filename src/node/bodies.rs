@@ -160,8 +160,8 @@ impl Bodies {
     }
 
     /// True if `peer`, who offers this transaction, should be asked for it now; asking is
-    /// remembered.
-    pub(super) fn should_ask(&self, txid: &TxId, peer: NodeId, now: Mono) -> bool {
+    /// remembered. Else it is asked later, sooner if it is preferred.
+    pub(super) fn should_ask(&self, txid: &TxId, peer: NodeId, is_preferred: bool, now: Mono) -> bool {
         // What lacked a parent may have one now.
         let is_refused = self
             .refused
@@ -170,7 +170,7 @@ impl Bodies {
         if self.is_known(txid) || is_refused {
             return false;
         }
-        self.announced.offered(txid, peer, now)
+        self.announced.offered(txid, peer, is_preferred, now)
     }
 
     /// True if this very transaction, witnesses included, was checked.
@@ -252,6 +252,12 @@ impl Bodies {
             proposals.pop_front();
         }
         proposals.push_back((digest, block.clone()));
+    }
+
+    /// True for a body under vote.
+    pub(super) fn has_proposal(&self, digest: &BlockHash) -> bool {
+        let proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+        proposals.iter().any(|(known, _)| known == digest)
     }
 
     /// A body under vote.

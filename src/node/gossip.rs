@@ -135,6 +135,11 @@ impl Gossip {
         }
     }
 
+    /// Whether a peer is rather believed: one that we dialled ourselves, or a registered masternode.
+    pub(super) fn is_preferred(&self, peer: &NodeId) -> bool {
+        self.network.is_preferred(peer)
+    }
+
     /// Transactions of a proposal that came by ids are missing here.
     pub(super) fn fill(&self, partial: Partial) -> bool {
         self.asks.try_send(Ask::Fill(Box::new(partial))).is_ok()

@@ -234,10 +234,10 @@ impl Hands {
             }
             Effect::Offer { peer, transactions } => self.gossip.offer(peer, transactions),
             Effect::FetchTransactions { peer, txids } => {
-                let now = self.clock.mono();
+                let (now, is_preferred) = (self.clock.mono(), self.gossip.is_preferred(&peer));
                 let unknown = txids
                     .into_iter()
-                    .filter(|id| self.bodies.should_ask(id, peer, now));
+                    .filter(|id| self.bodies.should_ask(id, peer, is_preferred, now));
                 self.gossip.fetch_transactions(peer, unknown.collect());
             }
             Effect::Reply { ticket, verdict } => self.tickets.answer(ticket, verdict),

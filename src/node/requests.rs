@@ -2,7 +2,7 @@
 //! verified on a blocking thread and handed to the engine.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -46,6 +46,12 @@ const TRANSACTIONS_IN_FLIGHT_MAX: usize = 32;
 /// The same from one peer: a thousand ids announced at once, twice over, and a third of all slots
 /// for a flooder at most.
 const PEER_TRANSACTIONS_IN_FLIGHT_MAX: usize = 10;
+/// Pages that wait for a free slot. Beyond it the next announcer is asked.
+const WAITING_MAX: usize = 256;
+/// The same of one peer.
+const PEER_WAITING_MAX: usize = 20;
+/// How often it is looked whether a slot is free for them.
+const WAITING_EVERY: Duration = Duration::from_millis(50);
 /// Transactions that have not come by then are asked of the next announcer.
 const TRANSACTIONS_DEADLINE: Duration = Duration::from_secs(2);
 /// A body that consensus waits for is asked of the next peers after this long.
@@ -133,18 +139,38 @@ impl Requests {
         let slots = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
         let for_transactions = Arc::new(Semaphore::new(TRANSACTIONS_IN_FLIGHT_MAX));
         let of_peers = Arc::new(DashMap::<NodeId, usize>::new());
-        while let Some(ask) = asks.recv().await {
-            let mut share = None;
-            let slot = match &ask {
-                Ask::Transactions { peer, txids } => {
-                    share = Share::take(&of_peers, *peer);
-                    match Arc::clone(&for_transactions).try_acquire_owned() {
-                        Ok(slot) if share.is_some() => slot,
-                        _ => {
-                            self.ask_others(peer, txids);
-                            continue;
+        let mut waiting: VecDeque<(NodeId, Vec<TxId>)> = VecDeque::new();
+        let mut again = tokio::time::interval(WAITING_EVERY);
+        loop {
+            let ask = tokio::select! {
+                biased;
+                ask = asks.recv() => match ask {
+                    Some(ask) => ask,
+                    None => break,
+                },
+                _ = again.tick(), if !waiting.is_empty() => {
+                    for _ in 0..waiting.len() {
+                        let Some((peer, txids)) = waiting.pop_front() else { break };
+                        if let Err(page) = self.fetch(&of_peers, &for_transactions, peer, txids) {
+                            waiting.push_back(page);
                         }
                     }
+                    continue;
+                }
+            };
+            let slot = match &ask {
+                Ask::Transactions { peer, txids } => {
+                    let Err((peer, txids)) = self.fetch(&of_peers, &for_transactions, *peer, txids.clone())
+                    else {
+                        continue;
+                    };
+                    let of_peer = waiting.iter().filter(|(other, _)| *other == peer).count();
+                    if waiting.len() < WAITING_MAX && of_peer < PEER_WAITING_MAX {
+                        waiting.push_back((peer, txids));
+                    } else {
+                        self.ask_others(&peer, &txids);
+                    }
+                    continue;
                 }
                 Ask::Body { .. }
                 | Ask::Fill(_)
@@ -160,9 +186,30 @@ impl Requests {
             let this = self.clone();
             self.tasks.start("request", async move {
                 this.answer(ask).await;
-                drop((slot, share));
+                drop(slot);
             });
         }
+    }
+
+    /// Starts fetching a page of transactions; gives it back if there is no slot for it now.
+    fn fetch(
+        &self,
+        of_peers: &Arc<DashMap<NodeId, usize>>,
+        slots: &Arc<Semaphore>,
+        peer: NodeId,
+        txids: Vec<TxId>,
+    ) -> Result<(), (NodeId, Vec<TxId>)> {
+        let share = Share::take(of_peers, peer);
+        let slot = Arc::clone(slots).try_acquire_owned();
+        let (Some(share), Ok(slot)) = (share, slot) else {
+            return Err((peer, txids));
+        };
+        let this = self.clone();
+        self.tasks.start("request", async move {
+            this.transactions(peer, txids).await;
+            drop((slot, share));
+        });
+        Ok(())
     }
 
     async fn answer(&self, ask: Ask) {

@@ -1,11 +1,11 @@
 //! Answers to peers' questions, read from storage on blocking threads, a few at a time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    chain::{Block, ChainState, Height, Masternode, Standing},
+    chain::{Block, BlockHash, ChainState, Height, Masternode, Standing},
     crypto::NodeId,
     network::{Inbound, Network},
     storage::{Snapshots, StoreReader},
@@ -19,7 +19,9 @@ use crate::{
 use super::{allowance::Allowance, bodies::Bodies, spawner::Tasks};
 
 /// Reads under way at once: one slow disk must not collect threads.
-const READS_MAX: usize = 4;
+pub(super) const READS_MAX: usize = 4;
+/// The same of what consensus waits for, beside them.
+pub(super) const URGENT_READS_MAX: usize = 2;
 /// Bytes of one answer with transactions.
 const TXS_BYTES_MAX: usize = 900 * 1024;
 
@@ -33,17 +35,31 @@ fn encoded_bytes_max(block: &Block) -> usize {
     block.body_bytes() + block.transactions.len() * TRANSACTION_OVERHEAD + BLOCK_OVERHEAD
 }
 
-/// Whether an answer counts towards what a peer is served: all that is large and that no vote waits
-/// for.
-const fn is_bulk(answer: &Message) -> bool {
-    matches!(
-        answer,
-        Message::Blocks(_)
-            | Message::Txs(_)
-            | Message::Masternodes(_)
-            | Message::SnapshotInfo(_)
-            | Message::UtxoSetPage(_)
-    )
+/// What a peer was given of late, by what it asked for: bulk has a share, and blocks by their hash,
+/// which travel in the lane of consensus, have another.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    bulk: Allowance,
+    bodies: Allowance,
+}
+
+impl Shares {
+    /// The share that the answer to a question is taken from. What is small has none, and what
+    /// masternodes vote about is not counted.
+    fn of(&self, question: &Message, is_under_vote: impl Fn(&BlockHash) -> bool) -> Option<&Allowance> {
+        match question {
+            Message::GetBlocks(_)
+            | Message::GetTxs(_)
+            | Message::GetMasternodes(_)
+            | Message::GetSnapshotInfo(_)
+            | Message::GetUtxoSetPage(_) => Some(&self.bulk),
+            Message::GetBlockByHash(GetBlockByHash { hash, .. })
+            | Message::GetBlockTxs(GetBlockTxs { hash, .. }) => {
+                (!is_under_vote(hash)).then_some(&self.bodies)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The serving side.
@@ -53,13 +69,14 @@ pub(super) struct Serve {
     pub(super) reader: StoreReader,
     pub(super) bodies: Arc<Bodies>,
     pub(super) tasks: Arc<Tasks>,
-    pub(super) allowance: Arc<Allowance>,
+    pub(super) shares: Arc<Shares>,
     pub(super) snapshots: Arc<Snapshots>,
 }
 
 impl Serve {
-    pub(super) async fn run(self, mut inbox: mpsc::Receiver<Inbound>) {
-        let slots = Arc::new(Semaphore::new(READS_MAX));
+    /// Answers what comes, `at_once` questions at a time.
+    pub(super) async fn run(self, mut inbox: mpsc::Receiver<Inbound>, at_once: usize) {
+        let slots = Arc::new(Semaphore::new(at_once));
         while let Some(inbound) = inbox.recv().await {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                 break;
@@ -67,28 +84,46 @@ impl Serve {
             let this = self.clone();
             self.tasks.start("serve", async move {
                 let (peer, generation, request_id) = (inbound.peer, inbound.generation, inbound.request_id);
-                let reading = this.clone();
-                let answer = match this.refuse(&peer, &inbound.message) {
-                    true => None,
-                    false => {
-                        let reading = move || reading.answer(&inbound.message);
-                        this.tasks.blocking(reading).await.flatten()
-                    }
-                };
-                let answer = answer.unwrap_or(Message::Busy(Busy));
-                let sent = this.network.respond_to(&peer, generation, request_id, &answer);
-                // A session that is gone took nothing.
-                if let (true, Ok(bytes)) = (is_bulk(&answer), sent) {
-                    this.allowance.charge(&peer, bytes, std::time::Instant::now());
+                let serving = this.clone();
+                // Encoding and compressing eight megabytes is no work for a thread that votes wait for.
+                if this
+                    .tasks
+                    .blocking(move || serving.serve(inbound))
+                    .await
+                    .is_none()
+                {
+                    let busy = Message::Busy(Busy);
+                    // A session that is gone hears nothing.
+                    let _ = this.network.respond_to(&peer, generation, request_id, &busy);
                 }
                 drop(slot);
             });
         }
     }
 
-    /// A question that no correct program asks, or more than a peer's share: nothing is read for it.
-    fn refuse(&self, peer: &NodeId, question: &Message) -> bool {
-        let asks_too_much = match question {
+    fn serve(&self, inbound: Inbound) {
+        let (peer, question) = (inbound.peer, &inbound.message);
+        let is_under_vote =
+            |hash: &BlockHash| self.bodies.has_proposal(hash) && self.network.is_masternode(&peer);
+        let share = self.shares.of(question, is_under_vote);
+        let has_share = share.is_none_or(|share| share.may(&peer, Instant::now()));
+        let answer = match self.asks_too_much(&peer, question) || !has_share {
+            true => None,
+            false => self.answer(question),
+        };
+        let answer = answer.unwrap_or(Message::Busy(Busy));
+        let sent = self
+            .network
+            .respond_to(&peer, inbound.generation, inbound.request_id, &answer);
+        // A session that is gone took nothing.
+        if let (Some(share), Ok(bytes)) = (share, sent) {
+            share.charge(&peer, bytes, Instant::now());
+        }
+    }
+
+    /// A question that no correct program asks: nothing is read for it.
+    fn asks_too_much(&self, peer: &NodeId, question: &Message) -> bool {
+        let detail = match question {
             Message::GetBlocks(get) => {
                 let count = usize::from(get.count);
                 let in_limits = (1..=limits::BLOCKS_PER_REQUEST_MAX).contains(&count)
@@ -99,15 +134,12 @@ impl Serve {
                 let in_limits = (1..=limits::UTXO_PAGE_MAX).contains(&usize::from(get.limit));
                 (!in_limits).then_some("more coins than a page may have")
             }
-            Message::GetTxs(_) | Message::GetMasternodes(_) | Message::GetSnapshotInfo(_) => None,
-            // Small, or consensus waits for it.
-            _ => return false,
+            _ => None,
         };
-        if let Some(detail) = asks_too_much {
+        if let Some(detail) = detail {
             self.network.blame(peer, Fault::RequestOverLimit, detail);
-            return true;
         }
-        !self.allowance.may(peer, std::time::Instant::now())
+        detail.is_some()
     }
 
     fn answer(&self, question: &Message) -> Option<Message> {
@@ -284,6 +316,54 @@ mod tests {
     use crate::chain::{CommitCertificate, testing::TestChain};
 
     use super::*;
+
+    #[test]
+    fn dos_19_bodies_by_hash_are_served_at_8_mb_a_second() {
+        use std::time::Duration;
+
+        use crate::node::allowance::{BURST_BYTES, BYTES_PER_S};
+
+        let hash = |byte: u8| BlockHash::from_hash(crate::crypto::Hash256::from_bytes([byte; 32]));
+        let ask = |byte: u8| {
+            Message::GetBlockByHash(GetBlockByHash {
+                height: Height::new(7),
+                hash: hash(byte),
+            })
+        };
+        let (shares, began) = (Shares::default(), Instant::now());
+        let (stranger, masternode) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
+        let (mut served, mut voted, body) = (0usize, 0usize, 4 << 20);
+        // A hundred questions a second of each, for a minute: a decided block, and the one under vote.
+        for tick in 0..6_000 {
+            let now = began + Duration::from_millis(10 * tick);
+            for (peer, under_vote, count) in [(stranger, false, &mut served), (masternode, true, &mut voted)]
+            {
+                match shares.of(&ask(9), |wanted| under_vote && *wanted == hash(9)) {
+                    Some(share) if share.may(&peer, now) => {
+                        share.charge(&peer, body, now);
+                        *count += body;
+                    }
+                    Some(_) => {}
+                    None => *count += body,
+                }
+            }
+        }
+        let bound = 60.0 * BYTES_PER_S + BURST_BYTES + body as f64;
+        assert!(served as f64 <= bound, "{served} of {bound}");
+        assert!(served as f64 > 0.9 * 60.0 * BYTES_PER_S, "{served}");
+        assert_eq!(voted, 6_000 * body, "what is voted about is never refused");
+        // Transactions of it likewise; and bulk has another share.
+        let lacking = Message::GetBlockTxs(GetBlockTxs {
+            hash: hash(9),
+            positions: BoundedVec::default(),
+        });
+        assert!(shares.of(&lacking, |_| true).is_none());
+        let last = began + Duration::from_secs(60);
+        assert!(!shares.of(&lacking, |_| false).unwrap().may(&stranger, last));
+        let status = Message::GetStatus(GetStatus { nonce: 1 });
+        assert!(shares.of(&status, |_| false).is_none());
+        assert!(shares.bulk.may(&stranger, last));
+    }
 
     #[test]
     fn a_block_is_never_longer_on_the_wire_than_it_was_counted() {

@@ -58,7 +58,7 @@ use super::{
     reindex::Reindex,
     requests::Requests,
     resync::Resync,
-    serve::Serve,
+    serve::{READS_MAX, Serve, URGENT_READS_MAX},
     signer_link::SignerLink,
     snapshot::SnapshotFetch,
     spawner::Tasks,
@@ -389,10 +389,11 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         reader: reader.clone(),
         bodies: Arc::clone(&bodies),
         tasks: Arc::clone(&tasks),
-        allowance: Arc::default(),
+        shares: Arc::default(),
         snapshots: Arc::new(Snapshots::new(&options.data_dir.join("blocks"))),
     };
-    tasks.start("serve", serve.run(inboxes.serve));
+    tasks.start("serve", serve.clone().run(inboxes.serve, READS_MAX));
+    tasks.start("serve consensus", serve.run(inboxes.urgent, URGENT_READS_MAX));
     let requests = Requests {
         network: network.clone(),
         reader: reader.clone(),

@@ -5,7 +5,7 @@
 //! the peer, never logged above debug: peers must not write our logs.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -19,8 +19,8 @@ use crate::{
         WitnessTxId, check_alone, check_block_alone, check_block_limits, check_body,
     },
     consensus::{
-        Body, CertificateContext, ConsensusMessage, Evidence, EvidenceError, MessageContext, SigningDomain,
-        Step, ValidatorSet,
+        Body, CertificateContext, ConsensusMessage, Evidence, EvidenceError, MessageContext, Mono,
+        SigningDomain, Step, ValidatorSet,
     },
     crypto::{Hash256, NodeId, Verified},
     engine::{Arrival, Event, Source},
@@ -44,6 +44,11 @@ use super::{
 const CHUNK: usize = 128;
 /// Transactions taken from the queue before a batch is checked: bounds the wait of the first one.
 const GATHER_MAX: usize = 1_024;
+/// A decision that is not the next one is taken from one peer once in this time: its signatures are
+/// checked by the engine, between votes.
+const TOLD_EVERY_MS: u64 = 1_000;
+/// Peers remembered for that, more than there are sessions.
+const TOLD_MAX: usize = 4_096;
 
 /// Blocks that follow each other, and the certificate of the last one.
 pub(super) type CheckedRange = (Vec<Verified<Block>>, Option<CommitCertificate>);
@@ -64,6 +69,22 @@ pub(super) struct Verifier {
     pub(super) filling: Filling,
 }
 
+/// When each peer last told of a decision that is not the next one.
+#[derive(Debug, Default)]
+struct Told(BTreeMap<NodeId, Mono>);
+
+impl Told {
+    /// True if the peer may tell of one now; it is remembered.
+    fn is_due(&mut self, peer: NodeId, now: Mono) -> bool {
+        self.0.retain(|_, at| now.ms_since(*at) < TOLD_EVERY_MS);
+        let is_due = self.0.len() < TOLD_MAX && !self.0.contains_key(&peer);
+        if is_due {
+            self.0.insert(peer, now);
+        }
+        is_due
+    }
+}
+
 /// The message, if the engine gets everything that belongs to it.
 fn whole(event: &Event) -> Option<&ConsensusMessage> {
     match event {
@@ -81,6 +102,7 @@ impl Verifier {
     /// The consensus thread: runs until the network closes its queue.
     pub(super) fn run_consensus(&self, mut inbox: mpsc::Receiver<Inbound>) {
         let mut duplicates = Duplicates::default();
+        let mut told = Told::default();
         while let Some(inbound) = self.tasks.next(&mut inbox) {
             let Inbound {
                 peer,
@@ -90,7 +112,9 @@ impl Verifier {
             } = inbound;
             let event = match message {
                 Message::CompactProposal(proposal) => self.compact(peer, proposal, &mut duplicates),
-                Message::Decided(Decided { certificate, block }) => self.decided(peer, certificate, block),
+                Message::Decided(Decided { certificate, block }) => {
+                    self.decided(peer, certificate, block, &mut told)
+                }
                 Message::Evidence(evidence) => {
                     self.on_evidence(peer, evidence);
                     None
@@ -357,10 +381,33 @@ impl Verifier {
         (held, culprits)
     }
 
-    fn decided(&self, from: NodeId, certificate: CommitCertificate, block: Option<Block>) -> Option<Event> {
-        let tip = self.shared.window.load().tip;
-        let useful = certificate.height == tip.next();
-        let block = block.filter(|_| useful);
+    /// The proof comes first: it is small, and without it nobody looks at the block. What is not of the
+    /// next height the engine judges, a little of it for each peer.
+    fn decided(
+        &self,
+        from: NodeId,
+        certificate: CommitCertificate,
+        block: Option<Block>,
+        told: &mut Told,
+    ) -> Option<Event> {
+        let window = self.shared.window.load();
+        if certificate.height != window.tip.next() {
+            let is_due = told.is_due(from, self.clock.mono());
+            return is_due.then_some(Event::Decided {
+                from,
+                certificate,
+                block: None,
+            });
+        }
+        let domain = self.domain(&window.current);
+        let context = CertificateContext {
+            domain: &domain,
+            validators: &window.current,
+        };
+        if Verified::check(certificate.clone(), context).is_err() {
+            self.gossip.blame(from, Fault::InvalidCertificate);
+            return None;
+        }
         let came = block.is_some();
         let block = block
             .filter(|block| block.hash() == certificate.block_hash)
@@ -419,16 +466,18 @@ impl Verifier {
                         // While they are checked, nobody who announces them is asked for them.
                         let now = self.clock.mono();
                         for transaction in txs.transactions.iter() {
-                            self.bodies.announced.offered(&transaction.txid(), peer, now);
+                            self.bodies
+                                .announced
+                                .offered(&transaction.txid(), peer, false, now);
                         }
                         arrived.extend(txs.transactions.into_vec().into_iter().map(|tx| (peer, tx)));
                     }
                     Message::TxInv(inv) => {
-                        let now = self.clock.mono();
+                        let (now, is_preferred) = (self.clock.mono(), self.gossip.is_preferred(&peer));
                         let mut unknown = inv.txids.into_vec();
                         unknown.retain(|id| {
                             self.bodies.seen_elsewhere(id);
-                            self.bodies.should_ask(id, peer, now)
+                            self.bodies.should_ask(id, peer, is_preferred, now)
                         });
                         self.gossip.fetch_transactions(peer, unknown);
                     }

@@ -256,7 +256,12 @@ impl CatchUp {
         let peer = self.choose(start, tip, now, |peer| !holders.contains(peer))?;
         self.stalls += 1;
         self.hedge_ms = self.hedge_ms.saturating_mul(2).min(HEDGE_MAX_MS);
-        if let Some(claim) = self.claims.get_mut(&slow) {
+        // Slow is who keeps others waiting that were faster. If nothing came at all, it may be our line.
+        let is_overtaken = self
+            .ranges
+            .range(start..)
+            .any(|(other, range)| *other > start && (range.is_received || range.has_arrived));
+        if let Some(claim) = self.claims.get_mut(&slow).filter(|_| is_overtaken) {
             let rest = strike(claim);
             claim.resting_until = now.plus_ms(rest);
         }

@@ -37,6 +37,13 @@ pub const REASSEMBLY_UNASKED_BYTES: usize = 8 * 1024 * 1024;
 /// The largest message that a stranger may say unasked: transactions, or a decision with a block of
 /// [`super::MessageType::Decided`] below a mebibyte. Proposals come from masternodes.
 pub const UNASKED_MAX_BYTES: usize = 1024 * 1024 + 256 * 1024;
+/// Answers above one packet that wait to be sent to all sessions together. Beyond it a question is
+/// answered Busy: whoever asks and reads slowly takes no memory of ours.
+pub const SENDING_BUDGET_BYTES: usize = 64 * 1024 * 1024;
+/// Part of that which only answers to masternodes may take.
+pub const SENDING_RESERVED_BYTES: usize = 16 * 1024 * 1024;
+/// How long a peer may take what waits for it at less than [`REASSEMBLY_MIN_BYTES_PER_S`].
+pub const SENDING_DEADLINE_MS: u64 = 30_000;
 /// Messages up to one packet need no permit: they are never held half-received.
 pub const REASSEMBLY_FREE_BYTES: usize = PACKET_PAYLOAD_MAX_BYTES;
 /// A message must be complete this long after its first packet, plus its size at the lowest rate.

@@ -1,9 +1,11 @@
 //! The layout of a packet: `len u16 | lane u8 | flags u8 | [first of a message: type u16,
 //! request id u64, wire length u32, raw length u32] | at most 16 KiB`. Integers are little-endian.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::{FrameError, Lane, limits::*};
+use super::{FrameError, Lane, Permit, limits::*};
 
 /// The packet begins a message; a start header follows.
 pub const FLAG_START: u8 = 1;
@@ -121,6 +123,8 @@ pub struct Outgoing {
     start: StartHeader,
     body: Bytes,
     sent: usize,
+    /// Its share of the memory for what waits to be sent.
+    held: Option<Arc<Permit>>,
 }
 
 impl Outgoing {
@@ -149,6 +153,7 @@ impl Outgoing {
             },
             body,
             sent: 0,
+            held: None,
         })
     }
 
@@ -164,6 +169,17 @@ impl Outgoing {
             self.body = small;
         }
         self
+    }
+
+    /// The same message, with the permit that its bytes are held under until it has left.
+    pub fn holding(mut self, permit: Permit) -> Self {
+        self.held = Some(Arc::new(permit));
+        self
+    }
+
+    /// Zero for a notice.
+    pub fn request_id(&self) -> u64 {
+        self.start.request_id
     }
 
     /// The lane it travels in.

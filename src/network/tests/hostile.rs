@@ -470,3 +470,71 @@ async fn pings_are_echoed() {
     assert_eq!(answer, Message::Pong(Pong { nonce: 42, height: 1 }));
     assert_eq!(session.info().height, 9);
 }
+
+#[tokio::test]
+async fn slow_readers_together_hold_no_more_than_what_may_be_sent_takes() {
+    let is_member: crate::network::Membership = Arc::new(|key: &PublicKey| *key == id(103));
+    let (victim, _inboxes) = core(Surroundings {
+        is_member,
+        ..around(1)
+    });
+    let common = SENDING_BUDGET_BYTES - SENDING_RESERVED_BYTES;
+    let large = bytes::Bytes::from(vec![7; 3 << 20]);
+    let answer = |request: u64| {
+        crate::wire::Outgoing::new(Lane::Blocks, MessageType::Blocks.id(), request, large.clone()).unwrap()
+    };
+    // Forty who ask for three answers of three mebibytes each, and do not read.
+    let mut readers = Vec::new();
+    let (mut given, mut refused) = (0, 0);
+    for n in 0..40 {
+        let (stream, session) = stranger(&victim, around(70 + n)).await;
+        for request in 1..=3 {
+            match victim.answer(&session, answer(request)).unwrap() {
+                0 => refused += 1,
+                bytes => given += bytes,
+            }
+        }
+        readers.push((stream, session));
+    }
+    println!("{} MiB given, {refused} refused", given >> 20);
+    assert!(refused > 0 && given > common / 2);
+    assert!(victim.sending.used_bytes() <= common);
+    assert!(readers.iter().all(|(_, session)| !session.closing.is_cancelled()));
+    // A masternode is answered from the reserve.
+    let (_validator, session) = stranger(&victim, masternode(3)).await;
+    assert_eq!(victim.answer(&session, answer(1)).unwrap(), large.len());
+    // Who leaves gives back what it held.
+    for (_, session) in &readers {
+        session.close(CloseReason::Closed);
+    }
+    eventually("memory comes back", || victim.sending.used_bytes() <= large.len()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dos_17_who_reads_a_little_now_and_then_is_given_up_after_half_a_minute() {
+    let (victim, mut inboxes) = core(around(1));
+    let (mut attacker, session) = Attacker::meet(&victim, 4 * 1024).await;
+    let body = bytes::Bytes::from(vec![7; 8 << 20]);
+    let large = crate::wire::Outgoing::new(Lane::Blocks, MessageType::Blocks.id(), 1, body).unwrap();
+    victim.answer(&session, large).unwrap();
+    let began = Instant::now();
+    // Four KiB a second: each write ends in time.
+    let sip = async {
+        let mut cup = vec![0; 4 * 1024];
+        while matches!(attacker.stream.read(&mut cup).await, Ok(1..)) {
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let (reason, ()) = tokio::join!(next_down_unhurried(&mut inboxes), sip);
+    assert!(
+        matches!(&reason, CloseReason::Fault(Fault::Timeout, detail) if detail.contains("16 KiB")),
+        "{reason}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
+    assert_eq!(victim.sending.used_bytes(), 0);
+    assert_eq!(
+        victim.standings.points(&id(66), Instant::now()),
+        1,
+        "a bad line does that too"
+    );
+}

@@ -88,5 +88,5 @@ fn a_final_transaction_tells_how_long_it_took_from_acceptance() {
     assert_eq!(bodies.final_at(&paid.txid()), Some((block.height(), 77)));
     assert!(!bodies.contains(&paid.txid()));
     let peer = crate::chain::testing::key(1).public_key();
-    assert!(!bodies.should_ask(&paid.txid(), peer, Mono::from_micros(20_000)));
+    assert!(!bodies.should_ask(&paid.txid(), peer, false, Mono::from_micros(20_000)));
 }

@@ -71,12 +71,10 @@ pub(super) async fn heartbeat(network: Network, bulk: Sender<Event>, tasks: Arc<
             }
             _ = every.tick() => {}
         }
-        for peer in network.peers() {
-            let height = crate::chain::Height::new(peer.height);
-            let _ = bulk.try_send(Event::PeerHeight {
-                peer: peer.node_id,
-                height,
-            });
-        }
+        // One event for all, and all of them: after an answer that did not come a claim counts for
+        // nothing until it is repeated. Full: half a second later again.
+        let claims = network.peers().into_iter();
+        let claims = claims.map(|peer| (peer.node_id, crate::chain::Height::new(peer.height)));
+        let _ = bulk.try_send(Event::PeerHeights(claims.collect()));
     }
 }
