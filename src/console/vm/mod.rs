@@ -143,6 +143,14 @@ fn tally_words(tally: Tally, n: u32, quorum: u32) -> String {
     }
 }
 
+/// The same beside a round on show: whole where that is another one than the round in progress.
+fn waiting_beside<'a>(status: &'a Status, view: &round::RoundView) -> &'a str {
+    match view.is_live {
+        true => waiting_words(status),
+        false => &status.consensus.waiting_for,
+    }
+}
+
 /// How many validators can be counted on.
 fn online(status: &Status) -> u32 {
     status.consensus.reachable(status.at)

@@ -9,7 +9,7 @@ use super::super::{
     },
     Line, Panel,
     round::{Cells, RoundView},
-    span, waiting_words,
+    span, waiting_beside,
 };
 use crate::control::{Mark, RoundEnd, Status, ValidatorRow, words::counted};
 
@@ -120,18 +120,25 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
         true => Vec::new(),
         false => [(2, 2), (2, 1)]
             .into_iter()
-            .map(|lines| explainer(status, width, lines))
+            .map(|lines| explainer(status, &view, width, lines))
             .find(|below| rows.len() + below.len() + 2 <= height)
-            .unwrap_or_else(|| explainer(status, width, (1, 1))),
+            .unwrap_or_else(|| explainer(status, &view, width, (1, 1))),
     };
-    // Header above; the explainer and the legend below.
-    let room = height.saturating_sub(2 + below.len()).max(1);
+    // Header above, the explainer and the legend below; the legend yields to a validator.
+    let has_legend = rows.len() + below.len() + 2 <= height;
+    let room = height
+        .saturating_sub(1 + below.len() + usize::from(has_legend))
+        .max(1);
     let at = model
         .votes
         .selected
         .and_then(|id| rows.iter().position(|(row, _)| row.id == id));
     let first = at.map_or(0, |at| (at + 1).saturating_sub(room));
-    panel.title = panel.title.append(span(first, room, rows.len()));
+    // Before the rest of the title, whose end narrow screens cut.
+    let mut title = std::mem::take(&mut panel.title);
+    let rest = title.pieces.split_off(1);
+    panel.title = title.append(span(first, room, rows.len()));
+    panel.title.pieces.extend(rest);
     for (row, cells) in rows.iter().skip(first).take(room) {
         let line = Line {
             row: vote_row(status, shown, &view, is_past, row, cells, &columns, width),
@@ -149,13 +156,15 @@ pub(in crate::console) fn votes(model: &Model, width: usize, height: usize) -> P
             },
         ));
     }
-    while panel.lines.len() + below.len() + 1 < height {
+    while panel.lines.len() + below.len() + usize::from(has_legend) < height {
         panel.line(Row::new());
     }
     for row in below {
         panel.line(row);
     }
-    panel.line(legend(&view, width));
+    if has_legend {
+        panel.line(legend(&view, width));
+    }
     panel
 }
 
@@ -168,7 +177,7 @@ pub(in crate::console) fn votes_wanted(model: &Model, width: usize) -> usize {
     let rows = ordered(model, &view).len().clamp(1, ROWS_WANTED);
     let below = match is_past(model, &view) {
         true => 0,
-        false => explainer(&model.shown().status, width, (2, 1)).len(),
+        false => explainer(&model.shown().status, &view, width, (2, 1)).len(),
     };
     rows + below + 2
 }
@@ -180,10 +189,15 @@ fn is_past(model: &Model, view: &RoundView) -> bool {
 
 /// What the height waits for and what would help, in so many lines each at most; nothing while it waits
 /// for nobody.
-fn explainer(status: &Status, width: usize, (waits_max, hint_max): (usize, usize)) -> Vec<Row> {
+fn explainer(
+    status: &Status,
+    view: &RoundView,
+    width: usize,
+    (waits_max, hint_max): (usize, usize),
+) -> Vec<Row> {
     let mut rows = Vec::new();
     for (role, sign, text, lines_max) in [
-        (Role::Warn, "▲ ", waiting_words(status), waits_max),
+        (Role::Warn, "▲ ", waiting_beside(status, view), waits_max),
         (Role::Accent, "→ ", status.consensus.hint.as_str(), hint_max),
     ] {
         if text.is_empty() {

@@ -12,7 +12,7 @@ use super::super::{
     },
     Line, Panel, bar,
     round::{self, RoundView},
-    tally_words, waiting_words,
+    tally_words, waiting_beside,
 };
 use crate::control::{Mark, Phase, RoundEnd, Status, Tally};
 
@@ -77,8 +77,8 @@ fn next_due(status: &Status, shown: &Shown) -> Row {
 }
 
 /// What the height waits for, in two lines at most, or one that it waits for nothing.
-fn waiting(status: &Status, shown: &Shown, width: usize, lines_max: usize) -> Vec<Row> {
-    match waiting_words(status) {
+fn waiting(status: &Status, view: &RoundView, shown: &Shown, width: usize, lines_max: usize) -> Vec<Row> {
+    match waiting_beside(status, view) {
         "" => vec![calm(status, shown, width)],
         text => sentence(Role::Warn, text, width, lines_max),
     }
@@ -192,7 +192,7 @@ pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
     if !view.view_changing || hint.is_empty() {
         panel.line(times);
     }
-    for row in waiting(status, shown, width, SENTENCE_LINES_MAX) {
+    for row in waiting(status, &view, shown, width, SENTENCE_LINES_MAX) {
         panel.line(row);
     }
     if !hint.is_empty() {
@@ -263,7 +263,7 @@ pub(in crate::console) fn round_compact(shown: &Shown, width: usize, room: bool)
         selected: false,
     });
     let lines_max = if room { SENTENCE_LINES_MAX } else { 1 };
-    let mut sentences = waiting(status, shown, width, lines_max);
+    let mut sentences = waiting(status, &view, shown, width, lines_max);
     let stats = &status.consensus.stats;
     let rounds = match stats.heights {
         0 => Row::new(),
