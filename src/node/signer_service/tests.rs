@@ -317,7 +317,10 @@ fn another_chain_another_version_and_a_request_without_a_greeting_get_no_signatu
     };
     let vote = Request::Sign(Wish::Vote(prepare(1, 0, 1)));
     assert!(matches!(talk(&[hello(PROTOCOL + 1)]), Ok(Answer::Refused { .. })));
-    assert!(matches!(talk(&[vote.clone()]), Ok(Answer::Refused { .. })));
+    assert!(matches!(
+        talk(std::slice::from_ref(&vote)),
+        Ok(Answer::Refused { .. })
+    ));
     assert!(
         talk(&[vote.clone(), vote.clone()]).is_err(),
         "and the connection ends"
