@@ -173,10 +173,12 @@ fn a_copied_key_signs_nothing_while_its_owner_lives() {
     let client = timecoin::rpc::client::Client::new(thief.url()).unwrap();
     net.wait("the thief notices", limit(30), |net| {
         net.ask(client.status())
-            .is_some_and(|status| !status.signing && status.signing_reason.contains("another node"))
+            .is_some_and(|status| !status.signing && status.signing_reason.contains("another node signs"))
     });
     // The verdict follows with the next look at the node.
-    net.wait("the thief is unhealthy", limit(5), |_| health_status(http) == Some(503));
+    net.wait("the thief is unhealthy", limit(5), |_| {
+        health_status(http) == Some(503)
+    });
     // The owner signs on, and the thief never signed.
     signs_again(&net, 3, net.height(0) + 1);
     thief.kill();
