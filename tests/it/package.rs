@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use crate::ops::{must_succeed as run, tool};
@@ -213,7 +213,7 @@ fn a_packaged_node_is_ready_pings_and_stops_pinging_when_its_engine_stands_still
             .args(["--network", "devnet", "--genesis"])
             .arg(&genesis)
             .current_dir(package.dir.path())
-            .stdin(Stdio::null());
+            .stdin(std::process::Stdio::null());
         command
     };
     run(&mut timed(&["init", "--non-interactive"]));

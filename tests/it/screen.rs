@@ -12,7 +12,7 @@ use std::{
 
 use portable_pty::CommandBuilder;
 use timecoin::{
-    control::{AlarmKind, status_json::HealthJson},
+    control::status_json::HealthJson,
     devnet::{Layout, PortRange, files},
     rpc::client::Client,
 };
@@ -280,7 +280,7 @@ fn pty_timed_goes_on_headless_when_its_console_panics() {
             health
                 .alarms
                 .iter()
-                .any(|alarm| alarm.kind == AlarmKind::ConsoleCrashed)
+                .any(|alarm| alarm.kind == timecoin::control::AlarmKind::ConsoleCrashed)
         })
     });
 }

@@ -72,6 +72,7 @@ impl Manager {
     }
 
     /// Listens for `time`, in which no line may begin with `unwanted`.
+    #[cfg(any(debug_assertions, feature = "failpoints"))]
     pub(crate) fn must_not_hear(&mut self, unwanted: &str, time: Duration) {
         let until = Instant::now() + time;
         while Instant::now() < until {
@@ -90,6 +91,7 @@ impl Manager {
     }
 
     /// What a manager does to a service whose pings stay away.
+    #[cfg(any(debug_assertions, feature = "failpoints"))]
     pub(crate) fn abort(mut self) -> ExitStatus {
         self.signal(Signal::ABORT);
         self.child.wait().unwrap()
