@@ -17,10 +17,13 @@ struct Signals {
     hang_up: Signal,
 }
 
+/// Listens to one kind of signal from now on.
+pub(super) fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(Code::Unexpected, format!("signals: {error}")))
+}
+
 impl Signals {
     fn listen() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::new(Code::Unexpected, format!("signals: {error}")));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

@@ -41,7 +41,7 @@ pub const RETIRED: &[Retired] = &[
     Retired {
         key: "console.mouse",
         now: None,
-        why: "the console is used with keys",
+        why: "`m` turns the mouse on in the console",
     },
 ];
 

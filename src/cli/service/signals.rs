@@ -1,8 +1,8 @@
 //! What a process manager or a terminal can say to a running node.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind};
 
-use crate::cli::failure::{Code, Failure};
+use crate::cli::{failure::Failure, signals::listen};
 
 /// One signal, by what it asks for.
 pub(super) enum Received {
@@ -27,8 +27,6 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::new(Code::Unexpected, format!("signals: {error}")));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

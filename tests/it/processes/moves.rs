@@ -58,6 +58,19 @@ fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// Copies a key of the data directory `dir` out, as it is to be used elsewhere.
+fn export_key(kind: &str, file: &Path, dir: &Path) -> (i32, String) {
+    timed(&[
+        "keys",
+        "export",
+        kind,
+        text(file),
+        "--unencrypted",
+        "--data-dir",
+        text(dir),
+    ])
+}
+
 /// The end of each of these tests: four nodes that agree, nothing signed twice in any log that there ever
 /// was, nothing lost of what the load sent or of what was ever final.
 fn nothing_was_lost(net: &mut Net, load: Load) {
@@ -99,15 +112,7 @@ fn a_masternode_moves_with_its_state_and_the_old_copy_started_by_mistake_signs_n
     let (code, said) = export(&new);
     assert_eq!(code, 0, "{said}");
     for (kind, file) in [("validator", &key), ("node", &node_key)] {
-        let (code, said) = timed(&[
-            "keys",
-            "export",
-            kind,
-            text(file),
-            "--unencrypted",
-            "--data-dir",
-            text(&new),
-        ]);
+        let (code, said) = export_key(kind, file, &new);
         assert_eq!(code, 0, "{said}");
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -169,15 +174,7 @@ fn a_masternode_restored_from_a_backup_of_its_keys_observes_and_signs_nothing_tw
     let backup = tempfile::tempdir().unwrap();
     let [key, node_key] = ["validator.key", "node.key"].map(|name| backup.path().join(name));
     for (kind, file) in [("validator", &key), ("node", &node_key)] {
-        let (code, said) = timed(&[
-            "keys",
-            "export",
-            kind,
-            text(file),
-            "--unencrypted",
-            "--data-dir",
-            text(&dir),
-        ]);
+        let (code, said) = export_key(kind, file, &dir);
         assert_eq!(code, 0, "a running node's keys can be copied: {said}");
     }
     fs::copy(dir.join("config.toml"), backup.path().join("config.toml")).unwrap();
