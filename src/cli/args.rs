@@ -3,6 +3,7 @@
 //! What several commands share is a struct that they flatten: `Place`, `ChainPlace`, `Asked`,
 //! `Question`, `PaymentArguments`.
 
+mod backup;
 mod chain;
 mod devnet;
 mod keys;
@@ -19,6 +20,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(super) use backup::{
+    BackupCommand, BackupCreateArguments, BackupRestoreArguments, BackupVerifyArguments,
+};
 pub(super) use chain::{ConfigCommand, DbArguments, DbCommand, MigrateArguments, ResyncArguments};
 pub(super) use devnet::{DevnetArguments, DevnetCommand, LoadArguments};
 pub(super) use keys::{
@@ -80,6 +84,9 @@ pub(super) enum Command {
     /// Make and show keys, and put them under a passphrase.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Keep what a node cannot be made again without, and make a node from it.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// What this masternode has signed, and the way back after its consensus log was lost.
     #[command(subcommand)]
     Signer(SignerCommand),

@@ -101,6 +101,8 @@ codes! {
     OtherChain = "6504" => 65,
     /// A recording cannot be read.
     Recording = "6505" => 65,
+    /// A backup is not whole.
+    Backup = "6506" => 65,
     /// Another process uses the data directory.
     Locked = "6601" => 66,
     /// A key is missing.
@@ -275,6 +277,7 @@ impl From<HandoverError> for Failure {
             | HandoverError::OtherKey { .. }
             | HandoverError::OtherChain { .. }
             | HandoverError::OwnExport { .. }
+            | HandoverError::MarkDamaged { .. }
             | HandoverError::Older { .. }
             | HandoverError::Lost { .. } => Self::new(Code::SignGuard, text),
         }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     chain::{Genesis, Network},
     config::{Config, DataDir, EXAMPLE, Environment, Sources, load},
-    signer::{NODE_KEY_FILE, VALIDATOR_KEY_FILE, create_key_dir},
+    signer::{NODE_KEY_FILE, Passphrase, VALIDATOR_KEY_FILE, create_key_dir},
 };
 
 /// Only the owner looks into a data directory.
@@ -29,19 +29,26 @@ pub(super) fn init(arguments: &InitArguments) -> Result<ExitCode, Failure> {
     let asks = !arguments.non_interactive && output::has_terminal();
     match make(&mut arguments, asks)? {
         None => Ok(ExitCode::FAILURE),
-        Some(dir) => {
+        Some(made) => {
             output::line(&format!(
                 "Start it with: timed run --data-dir {}",
-                dir.root().display()
+                made.dir.root().display()
             ))?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
+/// What was made.
+pub(super) struct Made {
+    pub(super) dir: DataDir,
+    /// What its keys are under.
+    pub(super) passphrase: Option<Passphrase>,
+}
+
 /// Makes what a node starts from; `None` if the person at the terminal would rather not. What was answered
 /// there stands in `arguments` afterwards.
-pub(super) fn make(arguments: &mut InitArguments, asks: bool) -> Result<Option<DataDir>, Failure> {
+pub(super) fn make(arguments: &mut InitArguments, asks: bool) -> Result<Option<Made>, Failure> {
     // Before anything is asked: somebody who answers four questions wants no refusal after that.
     refuse_existing(&place(arguments)?.1)?;
     let chosen = match asks {
@@ -63,24 +70,20 @@ pub(super) fn make(arguments: &mut InitArguments, asks: bool) -> Result<Option<D
         )?),
         false => chosen.and_then(|chosen| chosen.passphrase),
     };
-    let passphrase = passphrase.as_ref();
+    let under = passphrase.as_ref();
 
     let made = DirBuilder::new()
         .recursive(true)
         .mode(DIR_MODE)
         .create(dir.root());
     made.map_err(|error| Failure::io(dir.root(), &error))?;
-    let node_id = identity::create_node_key(&dir, passphrase)?;
+    let node_id = identity::create_node_key(&dir, under)?;
     let validator_id = match arguments.follower {
         true => None,
-        false => Some(identity::create_validator_key(&dir, passphrase)?),
+        false => Some(identity::create_validator_key(&dir, under)?),
     };
     create_key_dir(&dir.keys())?;
-    let address = identity::create_wallet(
-        &dir.keys().join(identity::WALLET_FILE),
-        genesis.network,
-        passphrase,
-    )?;
+    let address = identity::create_wallet(&dir.keys().join(identity::WALLET_FILE), genesis.network, under)?;
     let genesis_path = arguments.chain.genesis.as_deref().map(absolute).transpose()?;
     let content = config_text(genesis.network, arguments, genesis_path.as_deref());
     write_config(&dir.config_file(), &content)?;
@@ -98,7 +101,7 @@ pub(super) fn make(arguments: &mut InitArguments, asks: bool) -> Result<Option<D
         "Back up {} now: without these keys nobody can act as this masternode.",
         dir.keys().display()
     ))?;
-    Ok(Some(dir))
+    Ok(Some(Made { dir, passphrase }))
 }
 
 /// The configuration that the arguments make, and the directory it is for.

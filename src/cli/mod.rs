@@ -7,6 +7,7 @@
 
 mod args;
 mod attach;
+mod backup;
 mod client;
 mod completions;
 mod config;
@@ -92,6 +93,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Log(command)) => log::log(command),
         Some(Command::Token(command)) => token::token(command),
         Some(Command::Keys(command)) => keys::keys(command),
+        Some(Command::Backup(command)) => backup::backup(command),
         Some(Command::Signer(command)) => signer::signer(command),
         Some(Command::Wallet(command)) => wallet::wallet(command),
         Some(Command::Masternode(command)) => masternode::masternode(command),

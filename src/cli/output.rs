@@ -16,13 +16,19 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
 
 /// Text to stdout as it is.
 pub(super) fn raw(text: &str) -> Result<(), Failure> {
+    is_taken(text).map(|_| ())
+}
+
+/// Text to stdout as it is; false if nobody reads there any more.
+pub(super) fn is_taken(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(
             Code::Io,
             format!("standard output: {error}; check where it goes"),
         )),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

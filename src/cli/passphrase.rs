@@ -47,6 +47,24 @@ impl Passphrases {
         }
     }
 
+    /// Those of a command that has no node's configuration.
+    pub(super) fn named(named: Option<&Path>) -> Self {
+        Self {
+            named: named.map(Path::to_owned),
+            credentials: None,
+            configured: None,
+            known: RefCell::new(None),
+        }
+    }
+
+    /// The same, with one that was typed already.
+    pub(super) fn knowing(self, typed: Option<Passphrase>) -> Self {
+        Self {
+            known: RefCell::new(typed),
+            ..self
+        }
+    }
+
     /// `validator-passphrase` for `validator.key`, else `passphrase`.
     fn credential(&self, key: &Path) -> Option<PathBuf> {
         let dir = self.credentials.as_ref()?;
@@ -170,14 +188,15 @@ fn read(path: &Path) -> Result<Passphrase, SignerError> {
 fn ask(prompt: &str) -> Result<Passphrase, SignerError> {
     let path = Path::new("/dev/tty");
     let failed = |error: io::Error| source(path, error);
-    let mut terminal = OpenOptions::new()
+    let terminal = OpenOptions::new()
         .read(true)
         .write(true)
         .open(path)
         .map_err(failed)?;
-    terminal.write_all(prompt.as_bytes()).map_err(failed)?;
-    let mut text = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX));
+    // Silent before the prompt is there: whoever answers it at once is not shown, and not lost.
     let hidden = Hidden::begin(&terminal).map_err(|error| failed(error.into()))?;
+    (&terminal).write_all(prompt.as_bytes()).map_err(failed)?;
+    let mut text = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX));
     let mut byte = [0];
     while text.len() < PASSPHRASE_BYTES_MAX {
         match (&terminal).read(&mut byte).map_err(failed)? {
@@ -186,13 +205,14 @@ fn ask(prompt: &str) -> Result<Passphrase, SignerError> {
             _ => text.push(byte[0]),
         }
     }
+    (&terminal).write_all(b"\n").map_err(failed)?;
     drop(hidden);
-    terminal.write_all(b"\n").map_err(failed)?;
     let text = std::str::from_utf8(&text).map_err(|error| source(path, error))?;
     Ok(Passphrase::new(Zeroizing::new(text.to_owned())))
 }
 
-/// A terminal that does not show what is typed, as long as this lives.
+/// A terminal that does not show what is typed, as long as this lives. What was typed ahead is kept: it is
+/// the answer to this question or to the next.
 struct Hidden<'a> {
     terminal: &'a File,
     before: Termios,
@@ -203,7 +223,7 @@ impl<'a> Hidden<'a> {
         let before = tcgetattr(terminal)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(terminal, OptionalActions::Flush, &silent)?;
+        tcsetattr(terminal, OptionalActions::Drain, &silent)?;
         Ok(Self { terminal, before })
     }
 }
@@ -211,6 +231,6 @@ impl<'a> Hidden<'a> {
 impl Drop for Hidden<'_> {
     fn drop(&mut self) {
         // If the terminal is gone there is nobody left to see.
-        let _ = tcsetattr(self.terminal, OptionalActions::Flush, &self.before);
+        let _ = tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
     }
 }

@@ -18,8 +18,8 @@ use crate::{
     crypto::{PublicKey, SecretKey},
     devnet::parent::stop_with_parent,
     signer::{
-        LocalSigner, NODE_KEY_FILE, RemoteSigner, Signer, SignerError, Unlock, VALIDATOR_KEY_FILE,
-        VALIDATOR_PUBLIC_FILE, create_private_file, open_key_file,
+        LocalSigner, NODE_KEY_FILE, Passphrase, RemoteSigner, Signer, SignerError, Unlock,
+        VALIDATOR_KEY_FILE, VALIDATOR_PUBLIC_FILE, create_private_file, open_key_file,
     },
 };
 
@@ -49,10 +49,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         })?;
     }
     refuse_core_dumps();
-    let Some(arguments) = first_run(arguments)? else {
+    let Some((arguments, typed)) = first_run(arguments)? else {
         return Ok(ExitCode::FAILURE);
     };
-    let prepared = prepare(&arguments)?;
+    let prepared = prepare_with(&arguments, typed)?;
     output::diagnostic(&format!(
         "{} at {}, {}",
         prepared.genesis.network,
@@ -67,17 +67,18 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
 }
 
 /// Where nothing is yet and a person sits at the terminal, makes the node first; `None` if they would
-/// rather not. The arguments then name what was made.
-fn first_run(arguments: &RunArguments) -> Result<Option<RunArguments>, Failure> {
+/// rather not. The arguments then name what was made, and a passphrase that was typed for it is not asked
+/// for again.
+fn first_run(arguments: &RunArguments) -> Result<Option<(RunArguments, Option<Passphrase>)>, Failure> {
     let mut arguments = arguments.clone();
     // A configuration that was named says where everything is: what is missing then is missing.
     let asks = !arguments.headless && output::has_terminal() && arguments.chain.place.config.is_none();
     if !asks {
-        return Ok(Some(arguments));
+        return Ok(Some((arguments, None)));
     }
     let dir = load_run(&arguments)?.data_dir()?;
     if dir.keys().exists() || dir.config_file().exists() {
-        return Ok(Some(arguments));
+        return Ok(Some((arguments, None)));
     }
     let mut wanted = InitArguments {
         chain: arguments.chain.clone(),
@@ -90,8 +91,8 @@ fn first_run(arguments: &RunArguments) -> Result<Option<RunArguments>, Failure> 
         return Ok(None);
     };
     arguments.chain = wanted.chain;
-    arguments.chain.place.data_dir = Some(made.root().to_owned());
-    Ok(Some(arguments))
+    arguments.chain.place.data_dir = Some(made.dir.root().to_owned());
+    Ok(Some((arguments, made.passphrase)))
 }
 
 /// A core file would hold the keys. A service manager that forbids the call has set the limit itself.
@@ -123,11 +124,16 @@ impl Prepared {
 
 /// Reads and checks everything, and changes nothing.
 pub(super) fn prepare(arguments: &RunArguments) -> Result<Prepared, Failure> {
+    prepare_with(arguments, None)
+}
+
+fn prepare_with(arguments: &RunArguments, typed: Option<Passphrase>) -> Result<Prepared, Failure> {
     let loaded = load_run(arguments)?;
     let genesis = genesis_of(&loaded.config)?;
     let dir = loaded.data_dir()?;
     refuse_empty(&dir)?;
-    let passphrases = Passphrases::of(arguments.passphrase.passphrase_file.as_deref(), &loaded);
+    let named = arguments.passphrase.passphrase_file.as_deref();
+    let passphrases = Passphrases::of(named, &loaded).knowing(typed);
     let node_key = open_key_file(&dir.keys().join(NODE_KEY_FILE), &passphrases)?;
     let signer = open_signer(&loaded.config, &genesis, &dir, &passphrases)?;
     let with_console = !arguments.headless && output::has_terminal();

@@ -114,6 +114,10 @@ impl Service {
                     format!("no runtime: {error}; check `ulimit -u`"),
                 )
             })?;
+        let mut warnings = prepared.loaded.warnings.clone();
+        warnings.extend(config.halt_at().map(|height| {
+            format!("halts after block {height}, as node.halt_height says: take it out before the node is to go on")
+        }));
         let network = config.network_config().ok_or_else(|| bad_address("network"))?;
         let mut http = config.rpc_config().ok_or_else(|| bad_address("rpc.listen"))?;
         http.cookie = Some(prepared.dir.cookie());
@@ -125,6 +129,7 @@ impl Service {
             node_key: prepared.node_key,
             signer: prepared.signer,
             observer: config.node.observer,
+            halt_at: config.halt_at(),
             skip_doppelganger: false,
             network,
             pool: config.pool_limits(),
@@ -137,7 +142,7 @@ impl Service {
                 let dropped = telemetry.drop_counter();
                 Arc::new(move || dropped.lines())
             },
-            warnings: prepared.loaded.warnings,
+            warnings,
             stop_budget,
             on_start_step: match prepared.with_console {
                 true => start_lines::shown(),

@@ -1,7 +1,7 @@
 //! `timed status`: one screen about a running node. Exit 0: ready, 1: degraded, 2: down; with `--wait`, 0
 //! as soon as what is waited for is there, 75 if it is not in time.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use serde_json::json;
 
@@ -12,15 +12,22 @@ use super::{
     output,
     wait::wait,
 };
-use crate::control::{
-    status_json::{HealthJson, StatusJson},
-    words::{counted, duration, grouped},
+use crate::{
+    control::{
+        status_json::{HealthJson, StatusJson},
+        words::{counted, duration, grouped},
+    },
+    rpc::client::{Client, ClientError},
 };
 
 /// Exit status of a node that answers but is not ready.
 const EXIT_DEGRADED: u8 = 1;
 /// Exit status when nobody answers.
 const EXIT_DOWN: u8 = 2;
+/// Looking more often than this tells nothing: a node makes its status four times a second.
+const WATCH_MIN: Duration = Duration::from_millis(250);
+/// Goes to the first place of a terminal and wipes it.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 pub(super) fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let client = client(&arguments.asked)?;
@@ -28,6 +35,9 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
         let (status, health) = block_on(wait(&client, goal, arguments.timeout))?;
         show(&status, &health, arguments.json)?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(every) = arguments.watch {
+        return block_on(watch(&client, every, arguments.json)).map(|()| ExitCode::SUCCESS);
     }
     let asked = block_on(async { Ok((client.status().await?, client.ready().await?)) });
     let (status, health) = match asked {
@@ -43,6 +53,30 @@ pub(super) fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::from(EXIT_DEGRADED)
     })
+}
+
+/// Shows what the node says again and again, a node that does not answer too, until nobody reads it.
+async fn watch(client: &Client, every: Duration, as_json: bool) -> Result<(), Failure> {
+    let mut looks = tokio::time::interval(every.max(WATCH_MIN));
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let asked = async { Ok::<_, ClientError>((client.status().await?, client.ready().await?)) };
+        let text = match (asked.await, as_json) {
+            (Ok((status, health)), true) => json!({ "status": status, "health": health }).to_string() + "\n",
+            (Ok((status, health)), false) => screen(&status, &health),
+            (Err(error), true) => json!({ "error": error.to_string() }).to_string() + "\n",
+            (Err(error), false) => format!("{}\n", Failure::from(error)),
+        };
+        let text = match (as_json, output::has_terminal()) {
+            (true, _) => text,
+            (false, true) => format!("{CLEAR}{text}"),
+            (false, false) => text + "\n",
+        };
+        if !output::is_taken(&text)? {
+            return Ok(());
+        }
+    }
 }
 
 fn show(status: &StatusJson, health: &HealthJson, as_json: bool) -> Result<(), Failure> {

@@ -64,7 +64,7 @@ fn no_command_means_run() {
 
 #[test]
 fn every_flag_sets_a_key_that_exists() {
-    let all = "timed --config c --data-dir /d --network devnet --genesis g --listen 1.2.3.4:5 --rpc-listen 127.0.0.1:6 --peer a:1 --observer --log-level warn --log-format json";
+    let all = "timed --config c --data-dir /d --network devnet --genesis g --listen 1.2.3.4:5 --rpc-listen 127.0.0.1:6 --peer a:1 --observer --halt-height 9 --log-level warn --log-format json";
     let mut arguments = parse(all);
     arguments.run.chain.place.config = None;
     let config = load(&Sources {
@@ -76,6 +76,7 @@ fn every_flag_sets_a_key_that_exists() {
     assert_eq!(config.network.name, "devnet");
     assert_eq!(config.network.listen, "1.2.3.4:5");
     assert!(config.node.observer);
+    assert_eq!(config.node.halt_height, 9);
 }
 
 #[test]

@@ -53,6 +53,11 @@ impl Config {
         }
     }
 
+    /// The height after which nothing is decided here; `None` if there is none.
+    pub fn halt_at(&self) -> Option<Height> {
+        (self.node.halt_height > 0).then(|| Height::new(self.node.halt_height))
+    }
+
     /// Where the signer listens that holds the consensus key; `None` if the key is in `keys/`.
     ///
     /// # Errors

@@ -45,6 +45,8 @@ pub struct NodeSection {
     pub moniker: String,
     /// Sync and serve, but never sign, even with a validator's key at hand.
     pub observer: bool,
+    /// Decide nothing above this height: stand still there, serve and say so; 0: no such height.
+    pub halt_height: u64,
 }
 
 /// Which chain, and how peers are met.

@@ -50,6 +50,10 @@ impl Engine {
 
     /// The machine decided the height above the tip; its record is on its way to the log.
     pub(super) fn decide(&mut self, now: Now, block: Verified<Block>, certificate: CommitCertificate) {
+        // What the log held of the next height may be enough to decide it; the log keeps that.
+        if self.is_at_halt() {
+            return;
+        }
         match self.ledger.connect(&block) {
             Ok(connected) => {
                 let seen = Arc::new(self.machine.view());
@@ -109,6 +113,11 @@ impl Engine {
         self.out.push(Effect::Commit(Arc::clone(&committed)));
         if !gone.is_empty() {
             self.out.push(Effect::Unpooled(gone));
+        }
+        if self.is_at_halt() {
+            // The machine stays where it decided last: above, it might decide again with what it holds.
+            self.set_hold(now, SigningHold::HaltHeight, true);
+            return;
         }
         self.advance(now, tip);
         self.adopt_children_of(now, &committed.block);

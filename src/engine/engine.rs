@@ -63,6 +63,8 @@ pub struct Engine {
     pub(super) peers: Peers,
     pub(super) holds: BTreeSet<SigningHold>,
     pub(super) listening_until: Option<consensus::Mono>,
+    /// Nothing above this height is decided or taken.
+    pub(super) halt_at: Option<Height>,
     /// While the log does not know what we signed.
     pub(super) observer: Option<Observer>,
     pub(super) syncing: bool,
@@ -102,6 +104,7 @@ impl Engine {
         Self {
             holds: config.holds.clone(),
             listening_until: None,
+            halt_at: None,
             observer: None,
             config,
             machine,
@@ -118,6 +121,14 @@ impl Engine {
             past: VecDeque::new(),
             pool_detail: Arc::default(),
             pool_detail_at: None,
+        }
+    }
+
+    /// The same, which stands still once this height is its tip.
+    pub fn halting_at(self, height: Option<Height>) -> Self {
+        Self {
+            halt_at: height,
+            ..self
         }
     }
 

@@ -164,6 +164,8 @@ pub enum SigningHold {
     SafetyViolation,
     /// The validator set is smaller than the network's minimum.
     TooFewMasternodes,
+    /// The height is reached after which this node was told to decide nothing.
+    HaltHeight,
     /// The signer that holds the key does not answer.
     SignerLost,
     /// The node is stopping.
@@ -194,6 +196,9 @@ impl SigningHold {
                 "SAFETY VIOLATION: two certificates at one height; keep the data, and read conflicting-certificates.txt in consensus/"
             }
             Self::TooFewMasternodes => "too few masternodes active for this network",
+            Self::HaltHeight => {
+                "halt height reached, as node.halt_height says: nothing above is decided or taken here, what is here is served; to go on, take it out and restart"
+            }
             Self::SignerLost => {
                 "the signer does not answer: nothing is signed until it is back; look at `timed signer serve` and keys.signer"
             }
@@ -209,6 +214,7 @@ impl SigningHold {
             | Self::StoreFailed
             | Self::DiskFloor
             | Self::ExecutionMismatch
+            | Self::HaltHeight
             | Self::SafetyViolation => true,
             Self::Observer
             | Self::LogMissing
@@ -233,6 +239,7 @@ impl SigningHold {
             | Self::LogMissing
             | Self::Listening
             | Self::TooFewMasternodes
+            | Self::HaltHeight
             | Self::SignerLost
             | Self::Stopping => false,
         }

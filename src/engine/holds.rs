@@ -36,6 +36,9 @@ impl Engine {
             self.holds.insert(SigningHold::Listening);
             self.listening_until = Some(now.mono.plus_ms(self.config.listen_ms));
         }
+        if self.is_at_halt() {
+            self.holds.insert(SigningHold::HaltHeight);
+        }
         if self.ledger.validators().len() < self.masternodes_min() {
             self.holds.insert(SigningHold::TooFewMasternodes);
         }
@@ -87,6 +90,11 @@ impl Engine {
     /// True while a hold forbids even to follow the chain.
     pub(super) fn stands_still(&self) -> bool {
         self.holds.iter().any(|hold| hold.stands_still())
+    }
+
+    /// True once the tip is the height after which this node was told to decide nothing.
+    pub(super) fn is_at_halt(&self) -> bool {
+        self.halt_at.is_some_and(|height| self.ledger.tip() >= height)
     }
 
     /// Tells the machine when to arm no timers and cast no votes, and when to take up its height

@@ -415,3 +415,40 @@ fn what_the_pool_takes_and_lets_go_within_one_batch_is_told_as_gone() {
     );
     assert_eq!(relayed, [rich.txid()]);
 }
+
+#[test]
+fn nothing_above_the_halt_height_is_taken_and_it_is_no_safety_stop() {
+    let chain = World::new(6);
+    let mut node = chain.node();
+    node.0 = node.0.halting_at(Some(Height::new(4)));
+    node.step(1, up(1, 6));
+    let effects = node.step(2, chain.range(1, 1, 6));
+    assert_eq!(
+        (node.tip(), commits(&effects)),
+        (4, 4),
+        "up to it, and no further"
+    );
+    let held: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Held(hold) => Some(*hold),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(held, [SigningHold::HaltHeight]);
+    assert!(!SigningHold::HaltHeight.is_safety_stop());
+    // Whatever comes: it stands, and asks nobody for more.
+    for ms in [3, 1_000, 60_000] {
+        let mut effects = node.step(ms, chain.range(1, 5, 6));
+        effects.extend(node.step(ms, Event::Tick));
+        assert_eq!((node.tip(), commits(&effects)), (4, 0));
+    }
+    // A node that comes back above such a height, or at it, does not begin.
+    let mut again = chain.node();
+    again.step(1, up(1, 6));
+    again.step(2, chain.range(1, 1, 6));
+    assert_eq!(again.tip(), 6);
+    let mut again = again.0.halting_at(Some(Height::new(5)));
+    again.hold_from_start(now(3));
+    assert!(again.holds.contains(&SigningHold::HaltHeight) && again.stands_still());
+}

@@ -58,6 +58,18 @@ pub enum HandoverError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The mark of what was given away is damaged.
+    #[error(
+        "the mark of a given-away signing state is damaged ({reason}), and the node stays off as with a whole one. If an export was made from here and imported elsewhere, the key belongs there: leave this copy off. If you still have the exported file, put it back: `cp FILE {}`. If neither, and no other process holds the key, move the mark and the log ({}) away together, and the node observes before it signs", path.display(), dir.display()
+    )]
+    MarkDamaged {
+        /// The mark.
+        path: PathBuf,
+        /// The log that it stands beside.
+        dir: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The file is about another key.
     #[error(
         "the signing state is that of key {theirs}, and the key here is {ours}; import it where its own key is (`timed keys show`)"

@@ -93,6 +93,8 @@ pub struct NodeOptions {
     pub signer: Option<Arc<dyn Signer>>,
     /// Sign nothing, whatever the key.
     pub observer: bool,
+    /// Decide and take nothing above this height.
+    pub halt_at: Option<Height>,
     /// Do not listen for a second holder of the key before signing.
     pub skip_doppelganger: bool,
     /// Whom to talk to.
@@ -320,7 +322,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
             .filter(|intent| intent.runs_on_new())
             .map_or(Height::GENESIS, |intent| intent.target),
     };
-    let engine = Engine::new(config, Start { tip, recovered }, ledger);
+    let engine = Engine::new(config, Start { tip, recovered }, ledger).halting_at(options.halt_at);
     let shared = Arc::new(Shared {
         view: ArcSwap::from_pointee(engine.view(clock.now())),
         window: ArcSwap::from_pointee(Window {

@@ -15,6 +15,7 @@ mod doctor;
 mod evidence;
 mod floods;
 mod full_blocks;
+mod halts;
 mod invalid_blocks;
 mod keys;
 mod longest;

@@ -97,12 +97,19 @@ fn the_first_run_on_a_terminal_asks_and_then_shows_the_console() {
     term.keys("\n");
     term.sees("Role, masternode");
     term.keys("\n");
+    // Typed before it is asked for, answers are answers all the same; and what the keys are under is not
+    // asked for again to open them.
     term.sees("Passphrase for the keys");
-    term.keys("\n");
-    term.sees("[Y/n]");
-    term.keys("\n");
+    term.keys(&format!("{PASSPHRASE}\n{PASSPHRASE}\n\n"));
     term.waits("the console", |term| term.is_drawing());
     term.sees("testnet");
+    let shown = String::from_utf8_lossy(&term.raw.lock().unwrap()).into_owned();
+    assert!(
+        !shown.contains("Passphrase of") && !shown.contains(PASSPHRASE),
+        "{shown}"
+    );
+    let key = fs::read_to_string(data.join("keys/validator.key")).unwrap();
+    assert!(key.contains("ENCRYPTED PRIVATE KEY"));
     assert!(data.join("keys/validator.key").exists());
     signal(term.pid(), "TERM");
     assert!(term.child.wait().unwrap().success(), "{}", term.text());

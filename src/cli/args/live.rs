@@ -20,6 +20,10 @@ pub(in crate::cli) struct StatusArguments {
     /// Return once this holds: ready, synced, height=N or final=TXID. Exit 0 then, 75 after the timeout.
     #[arg(long, value_name = "GOAL", value_parser = goal)]
     pub(in crate::cli) wait: Option<Goal>,
+    /// Look again and again, every 2 s or as often as it says, until interrupted; with --json a line each
+    /// time.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "2s", value_parser = duration, conflicts_with = "wait")]
+    pub(in crate::cli) watch: Option<std::time::Duration>,
     /// How long --wait waits.
     #[arg(long, value_name = "TIME", requires = "wait", default_value = "60s", value_parser = duration)]
     pub(in crate::cli) timeout: std::time::Duration,

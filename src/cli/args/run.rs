@@ -26,6 +26,9 @@ pub(in crate::cli) struct RunArguments {
     /// Sync and serve, but never sign.
     #[arg(long)]
     pub(in crate::cli) observer: bool,
+    /// Decide nothing above this height; stand still there and serve.
+    #[arg(long, value_name = "HEIGHT")]
+    pub(in crate::cli) halt_height: Option<u64>,
     /// A level (info) or targets (info,timecoin::network=debug).
     #[arg(long, value_name = "FILTER")]
     pub(in crate::cli) log_level: Option<String>,
@@ -58,6 +61,10 @@ impl RunArguments {
         }
         if self.observer {
             flags.push(("node.observer", Value::Boolean(true)));
+        }
+        if let Some(height) = self.halt_height {
+            let height = i64::try_from(height).unwrap_or(i64::MAX);
+            flags.push(("node.halt_height", Value::Integer(height)));
         }
         match (self.verbose, &self.log_level) {
             (_, Some(level)) => flags.push(("telemetry.level", Value::from(level.as_str()))),

@@ -8,7 +8,7 @@ use crate::storage::{
     disk::{Disk, RealDisk},
 };
 
-use super::{super::NodeError, HandoverError, StateFile};
+use super::{super::NodeError, HandoverError, StateFile, StateFileError};
 
 /// Name of the mark, beside the log.
 pub const GIVEN_FILE: &str = "given-away.json";
@@ -17,7 +17,16 @@ pub const GIVEN_FILE: &str = "given-away.json";
 pub(super) fn read(log_dir: &Path) -> Result<Option<StateFile>, HandoverError> {
     let path = log_dir.join(GIVEN_FILE);
     match path.try_exists() {
-        Ok(true) => Ok(Some(StateFile::read(&path)?)),
+        Ok(true) => match StateFile::read(&path) {
+            Ok(state) => Ok(Some(state)),
+            // The advice for a file that travelled, to export it again, ends here.
+            Err(StateFileError::Damaged { reason, .. }) => Err(HandoverError::MarkDamaged {
+                dir: log_dir.to_owned(),
+                path,
+                reason,
+            }),
+            Err(error) => Err(error.into()),
+        },
         Ok(false) => Ok(None),
         Err(source) => Err(mark_error(log_dir, source).into()),
     }

@@ -237,5 +237,11 @@ fn a_changed_cut_or_foreign_file_says_what_to_do() {
     // A damaged mark does not let the place sign.
     fs::write(place.log().join(GIVEN_FILE), "").unwrap();
     assert!(!place.may_start());
-    assert!(place.export("more").is_err());
+    let said = place.export("more").unwrap_err().to_string();
+    assert!(
+        said.contains("given-away.json")
+            && said.contains("leave this copy off")
+            && !said.contains("export it there"),
+        "{said}"
+    );
 }

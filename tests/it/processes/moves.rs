@@ -167,35 +167,32 @@ fn a_masternode_moves_with_its_state_and_the_old_copy_started_by_mistake_signs_n
 }
 
 #[test]
-fn a_masternode_restored_from_a_backup_of_its_keys_observes_and_signs_nothing_twice() {
+fn a_masternode_restored_from_its_backup_observes_and_signs_nothing_twice() {
     let mut net = quick(4);
     let load = net.load(0, RATE);
     let dir = net.layout.node_dir(3);
-    let backup = tempfile::tempdir().unwrap();
-    let [key, node_key] = ["validator.key", "node.key"].map(|name| backup.path().join(name));
-    for (kind, file) in [("validator", &key), ("node", &node_key)] {
-        let (code, said) = export_key(kind, file, &dir);
-        assert_eq!(code, 0, "a running node's keys can be copied: {said}");
-    }
-    fs::copy(dir.join("config.toml"), backup.path().join("config.toml")).unwrap();
+    let config = dir.join("config.toml");
+    let home = tempfile::tempdir().unwrap();
+    let backup = home.path().join("backup");
+    let create = [
+        "backup",
+        "create",
+        text(&backup),
+        "--unencrypted",
+        "--config",
+        text(&config),
+    ];
+    let (code, said) = timed(&create);
+    assert_eq!(code, 0, "a running node can be backed up: {said}");
     signs_again(&net, 3, net.height(0));
     net.kill(3);
     net.check_logs();
     fs::remove_dir_all(&dir).unwrap();
 
-    fs::create_dir(&dir).unwrap();
-    let config = dir.join("config.toml");
-    fs::copy(backup.path().join("config.toml"), &config).unwrap();
-    for more in [
-        &["node", text(&node_key)][..],
-        &["validator", text(&key), "--observe"],
-    ] {
-        let mut arguments = vec!["keys", "import"];
-        arguments.extend(more);
-        arguments.extend(["--config", text(&config)]);
-        let (code, said) = timed(&arguments);
-        assert_eq!(code, 0, "{said}");
-    }
+    let (code, said) = timed(&["backup", "verify", text(&backup)]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = timed(&["backup", "restore", text(&backup), "--data-dir", text(&dir)]);
+    assert_eq!(code, 0, "{said}");
     let (code, said) = timed(&["keys", "check", "--data-dir", text(&dir)]);
     assert_eq!(code, 0, "{said}");
     let before = net.height(0);
