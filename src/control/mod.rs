@@ -47,8 +47,8 @@ pub use health::{CRITICAL_TICK_LIMIT_MS, assess};
 pub use logs::{LogLevel, LogLine, LogRing};
 pub use masternode_view::MasternodeView;
 pub use query::{
-    BalanceView, BlockView, CertificateView, EvidenceView, Page, Query, QueryError, TransactionState,
-    TransactionView, UtxoEntry,
+    BalanceView, BlockView, CertificateView, EvidenceView, HeaderView, OutputView, Page, Query, QueryError,
+    RawTransactionView, TransactionState, TransactionView, UtxoEntry, WaitingView,
 };
 pub use resync::{ResyncMode, ResyncPlan, ResyncStatus, ResyncStep};
 pub use ring::{Batch, Ring};

@@ -22,6 +22,41 @@ pub trait Query: Send + Sync {
     /// True if the pool holds the transaction.
     fn mempool_has(&self, txid: Hash256) -> bool;
 
+    /// The header of a final block; of a node that began with a snapshot, also where it holds no body.
+    fn header(&self, height: u64) -> Result<Option<HeaderView>, QueryError> {
+        Ok(self.block(height)?.map(HeaderView::from))
+    }
+
+    /// The height of the final block with this hash.
+    fn height_of(&self, hash: Hash256) -> Result<Option<u64>, QueryError> {
+        let _ = hash;
+        Ok(None)
+    }
+
+    /// The bytes of a transaction that waits or is final.
+    fn raw_transaction(&self, txid: Hash256) -> Result<Option<RawTransactionView>, QueryError> {
+        let _ = txid;
+        Ok(None)
+    }
+
+    /// An output that no final block has spent.
+    fn output(&self, txid: Hash256, index: u32) -> Result<Option<OutputView>, QueryError> {
+        let _ = (txid, index);
+        Ok(None)
+    }
+
+    /// Ids of what waits, the longest first, one page of them.
+    fn waiting(&self, page: Page) -> Result<Vec<Hash256>, QueryError> {
+        let _ = page;
+        Ok(Vec::new())
+    }
+
+    /// One transaction that waits.
+    fn waiting_transaction(&self, txid: Hash256) -> Result<Option<WaitingView>, QueryError> {
+        let _ = txid;
+        Ok(None)
+    }
+
     /// Who is kept out, newest first, one page of it.
     ///
     /// # Errors
@@ -103,6 +138,86 @@ pub struct BlockView {
     pub utxo_commitment: Hash256,
     /// What decided it; `None` for genesis.
     pub certificate: Option<CertificateView>,
+}
+
+/// A block without its transactions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeaderView {
+    /// Height.
+    pub height: u64,
+    /// Its hash.
+    pub hash: Hash256,
+    /// Hash of its parent.
+    pub prev_hash: Hash256,
+    /// Consensus key of its proposer; `None` for genesis.
+    pub proposer: Option<PublicKey>,
+    /// The round it was made in.
+    pub created_round: u32,
+    /// Its timestamp.
+    pub timestamp_ms: u64,
+    /// Commitment to the UTXO set after it.
+    pub utxo_commitment: Hash256,
+    /// What decided it; `None` for genesis.
+    pub certificate: Option<CertificateView>,
+}
+
+impl From<BlockView> for HeaderView {
+    fn from(block: BlockView) -> Self {
+        Self {
+            height: block.height,
+            hash: block.hash,
+            prev_hash: block.prev_hash,
+            proposer: block.proposer,
+            created_round: block.created_round,
+            timestamp_ms: block.timestamp_ms,
+            utxo_commitment: block.utxo_commitment,
+            certificate: block.certificate,
+        }
+    }
+}
+
+/// The bytes of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawTransactionView {
+    /// Its id.
+    pub txid: Hash256,
+    /// Its canonical bytes, as `POST /tx` takes them.
+    pub hex: String,
+    /// The block it is final in; `None` while it waits.
+    pub height: Option<u64>,
+}
+
+/// An unspent output and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputView {
+    /// Who may spend it.
+    pub address: String,
+    /// Made by a reward.
+    pub is_reward: bool,
+    /// The output.
+    #[serde(flatten)]
+    pub output: UtxoEntry,
+}
+
+/// A transaction that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// Its id.
+    pub txid: Hash256,
+    /// Its canonical bytes, counted.
+    pub bytes: u64,
+    /// How long it has waited.
+    pub age_ms: u64,
+    /// What it pays, in base units; `None` if an input is gone, so that it will leave the pool.
+    pub fee: Option<u64>,
+    /// Inputs.
+    pub inputs: u32,
+    /// Outputs.
+    pub outputs: u32,
+    /// Transactions it spends from that wait too, ascending.
+    pub depends: Vec<Hash256>,
+    /// Whether it is in a proposal under vote.
+    pub proposed: bool,
 }
 
 /// The certificate of a block.

@@ -148,6 +148,19 @@ impl Bodies {
         self.pool.get(txid).map(|entry| entry.0.clone())
     }
 
+    /// The pooled transaction, and when it came.
+    pub(super) fn waiting(&self, txid: &TxId) -> Option<(SharedTransaction, Mono)> {
+        let entry = self.pool.get(txid)?;
+        Some((entry.0.clone(), Mono::from_micros(entry.1)))
+    }
+
+    /// Ids of what waits, the longest first. Walks the whole pool.
+    pub(super) fn by_age(&self) -> Vec<TxId> {
+        let mut all: Vec<(u64, TxId)> = self.pool.iter().map(|entry| (entry.1, *entry.key())).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, txid)| txid).collect()
+    }
+
     /// The transaction, if it waits or was checked lately.
     pub(super) fn find(&self, txid: &TxId) -> Option<SharedTransaction> {
         self.get(txid).or_else(|| self.recent.get(txid))

@@ -177,6 +177,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
             names: parts.names,
             network: parts.genesis.network,
             bans: Box::new(move || network.bans()),
+            clock: parts.clock,
         }),
         watchers,
         clock: faces,

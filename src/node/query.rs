@@ -1,21 +1,24 @@
 //! Look-ups for people: blocks, transactions, evidence, balances. Blocking; faces call it on threads
 //! that may wait.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    chain::{Address, Height, MasternodeId, Network, OutPoint, REWARD_MATURITY, TxId},
+    chain::{
+        Address, BlockHash, ChainState, Coin, CommitCertificate, Height, MasternodeId, Network, OutPoint,
+        REWARD_MATURITY, TxId,
+    },
     consensus::{Evidence, EvidenceKind},
     control::{
-        BalanceView, BlockView, CertificateView, EvidenceView, MasternodeView, Page, Query, QueryError,
-        TransactionState, TransactionView, UtxoEntry,
+        BalanceView, BlockView, CertificateView, EvidenceView, HeaderView, MasternodeView, OutputView, Page,
+        Query, QueryError, RawTransactionView, TransactionState, TransactionView, UtxoEntry, WaitingView,
     },
     crypto::{Hash256, PublicKey},
     storage::{StoreError, StoreReader, backend::PAGE_ENTRIES_MAX},
     wire,
 };
 
-use super::{bodies::Bodies, evidence::EvidenceBook, facts, names::Names};
+use super::{bodies::Bodies, clock::NodeClock, evidence::EvidenceBook, facts, names::Names};
 
 /// Coins of one address that are summed up or skipped; more would keep a thread for seconds.
 const COINS_MAX: usize = 1_000_000;
@@ -33,6 +36,7 @@ pub(super) struct Lookups {
     pub(super) names: Names,
     pub(super) network: Network,
     pub(super) bans: BanList,
+    pub(super) clock: NodeClock,
 }
 
 impl From<StoreError> for QueryError {
@@ -63,14 +67,113 @@ impl Query for Lookups {
                 .map(|transaction| *transaction.txid().as_hash())
                 .collect(),
             utxo_commitment: header.utxo_commitment,
-            certificate: stored.certificate.map(|certificate| {
-                let (signers, signatures) = certificate.signatures.into_iter().unzip();
-                CertificateView {
-                    round: certificate.round,
-                    signers,
-                    signatures,
-                }
-            }),
+            certificate: stored.certificate.map(certificate),
+        }))
+    }
+
+    fn header(&self, height: u64) -> Result<Option<HeaderView>, QueryError> {
+        let Some(stored) = self.reader.header(Height::new(height))? else {
+            return Ok(None);
+        };
+        let header = &stored.header;
+        let is_genesis = header.height == Height::GENESIS;
+        Ok(Some(HeaderView {
+            height,
+            hash: *header.hash().as_hash(),
+            prev_hash: *header.prev_hash.as_hash(),
+            proposer: (!is_genesis).then_some(header.proposer),
+            created_round: header.created_round,
+            timestamp_ms: header.timestamp_ms.get(),
+            utxo_commitment: header.utxo_commitment,
+            certificate: stored.certificate.map(certificate),
+        }))
+    }
+
+    fn height_of(&self, hash: Hash256) -> Result<Option<u64>, QueryError> {
+        let found = self.reader.height_of(&BlockHash::from_hash(hash))?;
+        Ok(found.map(Height::get))
+    }
+
+    fn raw_transaction(&self, txid: Hash256) -> Result<Option<RawTransactionView>, QueryError> {
+        let id = TxId::from_hash(txid);
+        let (transaction, height) = match (self.reader.transaction_position(&id)?, self.bodies.get(&id)) {
+            (Some(at), _) => {
+                let Some(stored) = self.reader.block(at.height)? else {
+                    return Ok(None);
+                };
+                let index = usize::try_from(at.position).unwrap_or(usize::MAX);
+                let Some(found) = stored.block.transactions.get(index) else {
+                    return Ok(None);
+                };
+                (found.clone(), Some(at.height.get()))
+            }
+            (None, Some(waiting)) => (waiting, None),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(RawTransactionView {
+            txid,
+            hex: const_hex::encode(transaction.canonical_bytes()),
+            height,
+        }))
+    }
+
+    fn output(&self, txid: Hash256, index: u32) -> Result<Option<OutputView>, QueryError> {
+        let outpoint = OutPoint {
+            txid: TxId::from_hash(txid),
+            index,
+        };
+        let state = self.reader.state();
+        Ok(self.reader.utxo(&outpoint)?.map(|coin| OutputView {
+            address: coin.output.address.to_text(self.network),
+            is_reward: coin.is_reward,
+            output: entry(&state, outpoint, &coin),
+        }))
+    }
+
+    fn waiting(&self, page: Page) -> Result<Vec<Hash256>, QueryError> {
+        let all = self.bodies.by_age().into_iter();
+        let chosen = all.skip(page.skip as usize).take(page.limit as usize);
+        Ok(chosen.map(|txid| *txid.as_hash()).collect())
+    }
+
+    fn waiting_transaction(&self, txid: Hash256) -> Result<Option<WaitingView>, QueryError> {
+        let id = TxId::from_hash(txid);
+        let Some((transaction, since)) = self.bodies.waiting(&id) else {
+            return Ok(None);
+        };
+        let (mut depends, mut spent) = (BTreeSet::new(), Some(0_u64));
+        for input in &transaction.inputs {
+            let parent = self.bodies.get(&input.txid);
+            depends.extend(parent.is_some().then_some(*input.txid.as_hash()));
+            let made = match parent {
+                Some(parent) => parent
+                    .outputs
+                    .get(input.index as usize)
+                    .map(|output| output.amount),
+                None => self.reader.utxo(input)?.map(|coin| coin.output.amount),
+            };
+            spent = spent
+                .zip(made)
+                .and_then(|(sum, made)| sum.checked_add(made.units()));
+        }
+        let outputs = transaction.outputs.iter();
+        let paid = outputs.fold(0_u64, |sum, output| sum.saturating_add(output.amount.units()));
+        Ok(Some(WaitingView {
+            txid,
+            bytes: transaction.canonical_bytes().len() as u64,
+            age_ms: self.clock.mono().ms_since(since),
+            // What takes no inputs is free of charge.
+            fee: match transaction.inputs.is_empty() {
+                true => Some(0),
+                false => spent.and_then(|spent| spent.checked_sub(paid)),
+            },
+            inputs: u32::try_from(transaction.inputs.len()).unwrap_or(u32::MAX),
+            outputs: u32::try_from(transaction.outputs.len()).unwrap_or(u32::MAX),
+            depends: depends.into_iter().collect(),
+            proposed: self
+                .bodies
+                .proposed_at(&id)
+                .is_some_and(|height| height > self.reader.height()),
         }))
     }
 
@@ -204,24 +307,13 @@ impl Lookups {
     fn walk(&self, address: &Address, mut take: impl FnMut(UtxoEntry) -> bool) -> Result<(), QueryError> {
         let (mut after, mut seen): (Option<OutPoint>, usize) = (None, 0);
         let state = self.reader.state();
-        let next = state.tip.height.next();
         loop {
             let coins = self.reader.outpoints_of(address, after, PAGE_ENTRIES_MAX)?;
             let is_last = coins.len() < PAGE_ENTRIES_MAX;
             seen += coins.len();
             for (outpoint, coin) in coins {
                 after = Some(outpoint);
-                let goes_on = take(UtxoEntry {
-                    txid: *outpoint.txid.as_hash(),
-                    index: outpoint.index,
-                    amount: coin.output.amount.units(),
-                    height: coin.height.get(),
-                    matures: Some(coin.height.saturating_add(REWARD_MATURITY))
-                        .filter(|matures| coin.is_reward && *matures > next)
-                        .map(Height::get),
-                    locked_for: state.registry.locked_for(&outpoint).map(|id| *id.as_hash()),
-                });
-                if !goes_on {
+                if !take(entry(&state, outpoint, &coin)) {
                     return Ok(());
                 }
             }
@@ -253,6 +345,30 @@ impl Lookups {
             name: self.names.of(&evidence.offender),
             messages: messages.map(const_hex::encode).collect(),
         }
+    }
+}
+
+/// An unspent output, as it stands after the tip.
+fn entry(state: &ChainState, outpoint: OutPoint, coin: &Coin) -> UtxoEntry {
+    let next = state.tip.height.next();
+    UtxoEntry {
+        txid: *outpoint.txid.as_hash(),
+        index: outpoint.index,
+        amount: coin.output.amount.units(),
+        height: coin.height.get(),
+        matures: Some(coin.height.saturating_add(REWARD_MATURITY))
+            .filter(|matures| coin.is_reward && *matures > next)
+            .map(Height::get),
+        locked_for: state.registry.locked_for(&outpoint).map(|id| *id.as_hash()),
+    }
+}
+
+fn certificate(certificate: CommitCertificate) -> CertificateView {
+    let (signers, signatures) = certificate.signatures.into_iter().unzip();
+    CertificateView {
+        round: certificate.round,
+        signers,
+        signatures,
     }
 }
 

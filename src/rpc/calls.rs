@@ -7,6 +7,7 @@ use super::{
     App,
     access::{Access, Caller as Who},
     error::Refusal,
+    info,
     json_rpc::{Fault, Given},
     limits,
     lookups::look_up,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     chain::Address,
-    control::{BanTarget, Caller, Command, Page, Reply, status_json},
+    control::{BanTarget, Caller, Command, Page, Reply, ResyncMode, status_json},
     crypto::{Hash256, PublicKey},
 };
 
@@ -46,18 +47,47 @@ pub(super) async fn call(
         })),
         "getblockcount" => Ok(json!(status.chain.height)),
         "getbestblockhash" => Ok(json!(status.chain.hash)),
-        "getblockhash" | "getblock" => {
-            let height = given.number("height").unwrap_or(0);
-            let found = look_up(app, move |query| query.block(height)).await?;
-            let block = found.ok_or_else(|| {
-                let what = format!("there is no final block at height {height} here");
-                Fault::new(Fault::NOT_FOUND, "not_found", what)
-            })?;
+        "getrpcinfo" => Ok(info::rpc(app, access)),
+        "getnodeinfo" => Ok(info::node(&status)),
+        "getblockhash" | "getblockheader" => {
+            let height = height(app, &given).await?;
+            let found = look_up(app, move |query| query.header(height)).await?;
+            let header = found.ok_or_else(|| no_block(height))?;
             match method.name {
-                "getblock" => value(&block),
-                _ => Ok(json!(block.hash)),
+                "getblockheader" => value(&header),
+                _ => Ok(json!(header.hash)),
             }
         }
+        "getblock" => {
+            let height = height(app, &given).await?;
+            let found = look_up(app, move |query| query.block(height)).await?;
+            value(&found.ok_or_else(|| no_block(height))?)
+        }
+        "getrawtransaction" => {
+            let txid = hash(given.text("txid"), "txid")?;
+            let found = look_up(app, move |query| query.raw_transaction(txid)).await?;
+            let missing = "the transaction neither waits here nor is it in a block that is held here";
+            value(&found.ok_or_else(|| Fault::new(Fault::NOT_FOUND, "not_found", missing))?)
+        }
+        "gettxout" => {
+            let txid = hash(given.text("txid"), "txid")?;
+            let index = given.number("n").unwrap_or(0);
+            let index = u32::try_from(index).map_err(|_| invalid("no transaction has so many outputs"))?;
+            value(&look_up(app, move |query| query.output(txid, index)).await?)
+        }
+        "gettxoutsetinfo" => Ok(info::coins(&status)),
+        "getrawmempool" => {
+            let page = page(&given);
+            value(&look_up(app, move |query| query.waiting(page)).await?)
+        }
+        "getmempoolentry" => {
+            let txid = hash(given.text("txid"), "txid")?;
+            let found = look_up(app, move |query| query.waiting_transaction(txid)).await?;
+            let missing = "the transaction does not wait here";
+            value(&found.ok_or_else(|| Fault::new(Fault::NOT_FOUND, "not_found", missing))?)
+        }
+        "getnetworkinfo" => Ok(info::network(&status)),
+        "getsyncinfo" => Ok(info::sync(&status)),
         "gettransactionfinality" => {
             let txid = hash(given.text("txid"), "txid")?;
             value(&look_up(app, move |query| query.transaction(txid)).await?)
@@ -85,22 +115,7 @@ pub(super) async fn call(
             let page = page(&given);
             value(&look_up(app, move |query| query.bans(page)).await?)
         }
-        "getconsensusinfo" => {
-            let seen = status_json::status(&status);
-            let online = seen.validators.iter().filter(|validator| validator.online);
-            Ok(json!({
-                "height": status.chain.height + 1,
-                "round": seen.round,
-                "phase": seen.phase,
-                "online": online.count(),
-                "validators": seen.validators.len(),
-                "quorum": seen.quorum,
-                "view_changes": seen.view_changes,
-                "waiting_for": seen.waiting_for,
-                "signing": seen.signing,
-                "signing_reason": seen.signing_reason,
-            }))
-        }
+        "getconsensusinfo" => Ok(info::consensus(&status)),
         "getmasternodelist" => {
             let page = page(&given);
             value(&look_up(app, move |query| query.masternodes(page)).await?)
@@ -176,6 +191,21 @@ async fn act(
                 .parse::<PublicKey>()
                 .map_err(|error| invalid(format!("node_id: {error}")))?,
         },
+        "planresync" | "resync" => {
+            let mode = ResyncMode::named(given.text("mode"))
+                .ok_or_else(|| invalid("`mode` is reindex, snapshot or full"))?;
+            let ours = &app.node.status().node.network;
+            match method.name {
+                "planresync" => Command::PlanResync { mode },
+                _ if given.text("network") == ours => Command::Resync { mode },
+                _ => {
+                    let what =
+                        format!("a resync is confirmed with the name of the network: `network` is {ours}");
+                    return Err(invalid(what));
+                }
+            }
+        }
+        "cancelresync" => Command::CancelResync,
         "setloglevel" => Command::SetLogFilter {
             filter: given.text("filter").to_owned(),
         },
@@ -185,9 +215,11 @@ async fn act(
     match app.node.ask(command, caller).await.map_err(Refusal::from)? {
         Reply::Accepted { txid } => Ok(json!(txid)),
         Reply::DoneWith { consequence } => Ok(json!({ "consequence": consequence })),
-        Reply::Done | Reply::Stopping | Reply::Restarting | Reply::Plan(_) | Reply::Judged { .. } => {
-            Ok(json!({ "consequence": "" }))
+        Reply::Plan(plan) => value(&plan),
+        Reply::Restarting => {
+            Ok(json!({ "consequence": "the node stops in order and starts again by itself" }))
         }
+        Reply::Done | Reply::Stopping | Reply::Judged { .. } => Ok(json!({ "consequence": "" })),
     }
 }
 
@@ -212,6 +244,21 @@ fn help(name: &str) -> Result<Value, Fault> {
     }
     let found = super::methods::find(name).map(described);
     found.ok_or_else(|| Fault::new(Fault::NOT_FOUND, "not_found", "there is no such method"))
+}
+
+/// The height of the block that is meant.
+async fn height(app: &App, given: &Given) -> Result<u64, Fault> {
+    if let Some(height) = given.number("height") {
+        return Ok(height);
+    }
+    let hash = hash(given.text("height"), "height")?;
+    let found = look_up(app, move |query| query.height_of(hash)).await?;
+    found.ok_or_else(|| Fault::new(Fault::NOT_FOUND, "not_found", "no final block here has this hash"))
+}
+
+fn no_block(height: u64) -> Fault {
+    let what = format!("there is no final block at height {height} here");
+    Fault::new(Fault::NOT_FOUND, "not_found", what)
 }
 
 fn page(given: &Given) -> Page {

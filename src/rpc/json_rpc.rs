@@ -21,7 +21,10 @@ use super::{
     methods::{self, Kind, Method},
     server::Peer,
 };
-use crate::metrics::labels::{Label, RpcMethod, RpcReject};
+use crate::{
+    crypto::Hash256,
+    metrics::labels::{Label, RpcMethod, RpcReject},
+};
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,6 +253,9 @@ fn parameters(method: &Method, params: Option<Value>) -> Result<Given, Fault> {
             (None, _) => !parameter.required,
             (Some(value), Kind::Text) => value.is_string(),
             (Some(value), Kind::Number) => value.is_u64(),
+            (Some(value), Kind::Block) => {
+                value.is_u64() || value.as_str().is_some_and(|text| text.parse::<Hash256>().is_ok())
+            }
         };
         if !fits {
             return Err(wrong(format!(

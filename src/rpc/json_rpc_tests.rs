@@ -104,6 +104,15 @@ fn looking_and_submitting_need_nothing_on_this_machine() {
         door.call("", "getblock", json!({ "height": 5 }))["result"]["height"],
         5
     );
+    let header = door.call("", "getblockheader", json!(["07".repeat(32)]));
+    assert_eq!(header["result"]["height"], 7, "by its hash too: {header}");
+    assert_eq!(door.fault("", "getblockheader", json!([8])).0, -5);
+    assert_eq!(door.fault("", "getblock", json!(["ff".repeat(32)])).0, -5);
+    assert_eq!(door.fault("", "getblock", json!(["not a hash"])).0, -32_602);
+    let rights = door.call("", "getrpcinfo", json!([]));
+    assert_eq!(rights["result"]["scope"], "submit");
+    let named = rights["result"]["methods"].as_array().unwrap();
+    assert!(named.contains(&json!("getsyncinfo")) && !named.contains(&json!("stop")));
     let finality = door.call("", "gettransactionfinality", json!(["ab".repeat(32)]));
     assert_eq!(finality["result"]["state"], "final");
     let status = door.call("", "getstatus", Value::Null);
@@ -147,7 +156,9 @@ fn every_method_of_the_table_is_answered() {
         let mut params = serde_json::Map::new();
         for parameter in method.parameters.iter().filter(|parameter| parameter.required) {
             let value = match (parameter.kind, parameter.name) {
-                (Kind::Number, _) => json!(1),
+                (Kind::Number | Kind::Block, _) => json!(1),
+                (Kind::Text, "mode") => json!("reindex"),
+                (Kind::Text, "network") => json!("devnet"),
                 (Kind::Text, "address") if method.name != "addnode" => json!(address),
                 (Kind::Text, "address") => json!("203.0.113.7:24100"),
                 (Kind::Text, "target") => json!("203.0.113.7"),

@@ -35,6 +35,8 @@ pub enum Kind {
     Text,
     /// A whole number, not negative.
     Number,
+    /// Which block: its height, or its hash as text.
+    Block,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
         match self {
             Self::Text => "text",
             Self::Number => "number",
+            Self::Block => "height or hash",
         }
     }
 }
@@ -87,6 +90,13 @@ const fn number(name: &'static str) -> Parameter {
     }
 }
 
+/// A block, by its height or its hash.
+const HEIGHT: Parameter = Parameter {
+    name: "height",
+    kind: Kind::Block,
+    required: true,
+};
+
 const fn maybe(parameter: Parameter) -> Parameter {
     Parameter {
         required: false,
@@ -117,21 +127,31 @@ pub const METHODS: &[Method] = &[
     method("help", Scope::Read, &[maybe(text("method"))], "This table; with a name, that method."),
     method("uptime", Scope::Read, &[], "Seconds since the node began."),
     method("getversion", Scope::Read, &[], "`version`, `network`."),
+    method("getrpcinfo", Scope::Read, &[], "Who the caller is to this node, its `scope`, the `methods` it may call, and the limits."),
+    method("getnodeinfo", Scope::Read, &[], "`name`, `version`, `mode`, ids, `memory_bytes`, `cpu_ms`, `open_files`, `threads`, disk and database sizes, `log_sync_p99_us`, `warnings`."),
     method("getstatus", Scope::Read, &[], "The body of `GET /status`."),
     method("gethealth", Scope::Read, &[], "The body of `GET /health`."),
     method("getblockchaininfo", Scope::Read, &[], "`chain`, `chain_id`, `blocks`, `bestblockhash`, `utxo_commitment`, `blocks_behind`, `initialblockdownload`, `warnings`. What it calls best is final."),
     method("getblockcount", Scope::Read, &[], "Height of the last final block."),
     method("getbestblockhash", Scope::Read, &[], "Hash of the last final block."),
     method("getblockhash", Scope::Read, &[number("height")], "Hash of the final block of a height."),
-    method("getblock", Scope::Read, &[number("height")], "The body of `GET /blocks/{height}`. Takes a height: there is one final block of each."),
+    method("getblockheader", Scope::Read, &[HEIGHT], "A final block without its transactions: `height`, `hash`, `prev_hash`, `proposer`, `created_round`, `timestamp_ms`, `utxo_commitment`, `certificate`. Also of blocks below a snapshot that the node began with, as far as it holds them."),
+    method("getblock", Scope::Read, &[HEIGHT], "The body of `GET /blocks/{height}`."),
+    method("getrawtransaction", Scope::Read, &[text("txid")], "`hex` of one that waits or is final, as `POST /tx` takes it, and the `height` of its block."),
     method("gettransactionfinality", Scope::Read, &[text("txid")], "The body of `GET /tx/{txid}`."),
     method("getbalance", Scope::Read, &[text("address")], "What an address owns in final blocks, in base units."),
     method("listunspent", Scope::Read, &[text("address"), SKIP, LIMIT], "Its unspent outputs, a page of them."),
+    method("gettxout", Scope::Read, &[text("txid"), number("n")], "An output that no final block has spent: `address`, `amount`, `height`, `is_reward`, `matures`, `locked_for`; null if there is none."),
+    method("gettxoutsetinfo", Scope::Read, &[], "`height`, `bestblock`, `txouts`, `utxo_commitment`, `disk_size`."),
     method("getmempoolinfo", Scope::Read, &[], "`size`, `bytes`, `usage`, `maxmempool`, `max_count`, `minfee`, `oldest_age_ms`."),
+    method("getrawmempool", Scope::Read, &[SKIP, LIMIT], "Ids of what waits, the longest first, a page of them."),
+    method("getmempoolentry", Scope::Read, &[text("txid")], "One that waits: `bytes`, `age_ms`, `fee`, `inputs`, `outputs`, `depends`, `proposed`."),
+    method("getnetworkinfo", Scope::Read, &[], "`version`, `node_id`, `listen`, `connections`, `connections_in`, `connections_out`, `connections_max`, `not_connected` (configured peers), `banned`, `clock_offset_ms`, `minfee`, `warnings`."),
     method("getconnectioncount", Scope::Read, &[], "Sessions."),
     method("getpeerinfo", Scope::Read, &[], "The body of `GET /peers`."),
     method("listbanned", Scope::Read, &[SKIP, LIMIT], "Who is kept out and why, a page of them."),
-    method("getconsensusinfo", Scope::Read, &[], "`height` being decided, `round`, `phase`, `online`, `validators`, `quorum`, `view_changes`, `waiting_for`, `signing`, `signing_reason`."),
+    method("getconsensusinfo", Scope::Read, &[], "`height` being decided, `round`, `phase`, `round_elapsed_ms`, `deadline_in_ms`, `overdue_ms`, `last_block_age_ms`, `proposer`, `is_our_turn`, `votes` (`have` and `need` of each kind), `online`, `validators`, `quorum`, `view_changes`, `waiting_for`, `hint`, `missing_validators` (who cannot be counted on, and when they were last heard), `signing`, `signing_reason`."),
+    method("getsyncinfo", Scope::Read, &[], "`state`, `current`, `target`, `blocks_behind`, `blocks_per_s`, `eta_ms`, `sources`, `in_flight`, `stalled_because`, `snapshot_pages`, `resync`."),
     method("getmasternodelist", Scope::Read, &[SKIP, LIMIT], "Masternodes of every standing, a page of them."),
     method("getmasternodestatus", Scope::Read, &[text("id")], "One, by its id or consensus key."),
     method("listevidence", Scope::Read, &[SKIP, LIMIT], "Proofs of equivocation, a page of them."),
@@ -141,6 +161,9 @@ pub const METHODS: &[Method] = &[
     method("clearbanned", Scope::Admin, &[], "Lifts all bans."),
     method("addnode", Scope::Admin, &[text("address"), text("command")], "`add` keeps a connection until the next start, `remove` dials it no more."),
     method("disconnectnode", Scope::Admin, &[text("node_id")], "Closes the session with a peer."),
+    method("planresync", Scope::Admin, &[text("mode")], "What a resync by `reindex`, `snapshot` or `full` would do and cost; changes nothing."),
+    method("resync", Scope::Admin, &[text("mode"), text("network")], "Builds the chain database anew; the node stops in order and starts again by itself. `network` is its name, as a confirmation."),
+    method("cancelresync", Scope::Admin, &[], "Gives up a resync that is under way."),
     method("setloglevel", Scope::Admin, &[text("filter")], "Changes what is logged, for ten minutes."),
 ];
 

@@ -18,6 +18,7 @@ mod cookie;
 mod error;
 mod gate;
 mod gauges;
+mod info;
 mod json_rpc;
 pub mod limits;
 mod lookups;

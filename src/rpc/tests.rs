@@ -49,6 +49,11 @@ impl Query for FakeQuery {
         }))
     }
 
+    fn height_of(&self, hash: Hash256) -> Result<Option<u64>, QueryError> {
+        let height = u64::from(hash.as_bytes()[0]);
+        Ok((height <= 7).then_some(height))
+    }
+
     fn transaction(&self, _: Hash256) -> Result<TransactionView, QueryError> {
         Ok(TransactionView {
             state: TransactionState::Final,

@@ -40,6 +40,7 @@ impl Fixture {
             names: Names::of_state(&chain.state),
             network: Network::Devnet,
             bans: Box::new(Vec::new),
+            clock: NodeClock::start(),
         };
         Self {
             chain,
@@ -196,4 +197,88 @@ fn evidence_is_shown_in_order() {
     );
     assert_eq!((page(1, 10).len(), page(0, 1).len(), page(2, 1).len()), (1, 1, 0));
     assert_ne!(all[0].validator, PublicKey::from_bytes([0; 32]));
+}
+
+#[test]
+fn headers_outputs_and_bytes_are_found_by_their_names() {
+    let mut fixture = Fixture::new(1);
+    let spent = fixture.chain.coin(0);
+    let before = fixture
+        .lookups
+        .output(*spent.txid.as_hash(), spent.index)
+        .unwrap()
+        .unwrap();
+    assert_eq!(before.address, fixture.text(0));
+    let transaction = fixture.chain.transfer(&[(spent, 0)], &[(5, 900_000)]);
+    let txid = *transaction.txid().as_hash();
+    assert_eq!(fixture.lookups.raw_transaction(txid).unwrap(), None);
+    let block = fixture.commit(vec![transaction.clone()]);
+    let header = fixture.lookups.header(1).unwrap().unwrap();
+    assert_eq!(header, fixture.lookups.block(1).unwrap().unwrap().into());
+    assert_eq!(
+        fixture.lookups.height_of(*block.hash().as_hash()).unwrap(),
+        Some(1)
+    );
+    assert_eq!(fixture.lookups.height_of(Hash256::ZERO).unwrap(), None);
+    let raw = fixture.lookups.raw_transaction(txid).unwrap().unwrap();
+    assert_eq!(
+        (raw.hex, raw.height),
+        (const_hex::encode(transaction.canonical_bytes()), Some(1))
+    );
+    // The old output is gone, the new one is there, and is who was paid.
+    assert_eq!(
+        fixture
+            .lookups
+            .output(*spent.txid.as_hash(), spent.index)
+            .unwrap(),
+        None
+    );
+    let made = fixture.lookups.output(txid, 0).unwrap().unwrap();
+    assert_eq!((made.address, made.output.amount), (fixture.text(5), 900_000));
+    assert_eq!(fixture.lookups.output(txid, 1).unwrap(), None);
+}
+
+#[test]
+fn what_waits_is_listed_by_age_with_its_fee_and_what_it_waits_for() {
+    let mut fixture = Fixture::new(2);
+    let coin = fixture.chain.coin(0);
+    let amount = fixture
+        .lookups
+        .output(*coin.txid.as_hash(), coin.index)
+        .unwrap()
+        .unwrap()
+        .output
+        .amount;
+    let parent = fixture.chain.transfer(&[(coin, 0)], &[(5, amount - 700)]);
+    let made = OutPoint {
+        txid: parent.txid(),
+        index: 0,
+    };
+    let child = fixture.chain.transfer(&[(made, 5)], &[(6, amount - 1_000)]);
+    let orphan = fixture
+        .chain
+        .transfer(&[(OutPoint { index: 9, ..made }, 5)], &[(6, 1)]);
+    let bodies = &fixture.lookups.bodies;
+    for (transaction, at) in [(&child, 20), (&parent, 10), (&orphan, 30)] {
+        bodies.pooled(vec![transaction.clone()], crate::consensus::Mono::from_micros(at));
+    }
+    let id = |transaction: &crate::chain::SharedTransaction| *transaction.txid().as_hash();
+    let page = |skip, limit| fixture.lookups.waiting(Page::new(skip, limit)).unwrap();
+    assert_eq!(page(0, 10), [&parent, &child, &orphan].map(id));
+    assert_eq!(page(1, 1), [id(&child)]);
+    let entry = |transaction| {
+        fixture
+            .lookups
+            .waiting_transaction(id(transaction))
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!((entry(&parent).fee, entry(&parent).depends.len()), (Some(700), 0));
+    assert_eq!(
+        (entry(&child).fee, entry(&child).depends),
+        (Some(300), vec![id(&parent)])
+    );
+    assert_eq!(entry(&orphan).fee, None, "what it spends is not there");
+    assert_eq!(entry(&child).bytes, child.canonical_bytes().len() as u64);
+    assert_eq!(fixture.lookups.waiting_transaction(Hash256::ZERO).unwrap(), None);
 }
