@@ -373,6 +373,9 @@ fn node(loaded: &Loaded, pid: Option<u32>) -> Vec<Finding> {
             format!("{}: {}", check.name, check.detail),
         )
     }));
+    // What the node itself knows of keys, its set, a halt height, and whether peers can dial it.
+    let warnings = health.warnings.iter();
+    all.extend(warnings.map(|warning| finding("warning", Verdict::Warn, warning.clone())));
     let alarms = health.alarms.iter();
     all.extend(alarms.map(|alarm| finding("alarm", Verdict::Warn, alarm.text.clone())));
     all

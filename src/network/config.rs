@@ -61,7 +61,8 @@ impl NetworkConfig {
             capabilities: capability::FULL
                 | capability::TX_RELAY
                 | capability::COMPRESSION
-                | capability::COMPACT,
+                | capability::COMPACT
+                | capability::DIALS_BACK,
             rate_limits: true,
             discovery: true,
             outbound_max: 16,

@@ -35,6 +35,7 @@ use super::{
     eviction::{self, Candidate},
     handshake::unix_ms,
     quota::AllQuotas,
+    reachability::Reach,
     reader,
     requests::Waiter,
     session::{Agreed, Session},
@@ -75,6 +76,7 @@ pub(super) struct Core {
     pub(super) quotas: AllQuotas,
     pub(super) twins: Twins,
     pub(super) discovery: Discovery,
+    pub(super) reach: Reach,
     pub(super) sessions: DashMap<NodeId, Arc<Session>>,
     /// Cancelled when the network stops: no new sessions from then on.
     pub(super) stopping: CancellationToken,
@@ -113,6 +115,7 @@ impl Core {
             quotas: AllQuotas::default(),
             twins: Twins::default(),
             discovery: Discovery::open(book_file, book_key),
+            reach: Reach::default(),
             config,
             our_id: around.node_key.public_key(),
             around,

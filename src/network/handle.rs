@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     crypto::{NodeId, PublicKey},
-    wire::{Ban, BanTarget, Direction, Message, Outgoing, PeerInfo},
+    wire::{Ban, BanTarget, Direction, Message, Outgoing, PeerInfo, Reachability},
 };
 
 use super::{
@@ -81,6 +81,7 @@ impl Network {
         core.spawn("bans", Arc::clone(&core).save_bans());
         if core.config.discovery {
             core.spawn("discovery", Arc::clone(&core).discover());
+            core.spawn("reachability", Arc::clone(&core).watch_reachability());
         }
         let network = Self {
             core,
@@ -135,6 +136,11 @@ impl Network {
         pairs
             .map(|entry| (entry.key().clone(), entry.value().answered()))
             .collect()
+    }
+
+    /// Whether others can dial this node, as far as it knows; unknown without discovery.
+    pub fn reachability(&self) -> Reachability {
+        self.core.reach.verdict(Instant::now())
     }
 
     /// Addresses in the book.

@@ -55,12 +55,36 @@ where
         .unwrap_or(Err(HandshakeError::Timeout(HANDSHAKE_DEADLINE)))
 }
 
-async fn steps<S>(
+/// Whether `expected`, on our chain, listens at the other end: preambles and TLS, and not a word more.
+pub(super) async fn probe<S>(core: &Core, stream: S, expected: NodeId) -> Result<(), HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    timeout(
+        HANDSHAKE_DEADLINE,
+        identify(core, stream, Role::Dialer, Some(expected)),
+    )
+    .await
+    .unwrap_or(Err(HandshakeError::Timeout(HANDSHAKE_DEADLINE)))
+    .map(|_| ())
+}
+
+/// Who is at the other end, before a word was said about more than that.
+struct Identified<S> {
+    stream: TlsStream<S>,
+    exported: Exported,
+    peer_id: NodeId,
+    version: u16,
+    /// The dialer's preamble and the listener's.
+    preambles: [Preamble; 2],
+}
+
+async fn identify<S>(
     core: &Core,
     mut stream: S,
     our_role: Role,
     expected: Option<NodeId>,
-) -> Result<Established<S>, HandshakeError>
+) -> Result<Identified<S>, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -72,12 +96,12 @@ where
     stream.read_exact(&mut bytes).await?;
     let theirs = Preamble::from_bytes(&bytes)?;
     let version = theirs.agree(chain)?;
-    let (dialer, listener) = match our_role {
-        Role::Dialer => (ours, theirs),
-        Role::Listener => (theirs, ours),
+    let preambles = match our_role {
+        Role::Dialer => [ours, theirs],
+        Role::Listener => [theirs, ours],
     };
 
-    let (mut stream, exported) = secure(core, stream, our_role).await?;
+    let (stream, exported) = secure(core, stream, our_role).await?;
     let peer_id = peer_of(stream.get_ref().1)
         .ok_or_else(|| HandshakeError::Tls(std::io::Error::other("peer proved no node key")))?;
     if let Some(expected) = expected.filter(|expected| *expected != peer_id) {
@@ -87,7 +111,31 @@ where
         }
         .into());
     }
+    Ok(Identified {
+        stream,
+        exported,
+        peer_id,
+        version,
+        preambles,
+    })
+}
 
+async fn steps<S>(
+    core: &Core,
+    stream: S,
+    our_role: Role,
+    expected: Option<NodeId>,
+) -> Result<Established<S>, HandshakeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Identified {
+        mut stream,
+        exported,
+        peer_id,
+        version,
+        preambles: [dialer, listener],
+    } = identify(core, stream, our_role, expected).await?;
     let binding = |role: Role| hello_binding(exported.hello(role), role, &dialer, &listener);
     let hello = our_hello(core, our_role, binding(our_role), exported.proof(our_role));
     send(&mut stream, &Message::Hello(hello)).await?;
@@ -98,7 +146,7 @@ where
         _ => return Err(HandshakeError::Frame(FrameError::NoMessage)),
     };
     let validator = hello.check(&HelloContext {
-        chain,
+        chain: &core.around.chain,
         our_id: core.our_id,
         peer_id,
         peer_role: our_role.other(),

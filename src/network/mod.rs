@@ -28,6 +28,7 @@ mod origins;
 mod outbox;
 mod queues;
 mod quota;
+mod reachability;
 mod reader;
 mod requests;
 mod rtt;

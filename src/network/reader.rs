@@ -219,7 +219,7 @@ impl Gate for Door<'_> {
     }
 }
 
-async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), CloseReason> {
+async fn handle(core: &Arc<Core>, session: &Arc<Session>, frame: Frame) -> Result<(), CloseReason> {
     let metrics = &core.around.metrics.p2p;
     session.traffic.rx_messages.fetch_add(1, Ordering::Relaxed);
     metrics.messages_received.inc(lane_label(frame.lane));
@@ -288,6 +288,10 @@ async fn handle(core: &Core, session: &Session, frame: Frame) -> Result<(), Clos
                 session.requests.answered(request_id);
             }
             core.learn_peers(session, &peers, is_answer);
+            Ok(())
+        }
+        Message::GetReachable(get) => {
+            core.dial_back(session, get, request_id);
             Ok(())
         }
         Message::GetPeers(get) => {

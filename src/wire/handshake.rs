@@ -268,6 +268,8 @@ pub mod capability {
     pub const PRUNED: u64 = 1 << 5;
     /// Takes proposals whose transactions stand as ids.
     pub const COMPACT: u64 = 1 << 6;
+    /// Dials back to whoever asks it to.
+    pub const DIALS_BACK: u64 = 1 << 7;
 }
 
 /// A signature by a consensus key that says "this session is mine".

@@ -140,6 +140,10 @@ catalogue! {
     12 GetMasternodes(GetMasternodes), State, 64, Kind::Request(MessageType::Masternodes);
     /// A page of the registry.
     13 Masternodes(Masternodes), State, 256 * KIB, Kind::Response;
+    /// Can you dial me?
+    14 GetReachable(GetReachable), State, 16, Kind::Request(MessageType::Reachable);
+    /// Whether the asker was dialled, and where.
+    15 Reachable(Reachable), State, 32, Kind::Response;
     /// Where are you?
     20 GetStatus(GetStatus), Blocks, 16, Kind::Request(MessageType::Status);
     /// Here I am; also said to a peer that is behind (docs/CONSENSUS.md R10).

@@ -43,7 +43,7 @@ pub use lane::Lane;
 pub use message::{Kind, Message, MessageType};
 pub use packet::{FLAG_COMPRESSED, FLAG_END, FLAG_START, Outgoing, PacketHeader, StartHeader};
 pub use payload::*;
-pub use peer::{Direction, PeerInfo};
+pub use peer::{Direction, PeerInfo, Reachability};
 pub use record::{
     Endpoint, PeerRecord, RECORD_ADDRESSES_MAX, RECORD_AGE_MAX_S, RECORD_FUTURE_MAX_S, address_group,
     is_dialable,

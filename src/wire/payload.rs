@@ -8,7 +8,7 @@ use crate::{
     crypto::{Hash256, PublicKey},
 };
 
-use super::{BoundedVec, PeerRecord, limits};
+use super::{BoundedVec, Endpoint, PeerRecord, limits};
 
 /// Asks for an echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -112,6 +112,22 @@ pub struct GetPeers {
 pub struct Peers {
     /// In no order.
     pub records: BoundedVec<PeerRecord, { limits::PEERS_PER_ANSWER_MAX }>,
+}
+
+/// Asks the peer to dial back: to the address that it sees the asker at, and to no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct GetReachable {
+    /// The port that the asker listens on, as others are to dial it.
+    pub port: u16,
+}
+
+/// What came of dialling back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Reachable {
+    /// Whether the asker's own key answered there.
+    pub is_reached: bool,
+    /// Where that was.
+    pub address: Endpoint,
 }
 
 /// One masternode of the registry.

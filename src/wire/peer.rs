@@ -13,6 +13,23 @@ pub enum Direction {
     Outbound,
 }
 
+/// Whether others can dial this node, as far as it knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reachability {
+    /// Nobody came by itself lately, and nobody who was asked could tell.
+    #[default]
+    Unknown,
+    /// Somebody did.
+    Reached,
+    /// Nobody who was asked could.
+    NotReached {
+        /// Where the last of them tried.
+        address: SocketAddr,
+        /// How many tried.
+        asked: u32,
+    },
+}
+
 /// A connected peer at one moment. Height and tip are what it says, never evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerInfo {

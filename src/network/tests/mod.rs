@@ -8,6 +8,7 @@ mod hostile;
 mod live;
 mod load;
 mod parts;
+mod reachability;
 mod rows;
 
 use std::{

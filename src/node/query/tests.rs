@@ -240,7 +240,7 @@ fn headers_outputs_and_bytes_are_found_by_their_names() {
 
 #[test]
 fn what_waits_is_listed_by_age_with_its_fee_and_what_it_waits_for() {
-    let mut fixture = Fixture::new(2);
+    let fixture = Fixture::new(2);
     let coin = fixture.chain.coin(0);
     let amount = fixture
         .lookups

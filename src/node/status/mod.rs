@@ -39,7 +39,7 @@ use crate::{
     crypto::{NodeId, PublicKey},
     engine::EngineView,
     network::{BansInForce, PeerAddress},
-    wire::PeerInfo,
+    wire::{PeerInfo, Reachability},
 };
 
 use super::{clock::NodeClock, names::Names};
@@ -70,6 +70,8 @@ pub(super) struct Inputs {
     pub(super) dialled: Vec<(PeerAddress, Option<NodeId>)>,
     /// Node keys that two processes seem to use.
     pub(super) twins: Vec<NodeId>,
+    /// Whether others can dial this node.
+    pub(super) reachability: Reachability,
     pub(super) proofs: Arc<Vec<Proof>>,
     pub(super) proposal: Option<Proposal>,
     pub(super) totals: Totals,
@@ -244,6 +246,7 @@ fn node(known: &Known, inputs: &Inputs) -> NodeStatus {
     node.mode = signing::mode(&inputs.view, known.me.as_ref());
     node.warnings
         .extend(signing::warning_of_size(inputs.view.validators.len()));
+    node.warnings.extend(peers::unreached(inputs.reachability));
     node.log_filter.clone_from(&inputs.log_filter);
     node.log_filter_until = inputs.log_filter_until;
     node

@@ -7,10 +7,13 @@ use std::{
 };
 
 use crate::{
-    control::{Direction, PeerRow, PeersStatus, words::printable},
+    control::{
+        Direction, PeerRow, PeersStatus,
+        words::{counted, printable},
+    },
     crypto::NodeId,
     network::PeerAddress,
-    wire::{self, PeerInfo, capability},
+    wire::{self, PeerInfo, Reachability, capability},
 };
 
 use super::{super::names::Names, Inputs, Known};
@@ -18,13 +21,14 @@ use super::{super::names::Names, Inputs, Known};
 /// Rates are differences over at least this long, in ms.
 const RATE_EVERY_MS: u64 = 1_000;
 /// Words for the bits of a peer's capabilities.
-const CAPABILITIES: [(u64, &str); 6] = [
+const CAPABILITIES: [(u64, &str); 7] = [
     (capability::FULL, "full"),
     (capability::MASTERNODE, "masternode"),
     (capability::SNAPSHOT, "snapshot"),
     (capability::COMPRESSION, "compression"),
     (capability::TX_RELAY, "tx relay"),
     (capability::PRUNED, "pruned"),
+    (capability::DIALS_BACK, "dials back"),
 ];
 
 /// What is remembered of each session.
@@ -70,6 +74,17 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Pe
             .map(|twin| twin_name(twin, inputs, known))
             .collect(),
         rows,
+    }
+}
+
+/// What an operator should know if nobody who was asked can dial this node.
+pub(super) fn unreached(reachability: Reachability) -> Option<String> {
+    match reachability {
+        Reachability::Unknown | Reachability::Reached => None,
+        Reachability::NotReached { address, asked } => Some(format!(
+            "peers cannot dial this node at {address} ({} tried): open the port, or set network.external_address; until then it has only the sessions that it opens itself",
+            counted(u64::from(asked), "peer")
+        )),
     }
 }
 

@@ -171,6 +171,7 @@ impl StatusTask {
             heights: Arc::clone(&sources.heights),
             dialled: sources.network.dialled(),
             twins: sources.network.twins(),
+            reachability: sources.network.reachability(),
             bans: sources.network.bans_in_force(),
             proofs: Arc::clone(&proofs),
             proposal,

@@ -148,6 +148,7 @@ impl Fixture {
             peers: Vec::new(),
             dialled: Vec::new(),
             twins: Vec::new(),
+            reachability: Default::default(),
             bans: Default::default(),
             proofs: Arc::default(),
             proposal: None,

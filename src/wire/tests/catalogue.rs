@@ -165,6 +165,11 @@ fn samples() -> Vec<Message> {
             }]),
             next: None,
         }),
+        Message::GetReachable(GetReachable { port: 24_100 }),
+        Message::Reachable(Reachable {
+            is_reached: true,
+            address: Endpoint::from(core::net::SocketAddr::from(([203, 0, 113, 7], 24_100))),
+        }),
         Message::GetStatus(GetStatus { nonce: 9 }),
         Message::Status(Status {
             nonce: 9,

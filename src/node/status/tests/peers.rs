@@ -82,3 +82,18 @@ fn sessions_show_rates_and_who_is_missing() {
         "it does not flicker"
     );
 }
+
+#[test]
+fn who_cannot_be_dialled_is_told_where_it_was_tried() {
+    let fixture = Fixture::new(4);
+    let mut inputs = fixture.inputs(fixture.view(), 0);
+    let address = "203.0.113.7:24100".parse().unwrap();
+    inputs.reachability = crate::wire::Reachability::NotReached { address, asked: 2 };
+    let warnings = fixture.builder().build(inputs).node.warnings.clone();
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("203.0.113.7:24100 (2 peers tried)")),
+        "{warnings:?}"
+    );
+}
