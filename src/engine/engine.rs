@@ -170,7 +170,9 @@ impl Engine {
             } => self.on_blocks(now, peer, blocks, certificate),
             Event::BlocksReceived { peer, start } => self.sync.on_received(&peer, start),
             Event::BlocksFailed { peer, start, failure } => {
-                self.sync.on_failure(&peer, start, failure, now.mono);
+                if self.sync.on_failure(&peer, start, failure, now.mono) {
+                    self.blame_for_nothing(peer);
+                }
                 self.ask_for_blocks(now);
             }
             Event::Status {
@@ -193,12 +195,14 @@ impl Engine {
                 validator,
                 height,
             } => self.on_peer_up(now, peer, validator, height),
+            Event::PeerServes { peer, lowest } => self.sync.on_lowest(peer, lowest),
+            Event::NoStatus { peer } => self.on_no_status(peer),
             Event::PeerHeights(claims) => {
                 for (peer, height) in claims {
-                    self.sync.on_claim(peer, height, now.mono);
+                    self.sync.on_said(peer, height, now.mono);
                 }
             }
-            Event::PeerHeight { peer, height } => self.sync.on_claim(peer, height, now.mono),
+            Event::PeerHeight { peer, height } => self.sync.on_said(peer, height, now.mono),
             Event::PeerDown { peer } => self.on_peer_down(now, peer),
             Event::Committed(height) => {
                 self.ledger.on_committed(height);
@@ -304,6 +308,7 @@ impl Engine {
         self.end_listening(now);
         self.expire(now);
         self.look_at_pool(now);
+        self.ask_for_proofs(now);
         self.ask_for_blocks(now);
         self.observe(now);
     }

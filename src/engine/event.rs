@@ -97,6 +97,18 @@ pub enum Event {
         /// The height it claims.
         height: Height,
     },
+    /// A session is about to come up whose peer has no blocks below a height.
+    PeerServes {
+        /// Who.
+        peer: NodeId,
+        /// The lowest block that it has.
+        lowest: Height,
+    },
+    /// A peer did not answer when it was asked for the certificate of its tip.
+    NoStatus {
+        /// Who.
+        peer: NodeId,
+    },
     /// Peers claim heights (keep-alive), all that are connected at once.
     PeerHeights(Vec<(NodeId, Height)>),
     /// A peer claims a height.
@@ -193,7 +205,7 @@ impl SigningHold {
                 "a certified block gives another state here than its header says: keep the data and report it"
             }
             Self::SafetyViolation => {
-                "SAFETY VIOLATION: two certificates at one height; keep the data, and read conflicting-certificates.txt in consensus/"
+                "SAFETY VIOLATION (conflicting_certificates): two certificates at one height; keep the data, and read conflicting-certificates.txt in consensus/"
             }
             Self::TooFewMasternodes => "too few masternodes active for this network",
             Self::HaltHeight => {

@@ -18,6 +18,8 @@ impl Event {
             | Self::Evidence(_)
             | Self::Timer(_)
             | Self::PeerUp { .. }
+            | Self::PeerServes { .. }
+            | Self::NoStatus { .. }
             | Self::PeerHeight { .. }
             | Self::PeerHeights(_)
             | Self::PeerDown { .. }

@@ -7,7 +7,7 @@ use crate::{
     consensus::{self, Body, ConsensusMessage, Mono, Now, ValidatorSet},
     crypto::{Hash256, NodeId, PublicKey, Verified},
     mempool::Arrived,
-    sync::SYNC_GAP,
+    wire::Fault,
 };
 
 use super::{Effect, Engine};
@@ -110,10 +110,8 @@ impl Engine {
     ) {
         let before = self.peers.sessions.insert(peer, validator).flatten();
         self.validator_gone(now, before);
-        self.sync.on_claim(peer, height, now.mono);
-        if height.get().saturating_sub(self.ledger.tip().get()) > SYNC_GAP {
-            self.ask_status(now, peer);
-        }
+        self.sync.on_said(peer, height, now.mono);
+        self.ask_for_proofs(now);
         if let Some(validator) = validator {
             let pool = self.ledger.oldest(OFFER_MAX);
             if !pool.is_empty() {
@@ -146,12 +144,31 @@ impl Engine {
         }
     }
 
-    /// Asks for the certificate of a tip far above ours: only a certificate makes us stand back (§7).
-    fn ask_status(&mut self, now: Now, peer: NodeId) {
-        if !self.syncing && now.mono.ms_since(self.status_asked_at) >= ASK_STATUS_MS {
+    /// Asks for the certificate of a tip far above ours: only a certificate makes us stand back (§7), and
+    /// who claims without one is found out.
+    pub(super) fn ask_for_proofs(&mut self, now: Now) {
+        if self.syncing || self.stands_still() || now.mono.ms_since(self.status_asked_at) < ASK_STATUS_MS {
+            return;
+        }
+        if let Some(peer) = self.sync.poll_proof(self.ledger.tip(), now.mono) {
             self.status_asked_at = now.mono;
             self.out.push(Effect::AskStatus { peer });
         }
+    }
+
+    /// A peer was asked for its tip and kept silent.
+    pub(super) fn on_no_status(&mut self, peer: NodeId) {
+        if self.sync.on_proof(&peer, None) {
+            self.blame_for_nothing(peer);
+        }
+    }
+
+    /// It claimed what it does not show, or does not have what it says it has.
+    pub(super) fn blame_for_nothing(&mut self, peer: NodeId) {
+        self.out.push(Effect::Blame {
+            peer,
+            fault: Fault::EmptyPromise,
+        });
     }
 
     pub(super) fn on_message(

@@ -83,9 +83,11 @@ impl Engine {
         }
     }
 
-    /// Connects what came early and has its turn now.
+    /// Connects what came early and has its turn now; what storage has no room for yet stays as it came,
+    /// which takes a third of what its changes take.
     fn connect_early(&mut self, now: Now) {
         while !self.stands_still()
+            && !self.ledger.is_ahead_of_storage()
             && let Some(range) = self.early.take(self.ledger.tip().next())
         {
             self.connect_range(now, range);
@@ -174,7 +176,10 @@ impl Engine {
         height: Height,
         certificate: Option<CommitCertificate>,
     ) {
-        self.sync.on_claim(peer, height, now.mono);
+        self.sync.on_said(peer, height, now.mono);
+        if self.sync.on_proof(&peer, Some((height, certificate.is_some()))) {
+            self.blame_for_nothing(peer);
+        }
         let certificate = certificate.filter(|certificate| certificate.height == height);
         let is_proved = match certificate {
             Some(certificate) if height <= self.ledger.tip() => {

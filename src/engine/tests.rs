@@ -224,32 +224,49 @@ fn ranges_that_come_early_wait_for_those_before_them() {
 }
 
 #[test]
-fn dos_20_a_boaster_never_makes_a_node_sync() {
+fn dos_20_a_boaster_never_makes_a_node_sync_and_is_charged_within_ten_seconds() {
     let world = World::new(0);
     let mut node = world.node();
-    let effects = node.step(1_000, up(1, 1_000_000_000));
-    assert!(
-        effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::AskStatus { .. })),
-        "it is asked for its certificate"
-    );
-    for second in 2..=60 {
-        let height = Height::new(1_000_000_000 + second);
-        node.step(
-            1_000 * second,
-            Event::PeerHeight {
-                peer: peer(1),
-                height,
-            },
+    let (mut charged, mut silent_until, mut believed_until) = (Vec::new(), None, 0);
+    let mut at = 1_000;
+    let mut effects = node.step(at, up(1, 1_000_000_000));
+    while at < 61_000 {
+        charged.extend(blamed(&effects).iter().map(|_| at));
+        assert!(
+            blamed(&effects)
+                .iter()
+                .all(|found| *found == (peer(1), Fault::EmptyPromise))
         );
-        node.step(1_000 * second, Event::Tick);
-        let view = node.0.view(now(1_000 * second));
+        if effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::AskStatus { .. }))
+        {
+            silent_until = Some(at + 5_000);
+        }
+        at += 100;
+        // What its keep-alive says is passed on twice a second.
+        if at % 500 == 0 {
+            let said = vec![(peer(1), Height::new(1_000_000_000 + at))];
+            effects = node.step(at, Event::PeerHeights(said));
+        } else if silent_until.is_some_and(|until| at >= until) {
+            silent_until = None;
+            effects = node.step(at, Event::NoStatus { peer: peer(1) });
+        } else {
+            effects = node.step(at, Event::Tick);
+        }
+        let view = node.0.view(now(at));
         assert!(!view.sync.active, "it still votes");
-        if second > 11 {
-            assert_eq!(view.sync.target, Height::GENESIS, "the claim counts no more");
+        if view.sync.target > Height::GENESIS {
+            believed_until = at;
         }
     }
+    assert!(
+        believed_until <= 11_000,
+        "the claim counts no more: {believed_until}"
+    );
+    assert!(charged[0] <= 11_200, "{charged:?}");
+    assert!(charged.len() >= 5, "as often as it goes on: {charged:?}");
+    assert_eq!(Fault::EmptyPromise.severity(), crate::wire::Severity::Serious);
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub(super) struct Entry {
     pub(super) record: Option<String>,
     /// When that was signed.
     pub(super) seq: u64,
+    /// Whether a registered masternode proved itself there when we dialled it last.
+    #[serde(default)]
+    pub(super) masternode: bool,
     /// Whether it answered a dial of ours.
     pub(super) tried: bool,
     /// Dials in a row that failed.
@@ -215,6 +218,7 @@ impl Book {
             source,
             record,
             seq,
+            masternode: false,
             tried: false,
             failures: 0,
             dialled_s: 0,
@@ -273,8 +277,9 @@ impl Book {
         }
     }
 
-    /// A dial of ours ended with a session with `node`.
-    pub(super) fn answered(&mut self, address: SocketAddr, node: NodeId, now_s: u64) {
+    /// A dial of ours ended with a session with `node`, which proved to be a registered masternode or did
+    /// not.
+    pub(super) fn answered(&mut self, address: SocketAddr, node: NodeId, is_masternode: bool, now_s: u64) {
         let mut entry = match self.entries.get(&address).cloned() {
             Some(entry) => {
                 self.forget(&address);
@@ -286,6 +291,7 @@ impl Book {
                 source: address.ip(),
                 record: None,
                 seq: 0,
+                masternode: false,
                 tried: true,
                 failures: 0,
                 dialled_s: now_s,
@@ -296,6 +302,7 @@ impl Book {
             entry.record = None;
             entry.seq = 0;
         }
+        entry.masternode = is_masternode;
         entry.node = Some(node);
         entry.tried = true;
         entry.failures = 0;
@@ -316,19 +323,39 @@ impl Book {
     }
 
     /// An address to dial: not in `busy`, not of a neighbourhood in `groups`, and not paused. Half the time
-    /// one that answered before. `random` gives a new number at each call.
+    /// one that answered before; if it shall be a masternode, half the time one that proved to be one, as long
+    /// as there is any: what a record says of itself prefers nobody, or a flood of such records would.
+    /// `random` gives a new number at each call.
     pub(super) fn choose(
         &self,
         busy: &HashSet<SocketAddr>,
         groups: &HashSet<IpRange>,
         only_new: bool,
+        wants_masternode: bool,
+        now_s: u64,
+        random: &mut dyn FnMut() -> u64,
+    ) -> Option<Entry> {
+        let preferred = match wants_masternode && random().is_multiple_of(2) {
+            true => self.pick(busy, groups, only_new, true, now_s, random),
+            false => None,
+        };
+        preferred.or_else(|| self.pick(busy, groups, only_new, false, now_s, random))
+    }
+
+    fn pick(
+        &self,
+        busy: &HashSet<SocketAddr>,
+        groups: &HashSet<IpRange>,
+        only_new: bool,
+        only_masternodes: bool,
         now_s: u64,
         random: &mut dyn FnMut() -> u64,
     ) -> Option<Entry> {
         let fits = |address: &SocketAddr| {
             let entry = self.entries.get(address)?;
             let free = !busy.contains(address) && !groups.contains(&address_group(address.ip()));
-            (free && entry.may_dial(now_s)).then(|| entry.clone())
+            let is_right = !only_masternodes || entry.masternode;
+            (free && is_right && entry.may_dial(now_s)).then(|| entry.clone())
         };
         let tried_first = !only_new && random().is_multiple_of(2);
         for tried in [tried_first, !tried_first] {

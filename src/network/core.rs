@@ -316,6 +316,7 @@ impl Core {
             agreed.peer_id,
             masternode,
             self.config.rate_limits,
+            self.around.tip.load().validators,
             Instant::now(),
         );
         let session = Session::new(

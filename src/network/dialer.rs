@@ -136,7 +136,10 @@ impl Dialer {
         }
         socket::tune(&stream);
         let session = connect(&self.core, stream, address, Role::Dialer, self.peer.expected, ()).await?;
-        self.core.discovery.answered(address, session.node_id());
+        let is_masternode = self.core.is_masternode(&session);
+        self.core
+            .discovery
+            .answered(address, session.node_id(), is_masternode);
         Ok(session)
     }
 

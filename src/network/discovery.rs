@@ -19,7 +19,7 @@ use crate::{
     crypto::NodeId,
     wire::{
         BoundedVec, Direction, Endpoint, Fault, GetPeers, IpRange, Message, PeerRecord, Peers, Role,
-        address_group, is_dialable, limits,
+        address_group, capability, is_dialable, limits,
     },
 };
 
@@ -54,6 +54,8 @@ const FEELER_EVERY: Duration = Duration::from_secs(120);
 const SAVE_EVERY: Duration = Duration::from_secs(120);
 /// How long our own record is used before it is signed anew.
 const RECORD_EVERY_S: u64 = 3_600;
+/// Outbound sessions with masternodes that a masternode wants: those bring votes without a detour.
+const MASTERNODES_WANTED: usize = 8;
 /// Sessions exchanged when the chain stands still.
 const ROTATE: usize = 2;
 /// The same neighbourhood gets the same answer for so long: asking often does not show the whole book.
@@ -113,8 +115,8 @@ impl Discovery {
     }
 
     /// A dial of ours, by configuration or by discovery, reached a node.
-    pub(super) fn answered(&self, address: SocketAddr, node: NodeId) {
-        self.lock().book.answered(address, node, now_s());
+    pub(super) fn answered(&self, address: SocketAddr, node: NodeId, is_masternode: bool) {
+        self.lock().book.answered(address, node, is_masternode, now_s());
     }
 
     fn save(&self) {
@@ -276,6 +278,12 @@ impl Core {
         if inner.dialling.len() >= DIALS_MAX {
             return false;
         }
+        let masternodes = sessions
+            .iter()
+            .filter(|session| session.direction() == Direction::Outbound && self.is_masternode(session))
+            .count();
+        let is_one = self.config.capabilities & capability::MASTERNODE != 0;
+        let wants_masternode = is_one && !is_feeler && masternodes < MASTERNODES_WANTED;
         let mut busy: HashSet<SocketAddr> = inner.dialling.clone();
         busy.insert(self.listening);
         busy.extend(self.config.external);
@@ -298,10 +306,14 @@ impl Core {
             let anchor = if is_feeler { None } else { anchors.pop() };
             let (address, node) = match anchor {
                 Some(anchor) => (anchor, None),
-                None => match inner
-                    .book
-                    .choose(&busy, &groups, is_feeler, now_ms / 1_000, &mut || self.random())
-                {
+                None => match inner.book.choose(
+                    &busy,
+                    &groups,
+                    is_feeler,
+                    wants_masternode,
+                    now_ms / 1_000,
+                    &mut || self.random(),
+                ) {
                     Some(entry) => (entry.address, entry.node),
                     None => return false,
                 },
@@ -341,12 +353,22 @@ impl Core {
             () = self.stopping.cancelled() => Err(HandshakeError::Stopping),
             result = attempt => result,
         };
+        // It is there too if we are connected already, and who it is says the session that stays.
+        let found = match &result {
+            Ok(session) => Some((session.node_id(), self.is_masternode(session))),
+            Err(HandshakeError::Duplicate(node)) => {
+                let session = self.sessions.get(node).map(|session| Arc::clone(&session));
+                Some((*node, session.is_some_and(|session| self.is_masternode(&session))))
+            }
+            Err(_) => None,
+        };
         let mut inner = self.discovery.lock();
         inner.dialling.remove(&address);
+        if let Some((node, is_masternode)) = found {
+            inner.book.answered(address, node, is_masternode, now_s());
+        }
         match &result {
-            Ok(session) => inner.book.answered(address, session.node_id(), now_s()),
-            // It is there, and who it is says the session that stays.
-            Err(HandshakeError::Duplicate(node)) => inner.book.answered(address, *node, now_s()),
+            Ok(_) | Err(HandshakeError::Duplicate(_)) => {}
             Err(HandshakeError::Stopping) => {}
             Err(error) => {
                 tracing::debug!(%address, %error, "Peer not reached");

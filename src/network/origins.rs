@@ -13,7 +13,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::wire::IpRange;
+use crate::wire::{IpRange, neighbourhood};
 
 use super::quota::Bucket;
 
@@ -87,8 +87,7 @@ impl Slot {
         now: Instant,
     ) -> Option<Self> {
         let ip = ip.to_canonical();
-        let width = if ip.is_ipv6() { 48 } else { 24 };
-        let ranges = [IpRange::containing(ip, 128), IpRange::containing(ip, width)];
+        let ranges = [IpRange::containing(ip, 128), neighbourhood(ip)];
         let mut counts = origins.lock().unwrap_or_else(PoisonError::into_inner);
         counts.make_room(now);
         let is_exempt = ip.is_loopback();

@@ -22,6 +22,10 @@ use crate::{
 const NODES_MAX: usize = 4_096;
 /// Buckets of a silent node are full again, and forgotten, after this.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
+/// Votes a second, and at once, that a masternode may send in any network.
+const VOTES: (f64, f64) = (1_000.0, 4_000.0);
+/// The same for each validator there is: everybody passes on what is new of everybody.
+const VOTES_PER_VALIDATOR: (f64, f64) = (4.0, 8.0);
 /// Of votes over the limit, each this many cost one fault.
 const VOTES_PER_FAULT: u32 = 100;
 /// What an announcement costs however few ids are in it.
@@ -114,7 +118,7 @@ pub(super) struct Quotas {
 
 impl Quotas {
     /// Full buckets. Masternodes may send more votes, proposals and transactions: each of them does.
-    pub(super) fn new(is_masternode: bool, now: Instant) -> Self {
+    pub(super) fn new(is_masternode: bool, validators: usize, now: Instant) -> Self {
         let bucket = |rate, burst| Bucket::new(rate, burst, now);
         let by_part = |masternode, other| if is_masternode { masternode } else { other };
         let of = |(rate, burst): (f64, f64)| bucket(rate, burst);
@@ -122,7 +126,7 @@ impl Quotas {
             is_masternode,
             ping: bucket(0.2, 3.0),
             clock: bucket(0.2, 3.0),
-            votes: of(by_part((1_000.0, 4_000.0), (50.0, 200.0))),
+            votes: of(by_part(votes_of_masternode(validators), (50.0, 200.0))),
             votes_dropped: 0,
             proposals: of(by_part((50.0, 100.0), (2.0, 4.0))),
             blocks: bucket(1_000.0, 3_000.0),
@@ -141,7 +145,7 @@ impl Quotas {
 
     /// Buckets without bottom: for tests of other bounds.
     fn bottomless(now: Instant) -> Self {
-        let mut quotas = Self::new(true, now);
+        let mut quotas = Self::new(true, 0, now);
         for bucket in [
             &mut quotas.ping,
             &mut quotas.clock,
@@ -255,19 +259,21 @@ impl Quotas {
     }
 
     /// Its registration counts since its session began: it gets a masternode's allowance.
-    pub(super) fn promote(&mut self, now: Instant) {
+    pub(super) fn promote(&mut self, validators: usize, now: Instant) {
         if !self.is_masternode {
-            *self = Self::new(true, now);
+            *self = Self::new(true, validators, now);
         }
+        // The set may have grown or shrunk since; what is in the bucket stays.
+        (self.votes.rate, self.votes.burst) = votes_of_masternode(validators);
     }
 
     /// A session begins, with the ping, the clock and the GetPeers that every node sends at once: a node
     /// that is restarted often is no flood. What handshakes cost bounds what is given here. A node whose
     /// registration counts since its last session gets a masternode's allowance; it is not taken back
     /// while it lasts, so that coming once with the proof and once without fills nothing again.
-    fn greet(&mut self, is_masternode: bool, now: Instant) {
+    fn greet(&mut self, is_masternode: bool, validators: usize, now: Instant) {
         if is_masternode {
-            self.promote(now);
+            self.promote(validators, now);
         }
         for bucket in [&mut self.ping, &mut self.clock, &mut self.get_peers] {
             bucket.level = (bucket.level + 1.0).min(bucket.burst);
@@ -291,6 +297,12 @@ impl Quotas {
     }
 }
 
+/// Votes a second and at once of a masternode among so many validators.
+fn votes_of_masternode(validators: usize) -> (f64, f64) {
+    let (n, (rate, burst)) = (validators as f64, VOTES_PER_VALIDATOR);
+    (VOTES.0.max(rate * n), VOTES.1.max(burst * n))
+}
+
 /// The buckets of all nodes.
 #[derive(Debug, Default)]
 pub(super) struct AllQuotas(Mutex<HashMap<NodeId, Arc<Mutex<Quotas>>>>);
@@ -302,6 +314,7 @@ impl AllQuotas {
         node: NodeId,
         is_masternode: bool,
         is_limited: bool,
+        validators: usize,
         now: Instant,
     ) -> Arc<Mutex<Quotas>> {
         if !is_limited {
@@ -320,12 +333,12 @@ impl AllQuotas {
                 nodes.remove(&silent);
             }
         }
-        let fresh = || Arc::new(Mutex::new(Quotas::new(is_masternode, now)));
+        let fresh = || Arc::new(Mutex::new(Quotas::new(is_masternode, validators, now)));
         let quotas = Arc::clone(nodes.entry(node).or_insert_with(fresh));
         quotas
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .greet(is_masternode, now);
+            .greet(is_masternode, validators, now);
         quotas
     }
 }

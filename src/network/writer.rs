@@ -123,7 +123,8 @@ async fn put<W: AsyncWrite + Unpin>(sink: &mut W, out: &mut BytesMut) -> std::io
 fn ping(core: &Core, session: &Session) -> Instant {
     let now = Instant::now();
     if core.config.rate_limits && core.is_masternode(session) {
-        session.quotas().promote(now);
+        let validators = core.around.tip.load().validators;
+        session.quotas().promote(validators, now);
     }
     let mut keep_alive = session.keep_alive();
     match keep_alive.step(now) {

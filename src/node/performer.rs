@@ -294,6 +294,7 @@ impl Hands {
             hash: *committed.hash.as_hash(),
             finalized_height: height.get(),
             pruned_below: self.pruned_below,
+            validators: committed.connected.state.validators_len(),
         }));
         // Lost if the queue is full; the next one says the same and more.
         let _ = self.engine.try_send(Event::Committed(height));

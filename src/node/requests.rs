@@ -342,6 +342,7 @@ impl Requests {
                 self.verified_range(peer, start, answer.blocks.into_vec(), answer.certificate)
                     .await
             }
+            Ok(Message::NotFound(_)) => failed(peer, start, Failure::Missing),
             Ok(_) => failed(peer, start, Failure::Refused),
             Err(RequestError::Timeout(_)) => failed(peer, start, Failure::Broken),
             Err(_) => failed(peer, start, Failure::Refused),
@@ -358,8 +359,14 @@ impl Requests {
             return;
         };
         let question = Message::GetStatus(GetStatus { nonce });
-        let Ok(answer) = self.network.request(&peer, &question, DEADLINE).await else {
-            return;
+        let answer = match self.network.request(&peer, &question, DEADLINE).await {
+            Ok(answer) => answer,
+            Err(RequestError::Timeout(_)) => {
+                let _ = self.votes.try_send(Event::NoStatus { peer });
+                return;
+            }
+            // Gone, or not asked at all.
+            Err(_) => return,
         };
         let Message::Status(status) = answer.message else {
             return;

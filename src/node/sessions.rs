@@ -15,8 +15,8 @@ use super::facts::Facts;
 pub(super) struct LiveSessions(BTreeMap<NodeId, u64>);
 
 impl LiveSessions {
-    /// What the engine is told, if anything; people are told through `facts`.
-    pub(super) fn translate(&mut self, event: PeerEvent, facts: &Facts) -> Option<Event> {
+    /// What the engine is told, in this order; people are told through `facts`.
+    pub(super) fn translate(&mut self, event: PeerEvent, facts: &Facts) -> Vec<Event> {
         match event {
             PeerEvent::Up {
                 node_id,
@@ -26,20 +26,27 @@ impl LiveSessions {
             } => {
                 self.began(node_id, generation);
                 facts.peer_up(&info);
-                Some(Event::PeerUp {
-                    peer: node_id,
-                    validator,
-                    height: Height::new(info.height),
-                })
+                vec![
+                    Event::PeerServes {
+                        peer: node_id,
+                        lowest: Height::new(info.pruned_below),
+                    },
+                    Event::PeerUp {
+                        peer: node_id,
+                        validator,
+                        height: Height::new(info.height),
+                    },
+                ]
             }
             PeerEvent::Down {
                 node_id,
                 generation,
                 reason,
-            } => self.ended(node_id, generation).then(|| {
+            } if self.ended(node_id, generation) => {
                 facts.peer_down(&node_id, &reason.to_string());
-                Event::PeerDown { peer: node_id }
-            }),
+                vec![Event::PeerDown { peer: node_id }]
+            }
+            PeerEvent::Down { .. } => Vec::new(),
         }
     }
 

@@ -4,7 +4,13 @@
 //! block made final. The certificate is judged under the validators of genesis, or its block is the
 //! one that the operator pinned. If no snapshot holds, the resync goes on with the blocks of peers.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     chain::{Block, BlockHash, Genesis, Height, check_body},
@@ -17,7 +23,10 @@ use crate::{
         rebuild::{self, Intent},
     },
     sync::fork::{Decision, Local, POLL_PEERS, Policy, Shown, decide},
-    wire::{Fault, GetBlockByHash, GetSnapshotInfo, GetUtxoSetPage, Message, SnapshotManifest, limits},
+    wire::{
+        Fault, GetBlockByHash, GetSnapshotInfo, GetUtxoSetPage, Message, SnapshotManifest, limits,
+        neighbourhood,
+    },
 };
 
 use super::{resync::Resync, spawner::Tasks};
@@ -38,6 +47,8 @@ const CACHE_BYTES: u64 = 32 << 20;
 /// What the task runs on.
 pub(super) struct SnapshotFetch {
     pub(super) network: Network,
+    /// Whether peers of one neighbourhood count one by one: on a devnet all are of one.
+    pub(super) allow_private: bool,
     pub(super) tasks: Arc<Tasks>,
     pub(super) genesis: Genesis,
     pub(super) blocks: PathBuf,
@@ -128,15 +139,18 @@ impl SnapshotFetch {
 
     /// Asks peers what they have; gives the manifests that enough of them agree in, never none.
     async fn choose(&self, refused: &BTreeSet<Hash256>) -> Option<Vec<(NodeId, SnapshotManifest)>> {
-        let mut peers = self.network.peers();
-        peers.sort_by_key(|peer| peer.validator.is_none());
-        peers.truncate(POLL_PEERS);
+        let candidates = self.network.peers().into_iter().map(|peer| Candidate {
+            node: peer.node_id,
+            ip: peer.address.ip(),
+            is_masternode: self.network.is_masternode(&peer.node_id),
+        });
+        let peers = whom_to_ask(candidates.collect(), self.allow_private);
         let mut shown: Vec<Option<(NodeId, SnapshotManifest)>> = Vec::new();
         for peer in &peers {
             let question = Message::GetSnapshotInfo(GetSnapshotInfo);
-            let answer = self.network.request(&peer.node_id, &question, DEADLINE).await;
+            let answer = self.network.request(peer, &question, DEADLINE).await;
             shown.push(match answer.map(|inbound| inbound.message) {
-                Ok(Message::SnapshotInfo(info)) => Some((peer.node_id, info.manifest)),
+                Ok(Message::SnapshotInfo(info)) => Some((*peer, info.manifest)),
                 _ => None,
             });
         }
@@ -261,6 +275,24 @@ impl SnapshotFetch {
             None => Err(LoadError::Page),
         }
     }
+}
+
+/// A peer that could be asked.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    node: NodeId,
+    ip: IpAddr,
+    is_masternode: bool,
+}
+
+/// Whom a poll asks: masternodes first, seven at most, and one of each neighbourhood, so that whoever rents
+/// many addresses side by side has one voice.
+fn whom_to_ask(mut candidates: Vec<Candidate>, allow_private: bool) -> Vec<NodeId> {
+    candidates.sort_by_key(|one| !one.is_masternode);
+    let mut heard = HashSet::new();
+    candidates.retain(|one| allow_private || heard.insert(neighbourhood(one.ip)));
+    candidates.truncate(POLL_PEERS);
+    candidates.into_iter().map(|one| one.node).collect()
 }
 
 /// Why a manifest proves nothing here.

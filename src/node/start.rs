@@ -33,7 +33,7 @@ use crate::{
     network::{self, DIALLED_PEERS_MAX, Network, NetworkConfig, PeerEvent, Surroundings},
     signer::{Signer, Wish},
     storage::{Snapshots, Store, StoreOptions, lock::DataDirLock, rebuild::Origin},
-    wire::{ChainIdentity, LocalTip, MasternodeProof},
+    wire::{ChainIdentity, LocalTip, MasternodeProof, capability},
 };
 
 use tending::{announce, heartbeat, rebroadcast, watch_peers};
@@ -150,6 +150,21 @@ fn thread(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<Joi
         .map_err(|source| NodeError::Thread { name, source })
 }
 
+/// What this node can do for its peers beside what every node can, as bits of [`capability`].
+fn own_capabilities(options: &NodeOptions, lowest: Height) -> u64 {
+    let own = [
+        (
+            capability::MASTERNODE,
+            options.signer.is_some() && !options.observer,
+        ),
+        (capability::SNAPSHOT, options.store.flush.snapshot_every > 0),
+        (capability::PRUNED, lowest > Height::GENESIS.next()),
+    ];
+    own.iter()
+        .filter(|(_, has)| *has)
+        .fold(0, |bits, (bit, _)| bits | bit)
+}
+
 /// Starts a node on `runtime`. Returns once its sockets are bound and its log has been replayed.
 ///
 /// # Errors
@@ -237,6 +252,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         hash: *state.tip.hash.as_hash(),
         finalized_height: state.tip.height.get(),
         pruned_below: reader.pruned_below().get(),
+        validators: state.validators_len(),
     }));
     let resync = Arc::new(Resync::new(
         options.data_dir.join("blocks"),
@@ -274,8 +290,10 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         directory: Some(options.data_dir.join("peers")),
         allow_private: options.network.allow_private || genesis.network == crate::chain::Network::Devnet,
         stall_after: Duration::from_millis(3 * genesis.params.block_interval_ms).max(STALL_AFTER_MIN),
+        capabilities: options.network.capabilities | own_capabilities(&options, reader.pruned_below()),
         ..options.network.clone()
     };
+    let allow_private = network_config.allow_private;
     starting.begin("listen for peers");
     let network = Network::start(network_config, around, outboxes).await?;
 
@@ -512,6 +530,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     if let Some(intent) = rebuild.filter(|intent| !intent.runs_on_new()) {
         let fetch = SnapshotFetch {
             network: network.clone(),
+            allow_private,
             tasks: Arc::clone(&tasks),
             genesis: genesis.clone(),
             blocks: options.data_dir.join("blocks"),

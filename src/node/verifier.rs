@@ -19,8 +19,8 @@ use crate::{
         WitnessTxId, check_alone, check_block_alone, check_block_limits, check_body,
     },
     consensus::{
-        Body, CertificateContext, ConsensusMessage, Evidence, EvidenceError, MessageContext, Mono,
-        SigningDomain, Step, ValidatorSet,
+        Body, CertificateContext, ConsensusMessage, Evidence, EvidenceError, MessageContext, MessageError,
+        Mono, SigningDomain, Step, ValidatorSet,
     },
     crypto::{Hash256, NodeId, Verified},
     engine::{Arrival, Event, Source},
@@ -259,7 +259,11 @@ impl Verifier {
                 tracing::debug!(peer = %from.short(), %error, "consensus message refused");
                 // Two heights up, the set may be one that we cannot know yet.
                 if height <= next {
-                    self.gossip.blame(from, Fault::InvalidConsensus);
+                    let fault = match error {
+                        MessageError::NotAMember(_) => Fault::NotValidator,
+                        _ => Fault::InvalidConsensus,
+                    };
+                    self.gossip.blame(from, fault);
                 }
                 None
             }

@@ -47,10 +47,10 @@ impl Default for FlushOptions {
     fn default() -> Self {
         Self {
             window_blocks: 64,
-            window_bytes: 64 << 20,
+            window_bytes: 24 << 20,
             window_age: Duration::from_secs(1),
             pending_blocks_max: 256,
-            pending_bytes_max: 96 << 20,
+            pending_bytes_max: 48 << 20,
             snapshot_every: 0,
         }
     }

@@ -46,6 +46,12 @@ const REFUSED_MS: u64 = 500;
 /// A claim above everything that is proved counts for this long; until then its peer is asked for the
 /// certificate, and whoever has the blocks has that too.
 const UNPROVED_MS: u64 = 10_000;
+/// A peer that says it is far ahead is asked for the certificate this often. Two of these are the time that
+/// it has for it.
+const PROOF_EVERY_MS: u64 = UNPROVED_MS / 2;
+/// Questions in a row that a peer may leave without its certificate, and answers without blocks that it
+/// says it has.
+const EMPTY_MAX: u32 = 2;
 /// Peers remembered; more than there are sessions.
 const PEERS_MAX: usize = 4_096;
 /// What a block is taken to weigh before any came.
@@ -67,8 +73,10 @@ pub struct Request {
 /// How a range was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The peer was busy, did not have it, or went away: nobody's fault.
+    /// The peer was busy or went away: nobody's fault.
     Refused,
+    /// It does not have it. Nobody's fault either, unless it says that it does.
+    Missing,
     /// It did not answer in time, or with what does not hold.
     Broken,
 }
@@ -76,12 +84,28 @@ pub enum Failure {
 #[derive(Debug, Clone, Copy)]
 struct Claim {
     height: Height,
+    /// The part of it that the peer said itself; the rest others said, or we guessed.
+    said: Height,
     since: Mono,
-    /// Since when it has claimed more than is proved.
+    /// What it had said when it was last asked for the certificate, and when that was.
+    asked: Option<(Height, Mono)>,
+    /// Questions in a row without a certificate, and answers in a row without blocks it says it has.
+    unproved: u32,
+    missing: u32,
+    /// The most that it ever claimed, and since when that is more than is proved.
+    boast: Height,
     unproved_since: Mono,
     resting_until: Mono,
     /// Stalls and broken answers in a row.
     strikes: u32,
+}
+
+impl Claim {
+    /// What it said was empty: nothing of it counts until it says it again.
+    fn take_back(&mut self) {
+        (self.height, self.said) = (Height::GENESIS, Height::GENESIS);
+        (self.unproved, self.missing) = (0, 0);
+    }
 }
 
 /// A range under way, or answered and not connected yet.
@@ -99,6 +123,8 @@ struct Range {
 #[derive(Debug)]
 pub struct CatchUp {
     claims: BTreeMap<NodeId, Claim>,
+    /// The lowest block of those peers that do not have all.
+    lowest: BTreeMap<NodeId, Height>,
     certified: Height,
     /// By first height; they do not overlap.
     ranges: BTreeMap<Height, Range>,
@@ -114,6 +140,7 @@ impl Default for CatchUp {
     fn default() -> Self {
         Self {
             claims: BTreeMap::new(),
+            lowest: BTreeMap::new(),
             certified: Height::GENESIS,
             ranges: BTreeMap::new(),
             last_asked: None,
@@ -126,6 +153,60 @@ impl Default for CatchUp {
 }
 
 impl CatchUp {
+    /// A peer has no blocks below `lowest`.
+    pub fn on_lowest(&mut self, peer: NodeId, lowest: Height) {
+        if self.lowest.len() < PEERS_MAX || self.lowest.contains_key(&peer) {
+            self.lowest.insert(peer, lowest);
+        }
+    }
+
+    /// A peer says itself that it has this height: with its greeting, its pings, its status.
+    pub fn on_said(&mut self, peer: NodeId, height: Height, now: Mono) {
+        self.on_claim(peer, height, now);
+        if let Some(claim) = self.claims.get_mut(&peer) {
+            claim.said = claim.said.max(height);
+        }
+    }
+
+    /// Somebody whose word for a height far above what we know is to be tested: ask it for its certificate.
+    pub fn poll_proof(&mut self, tip: Height, now: Mono) -> Option<NodeId> {
+        let known = self.certified.max(tip).saturating_add(SYNC_GAP);
+        let is_due = |claim: &Claim| {
+            let waits = claim
+                .asked
+                .is_some_and(|(_, at)| now.ms_since(at) < PROOF_EVERY_MS);
+            claim.said > known && !waits
+        };
+        let (peer, claim) = self.claims.iter_mut().find(|(_, claim)| is_due(claim))?;
+        claim.asked = Some((claim.said, now));
+        Some(*peer)
+    }
+
+    /// A peer that was asked for its certificate shows this height, with a certificate or without; or it
+    /// let the time for an answer pass. True if what it had said was empty: it shows less, or nothing twice
+    /// in a row. Whether the certificate holds is not asked: it may be of validators whom we do not know
+    /// yet.
+    pub fn on_proof(&mut self, peer: &NodeId, shown: Option<(Height, bool)>) -> bool {
+        let Some(claim) = self.claims.get_mut(peer) else {
+            return false;
+        };
+        let Some((said, _)) = claim.asked.filter(|(said, _)| *said > Height::GENESIS) else {
+            return false;
+        };
+        let shows_less = shown.is_some_and(|(height, _)| height.saturating_add(SYNC_GAP) < said);
+        if matches!(shown, Some((_, true))) {
+            claim.unproved = 0;
+            claim.asked = claim.asked.map(|(_, at)| (Height::GENESIS, at));
+        } else {
+            claim.unproved += 1;
+        }
+        let is_empty = shows_less || claim.unproved >= EMPTY_MAX;
+        if is_empty {
+            claim.take_back();
+        }
+        is_empty
+    }
+
     /// A peer came up or spoke of a height.
     pub fn on_claim(&mut self, peer: NodeId, height: Height, now: Mono) {
         if self.claims.len() >= PEERS_MAX && !self.claims.contains_key(&peer) {
@@ -134,16 +215,22 @@ impl CatchUp {
         let certified = self.certified;
         let claim = self.claims.entry(peer).or_insert(Claim {
             height,
+            said: Height::GENESIS,
             since: now,
+            asked: None,
+            unproved: 0,
+            missing: 0,
+            boast: height,
             unproved_since: now,
             resting_until: Mono::default(),
             strikes: 0,
         });
         if height > claim.height {
-            // Boasting higher and higher does not start the time for its proof anew.
-            if claim.height <= certified {
+            // Neither boasting higher and higher nor boasting again starts the time for its proof anew.
+            if claim.boast <= certified {
                 claim.unproved_since = now;
             }
+            claim.boast = claim.boast.max(height);
             claim.height = height;
             claim.since = now;
         }
@@ -152,6 +239,7 @@ impl CatchUp {
     /// A peer is gone, and what it claimed and owed with it.
     pub fn on_peer_gone(&mut self, peer: &NodeId) {
         self.claims.remove(peer);
+        self.lowest.remove(peer);
         for range in self.ranges.values_mut() {
             range.asked.retain(|(asked, _)| asked != peer);
         }
@@ -177,6 +265,7 @@ impl CatchUp {
     pub fn on_answer(&mut self, peer: &NodeId, start: Height, blocks: u64, bytes: u64) -> bool {
         if let Some(claim) = self.claims.get_mut(peer) {
             claim.strikes = 0;
+            claim.missing = 0;
         }
         let Some(range) = self.ranges.get_mut(&start).filter(|range| !range.has_arrived) else {
             return false;
@@ -196,8 +285,9 @@ impl CatchUp {
         self.forget_through(tip);
     }
 
-    /// The peer did not answer the range that begins at `start`, or its answer did not hold.
-    pub fn on_failure(&mut self, peer: &NodeId, start: Height, failure: Failure, now: Mono) {
+    /// The peer did not answer the range that begins at `start`, or its answer did not hold. True if it has
+    /// not what it says it has, for the second time in a row.
+    pub fn on_failure(&mut self, peer: &NodeId, start: Height, failure: Failure, now: Mono) -> bool {
         let is_its = |range: &Range| range.asked.iter().any(|(asked, _)| asked == peer);
         let was_asked = match self.ranges.get_mut(&start).filter(|range| is_its(range)) {
             Some(range) if range.has_arrived && failure == Failure::Broken => {
@@ -212,16 +302,28 @@ impl CatchUp {
             None => false,
         };
         self.drop_abandoned();
-        if let Some(claim) = self.claims.get_mut(peer) {
-            let rest = match failure {
-                Failure::Refused => REFUSED_MS,
-                Failure::Broken => strike(claim),
-            };
-            claim.resting_until = claim.resting_until.max(now.plus_ms(rest));
-            if was_asked || failure == Failure::Refused {
-                claim.height = Height::GENESIS;
+        let Some(claim) = self.claims.get_mut(peer) else {
+            return false;
+        };
+        let rest = match failure {
+            Failure::Refused | Failure::Missing => REFUSED_MS,
+            Failure::Broken => strike(claim),
+        };
+        claim.resting_until = claim.resting_until.max(now.plus_ms(rest));
+        // Near its tip it may have voted on what its database does not serve yet.
+        let says_it_has = claim.said > start.saturating_add(SYNC_GAP)
+            && self.lowest.get(peer).is_none_or(|lowest| *lowest <= start);
+        if failure == Failure::Missing && was_asked && says_it_has {
+            claim.missing += 1;
+            if claim.missing >= EMPTY_MAX {
+                claim.take_back();
+                return true;
             }
         }
+        if was_asked || failure != Failure::Broken {
+            claim.height = Height::GENESIS;
+        }
+        false
     }
 
     /// Bytes that came and are not connected yet.
@@ -310,6 +412,7 @@ impl CatchUp {
             .claims
             .iter()
             .filter(|(_, claim)| claim.height >= start && claim.resting_until <= now)
+            .filter(|(peer, _)| self.lowest.get(*peer).is_none_or(|lowest| *lowest <= start))
             .filter(|(_, claim)| {
                 claim.height.get().saturating_sub(tip.get()) >= 2 || now.ms_since(claim.since) >= PATIENCE_MS
             })

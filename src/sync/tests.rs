@@ -131,6 +131,102 @@ fn dos_20_a_claim_that_is_not_proved_within_ten_seconds_counts_no_more() {
 }
 
 #[test]
+fn dos_20_a_boast_that_is_repeated_counts_for_ten_seconds_once_and_is_found_empty_each_time() {
+    let (tip, boaster) = (Height::new(5), peer(1));
+    let mut sync = CatchUp::default();
+    let (mut believed_ms, mut found, mut asked) = (0, Vec::new(), Vec::new());
+    // Said again twice a second, as keep-alives are passed on; a question waits five seconds in vain.
+    for ms in (0..60_000).step_by(500) {
+        sync.on_said(boaster, Height::new(1_000_000_000), at(ms));
+        if asked.last().is_some_and(|last| *last + 4_500 == ms) && sync.on_proof(&boaster, None) {
+            found.push(ms);
+        }
+        if sync.poll_proof(tip, at(ms)).is_some() {
+            asked.push(ms);
+        }
+        believed_ms += 500 * u64::from(sync.best_known(tip, at(ms)) > tip);
+        assert!(!sync.is_syncing(tip));
+    }
+    assert!((9_000..=10_000).contains(&believed_ms), "{believed_ms}");
+    assert_eq!(asked.len(), 12, "every five seconds, not oftener: {asked:?}");
+    assert!(found[0] <= 10_000, "{found:?}");
+    assert_eq!(found.len(), 6);
+}
+
+#[test]
+fn who_shows_less_than_it_said_is_found_out_at_once_and_who_shows_it_never() {
+    let tip = Height::new(5);
+    let ask = |said: u64| {
+        let mut sync = CatchUp::default();
+        sync.on_said(peer(1), Height::new(said), at(0));
+        assert_eq!(sync.poll_proof(tip, at(1)), Some(peer(1)));
+        sync
+    };
+    assert!(ask(1_000).on_proof(&peer(1), Some((Height::new(900), true))));
+    // A certificate that we cannot check proves nothing and is no lie.
+    let mut honest = ask(1_000);
+    for second in 1..60 {
+        assert!(!honest.on_proof(&peer(1), Some((Height::new(1_000 + second), true))));
+        honest.on_said(peer(1), Height::new(1_000 + second), at(1_000 * second));
+        honest.poll_proof(tip, at(1_000 * second));
+    }
+    // A question that nobody asked, or a single one that got lost.
+    let mut silent = ask(1_000);
+    assert!(!silent.on_proof(&peer(2), None) && !silent.on_proof(&peer(1), None));
+    assert!(!silent.on_proof(&peer(1), Some((Height::new(1_000), true))));
+    assert!(!silent.on_proof(&peer(1), None) && !silent.on_proof(&peer(1), None));
+    // Nobody is asked for what the next blocks show anyway, nor for what others said of it.
+    let mut near = CatchUp::default();
+    near.on_said(peer(1), Height::new(5 + SYNC_GAP), at(0));
+    near.on_claim(peer(2), Height::new(1_000), at(0));
+    assert_eq!(near.poll_proof(tip, at(1)), None);
+}
+
+#[test]
+fn who_has_not_twice_in_a_row_what_it_says_it_has_made_an_empty_promise() {
+    let missing = |said: u64, lowest: u64| {
+        let mut sync = CatchUp::default();
+        sync.on_lowest(peer(1), Height::new(lowest));
+        let mut found = 0;
+        for ms in (0..5_000).step_by(1_000) {
+            sync.on_said(peer(1), Height::new(said), at(ms));
+            if let Some(request) = sync.poll(Height::new(5), at(ms + 500)) {
+                found += u64::from(sync.on_failure(&peer(1), request.start, Failure::Missing, at(ms + 500)));
+            }
+        }
+        found
+    };
+    assert_eq!(missing(50, 0), 2);
+    // What it may be about to have, and what it never said it has.
+    assert_eq!(missing(7, 0), 0);
+    assert_eq!(missing(50, 20), 0);
+}
+
+#[test]
+fn blocks_are_asked_of_those_who_have_them() {
+    let mut sync = CatchUp::default();
+    // One began with a snapshot of height 400, and is not asked for what is below; its claim of a height
+    // counts like others'.
+    sync.on_lowest(peer(1), Height::new(401));
+    for n in [1, 2] {
+        sync.on_said(peer(n), Height::new(1_000), at(0));
+    }
+    let asked = ask(&mut sync, 0, 1);
+    assert!(
+        !asked.is_empty() && asked.iter().all(|request| request.peer == peer(2)),
+        "{asked:?}"
+    );
+    let mut sync = CatchUp::default();
+    sync.on_lowest(peer(1), Height::new(401));
+    sync.on_said(peer(1), Height::new(1_000), at(0));
+    assert_eq!(ask(&mut sync, 399, 1), [], "nobody has it");
+    assert!(!ask(&mut sync, 400, 2).is_empty());
+    sync.on_peer_gone(&peer(1));
+    sync.on_said(peer(1), Height::new(1_000), at(3));
+    assert!(!ask(&mut sync, 0, 4).is_empty(), "it came back with all of them");
+}
+
+#[test]
 fn what_is_due_next_is_hedged_and_the_first_answer_counts() {
     let mut sync = claims(&[(1, 50), (2, 50), (3, 50)]);
     let asked = ask(&mut sync, 1, 1);

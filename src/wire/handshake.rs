@@ -99,6 +99,8 @@ pub struct LocalTip {
     pub finalized_height: u64,
     /// Lowest height whose body the node still serves.
     pub pruned_below: u64,
+    /// Validators of the next height; not told, but what each peer may say of votes depends on it.
+    pub validators: usize,
 }
 
 /// The plain first bytes of a connection. Exists so that operators read "peer is on another chain"

@@ -46,6 +46,6 @@ pub use payload::*;
 pub use peer::{Direction, PeerInfo, Reachability};
 pub use record::{
     Endpoint, PeerRecord, RECORD_ADDRESSES_MAX, RECORD_AGE_MAX_S, RECORD_FUTURE_MAX_S, address_group,
-    is_dialable,
+    is_dialable, neighbourhood,
 };
 pub use snapshot::{GetSnapshotInfo, GetUtxoSetPage, SnapshotInfo, SnapshotManifest, UtxoSetPage};

@@ -127,3 +127,10 @@ pub fn address_group(ip: IpAddr) -> super::IpRange {
         IpAddr::V6(_) => super::IpRange::containing(ip, 32),
     }
 }
+
+/// The network that one operator usually has, /24 or /48 of IPv6: connections from it share a limit, and
+/// of a poll it gets one voice.
+pub fn neighbourhood(ip: IpAddr) -> super::IpRange {
+    let ip = ip.to_canonical();
+    super::IpRange::containing(ip, if ip.is_ipv6() { 48 } else { 24 })
+}

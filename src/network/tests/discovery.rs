@@ -5,7 +5,7 @@ use std::{collections::HashSet, net::IpAddr};
 use super::*;
 use crate::{
     network::book::{BUCKET_SLOTS, Book, NEW_BUCKETS},
-    wire::{BoundedVec, Endpoint, PeerRecord, address_group, is_dialable},
+    wire::{BoundedVec, Endpoint, PeerRecord, address_group, capability, is_dialable},
 };
 
 const NOW: u64 = 1_700_000_000;
@@ -71,7 +71,7 @@ fn hostile_book(seed: u64) -> (Book, HashSet<SocketAddr>) {
 
 #[test]
 fn dos_15_a_hostile_book_still_gives_an_honest_peer_within_two_minutes() {
-    for seed in 0..50 {
+    for (seed, wants_masternode) in (0..50).flat_map(|seed| [(seed, false), (seed, true)]) {
         let (book, honest) = hostile_book(seed);
         // Saved and read back, as over a restart.
         let book = Book::from_bytes(&book.to_bytes()).unwrap();
@@ -80,14 +80,15 @@ fn dos_15_a_hostile_book_still_gives_an_honest_peer_within_two_minutes() {
         // One dial a second, all of which succeed, up to the sixteen outbound sessions.
         let mut found = 0;
         for _ in 0..16 {
-            let Some(entry) = book.choose(&busy, &groups, false, NOW + 60, &mut next) else {
+            let Some(entry) = book.choose(&busy, &groups, false, wants_masternode, NOW + 60, &mut next)
+            else {
                 break;
             };
             busy.insert(entry.address);
             groups.insert(address_group(entry.address.ip()));
             found += usize::from(honest.contains(&entry.address));
         }
-        assert!(found >= 1, "seed {seed}");
+        assert!(found >= 1, "seed {seed}, {wants_masternode}");
         assert_eq!(groups.len(), busy.len(), "no neighbourhood twice");
     }
 }
@@ -100,13 +101,13 @@ fn the_book_learns_from_its_own_dials_only_and_survives_a_restart() {
     assert!(book.hear(here, Some(id(3)), None, source(4, 4), NOW));
     assert!(book.hear(there, None, None, source(4, 4), NOW));
     assert_eq!((book.new_len(), book.tried_len()), (2, 0));
-    book.answered(here, id(3), NOW);
+    book.answered(here, id(3), false, NOW);
     assert_eq!((book.new_len(), book.tried_len()), (1, 1));
     // A failure pauses it: two seconds at first, ten minutes at most.
     book.failed(&there, NOW);
     let only_there = HashSet::from([here]);
     let mut choose = |book: &Book, now| {
-        let entry = book.choose(&only_there, &HashSet::new(), false, now, &mut next);
+        let entry = book.choose(&only_there, &HashSet::new(), false, false, now, &mut next);
         entry.map(|entry| entry.address)
     };
     assert_eq!(choose(&book, NOW + 1), None);
@@ -128,11 +129,15 @@ fn the_book_learns_from_its_own_dials_only_and_survives_a_restart() {
 }
 
 fn record(seed: u8, seq: u64) -> PeerRecord {
+    record_at(seed, seq, at(seed, 1, 1, 1), capability::FULL)
+}
+
+fn record_at(seed: u8, seq: u64, address: SocketAddr, capabilities: u64) -> PeerRecord {
     let mut record = PeerRecord {
         node_id: id(seed),
-        addresses: BoundedVec::truncated(vec![Endpoint::from(at(seed, 1, 1, 1))]),
+        addresses: BoundedVec::truncated(vec![Endpoint::from(address)]),
         seq,
-        capabilities: 1,
+        capabilities,
         signature: crate::crypto::Signature::from_bytes([0; 64]),
     };
     record.signature = key(seed).sign(&record.signing_bytes(&chain().genesis_hash));
@@ -169,6 +174,50 @@ fn a_record_holds_only_as_its_node_signed_it_for_this_chain() {
     }
     let told = book.sample(100, &mut random(1));
     assert_eq!(told, [record(9, NOW + 5)]);
+}
+
+#[test]
+fn half_of_a_masternodes_dials_go_to_those_who_proved_to_be_masternodes() {
+    let mut book = Book::new([7; 32]);
+    let mut next = random(7);
+    // One in twenty proved it; all others that answered say so.
+    for n in 0..200u8 {
+        let address = at(20 + n, n, 1, 1);
+        let record = record_at(n, NOW, address, capability::FULL | capability::MASTERNODE);
+        book.hear(address, Some(id(n)), Some(&record), source(100 + n / 2, n), NOW);
+        if n % 4 == 0 {
+            book.answered(address, id(n), n % 20 == 0, NOW);
+        }
+    }
+    let book = Book::from_bytes(&book.to_bytes()).unwrap();
+    let mut proved = |wants_masternode| {
+        let dialled = (0..1_000).filter_map(|_| {
+            book.choose(
+                &HashSet::new(),
+                &HashSet::new(),
+                false,
+                wants_masternode,
+                NOW,
+                &mut next,
+            )
+        });
+        dialled.filter(|entry| entry.masternode).count()
+    };
+    let (unasked, wanted) = (proved(false), proved(true));
+    assert!(unasked < 250, "{unasked}");
+    assert!((450..750).contains(&wanted), "{wanted}");
+    // Nobody proved it: anybody will do.
+    let mut lonely = Book::new([1; 32]);
+    lonely.hear(at(9, 9, 9, 9), None, None, source(4, 4), NOW);
+    for _ in 0..20 {
+        let chosen = lonely.choose(&HashSet::new(), &HashSet::new(), false, true, NOW, &mut next);
+        assert!(chosen.is_some());
+    }
+    // Another node there, or the same one after it left the registry, is none.
+    lonely.answered(at(9, 9, 9, 9), id(3), true, NOW);
+    lonely.answered(at(9, 9, 9, 9), id(3), false, NOW);
+    let entry = lonely.choose(&HashSet::new(), &HashSet::new(), false, true, NOW, &mut next);
+    assert!(!entry.unwrap().masternode);
 }
 
 #[test]

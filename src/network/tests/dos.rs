@@ -202,7 +202,7 @@ async fn dos_13_a_validator_gets_in_when_strangers_hold_every_slot() {
 
 #[tokio::test(start_paused = true)]
 async fn dos_18_a_flood_of_pings_costs_points_and_ends_the_session() {
-    let mut quotas = Quotas::new(false, Instant::now());
+    let mut quotas = Quotas::new(false, 4, Instant::now());
     let mut ping = || quotas.on_type(MessageType::Ping, Instant::now());
     assert!((0..3).all(|_| ping() == Pass::Yes));
     assert_eq!(ping(), Pass::Drop(Some(Fault::RateExceeded)));
@@ -222,16 +222,16 @@ fn a_node_that_is_restarted_over_and_over_is_not_a_flood_and_reconnecting_buys_n
     let take = |quotas: &Arc<Mutex<Quotas>>, kind, now| quotas.lock().unwrap().on_type(kind, now);
     for _ in 0..100 {
         now += Duration::from_secs(2);
-        let session = quotas.of(node, true, true, now);
+        let session = quotas.of(node, true, true, 4, now);
         for greeting in [MessageType::Ping, MessageType::Clock, MessageType::GetPeers] {
             assert_eq!(take(&session, greeting, now), Pass::Yes);
         }
     }
     // Sessions at one moment: each brings what its greeting costs, and nothing beyond the burst.
     for _ in 0..10 {
-        quotas.of(node, true, true, now);
+        quotas.of(node, true, true, 4, now);
     }
-    let session = quotas.of(node, true, true, now);
+    let session = quotas.of(node, true, true, 4, now);
     assert!((0..3).all(|_| take(&session, MessageType::Ping, now) == Pass::Yes));
     assert_eq!(
         take(&session, MessageType::Ping, now),
@@ -240,10 +240,26 @@ fn a_node_that_is_restarted_over_and_over_is_not_a_flood_and_reconnecting_buys_n
 }
 
 #[test]
+fn among_many_validators_each_may_pass_on_the_votes_of_all() {
+    let (quotas, now) = (AllQuotas::default(), Instant::now());
+    let at_once = |node, validators| {
+        let session = quotas.of(id(node), true, true, validators, now);
+        let mut session = session.lock().unwrap();
+        (0..100_000)
+            .take_while(|_| session.on_type(MessageType::Commit, now) == Pass::Yes)
+            .count()
+    };
+    assert_eq!(
+        (at_once(2, 4), at_once(3, 500), at_once(4, 1_000)),
+        (4_000, 4_000, 8_000)
+    );
+}
+
+#[test]
 fn a_node_that_registers_gets_a_masternodes_allowance_once() {
     let (quotas, now) = (AllQuotas::default(), Instant::now());
     let votes = |is_masternode| {
-        let session = quotas.of(id(2), is_masternode, true, now);
+        let session = quotas.of(id(2), is_masternode, true, 4, now);
         let mut session = session.lock().unwrap();
         (0..10_000)
             .take_while(|_| session.on_type(MessageType::Prepare, now) == Pass::Yes)
@@ -263,7 +279,7 @@ fn dos_19_get_blocks_over_its_limit_is_fatal_and_serving_is_bounded_by_bytes() {
             max_bytes,
         })
     };
-    let mut quotas = Quotas::new(true, now);
+    let mut quotas = Quotas::new(true, 4, now);
     for over in [get(101, 1), get(u16::MAX, 1), get(1, BLOCKS_BYTES_MAX + 1)] {
         assert_eq!(quotas.on_message(&over, false, now), Pass::OverLimit);
     }
@@ -492,7 +508,7 @@ fn announcements_and_pushes_have_their_share() {
             txids: BoundedVec::truncated(txids),
         })
     };
-    let mut quotas = Quotas::new(false, now);
+    let mut quotas = Quotas::new(false, 4, now);
     let taken = (0..200).filter(|_| quotas.on_message(&inv(1_000), false, now) == Pass::Yes);
     assert_eq!(taken.count(), 80);
     assert_eq!(

@@ -61,7 +61,7 @@ impl Attacker {
         self.raw(&out).await;
     }
 
-    async fn hear(&mut self) -> Option<Frame> {
+    pub(super) async fn hear(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = self
                 .assembler

@@ -1,6 +1,7 @@
 //! Laws of the network, over in-memory pipes and loopback.
 
 mod bans;
+mod bombs;
 mod discovery;
 mod dos;
 mod handshake;

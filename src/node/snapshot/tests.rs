@@ -101,3 +101,32 @@ fn what_is_wrong_with_all_manifests_alike_is_no_peers_fault() {
             .all(|(_, why)| *why == Unproved::Validators && !why.is_of_one_peer())
     );
 }
+
+#[test]
+fn a_poll_asks_seven_at_most_masternodes_first_and_one_of_each_neighbourhood() {
+    let at = |n: u8, ip: [u8; 4], is_masternode| Candidate {
+        node: peer(n),
+        ip: ip.into(),
+        is_masternode,
+    };
+    // An attacker's twenty of one /24, then honest ones all over, of which the last is a masternode beside
+    // the attacker.
+    let mut candidates: Vec<Candidate> = (0..20).map(|n| at(n, [203, 0, 113, n], false)).collect();
+    candidates.extend((20..30).map(|n| at(n, [n, 1, 1, 1], false)));
+    candidates.push(at(30, [203, 0, 113, 200], true));
+    let asked = whom_to_ask(candidates.clone(), false);
+    assert_eq!(asked.len(), POLL_PEERS);
+    assert_eq!(asked[0], peer(30));
+    assert_eq!(asked[1..], (20..26).map(peer).collect::<Vec<_>>());
+    // On a devnet all are neighbours.
+    let asked = whom_to_ask(candidates, true);
+    assert_eq!(asked[1..], (0..6).map(peer).collect::<Vec<_>>());
+    let mapped = Candidate {
+        ip: "::ffff:203.0.113.9".parse().unwrap(),
+        ..at(1, [0; 4], false)
+    };
+    assert_eq!(
+        whom_to_ask(vec![at(2, [203, 0, 113, 7], false), mapped], false),
+        [peer(2)]
+    );
+}

@@ -28,12 +28,11 @@ pub(super) async fn watch_peers(
 ) {
     let mut live = LiveSessions::default();
     while let Some(event) = events.recv().await {
-        let Some(told) = live.translate(event, &facts) else {
-            continue;
-        };
-        if let Err(crossbeam_channel::TrySendError::Full(told)) = votes.try_send(told) {
-            let votes = votes.clone();
-            let _ = tasks.blocking(move || votes.send(told)).await;
+        for told in live.translate(event, &facts) {
+            if let Err(crossbeam_channel::TrySendError::Full(told)) = votes.try_send(told) {
+                let votes = votes.clone();
+                let _ = tasks.blocking(move || votes.send(told)).await;
+            }
         }
     }
 }

@@ -216,6 +216,25 @@ fn dos_05_a_claimed_list_length_reserves_nothing() {
         codec::decode::<BoundedVec<u64, 10>, 4096>(&eleven),
         Err(CodecError::Limit)
     );
+    // Of whole messages too, and at once: nothing of that size is walked or reserved. The best of some
+    // tries, since other tests share the machine.
+    for kind in [
+        MessageType::TxInv,
+        MessageType::GetTxs,
+        MessageType::Txs,
+        MessageType::Blocks,
+    ] {
+        let mut body = vec![0; 16];
+        body[..8].copy_from_slice(&(1u64 << 60).to_le_bytes());
+        body[8..].copy_from_slice(&(1u64 << 60).to_le_bytes());
+        let took = (0..50).map(|_| {
+            let began = std::time::Instant::now();
+            assert!(Message::decode(kind, &body).is_err(), "{kind:?}");
+            began.elapsed()
+        });
+        let took = took.min().unwrap();
+        assert!(took < std::time::Duration::from_millis(1), "{kind:?}: {took:?}");
+    }
     let ten = codec::encode(&vec![5u64; 10]).unwrap();
     assert_eq!(
         codec::decode::<BoundedVec<u64, 10>, 4096>(&ten).unwrap().len(),

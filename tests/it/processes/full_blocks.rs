@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use timecoin::{
     crypto::{SecretKey, Signature, verify_batch},
-    devnet::{LoadPlan, load},
+    devnet::{LoadPlan, WALLETS, load},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::net::{Net, limit};
 
-/// Transactions of the load, each with one signature.
-const RATE: f64 = 2_000.0;
+/// Transactions a second of the load: more than full blocks take.
+const RATE: f64 = 2_500.0;
+/// Signatures of each, as everywhere where the signature limit is the measure (docs/PERFORMANCE.md).
+const INPUTS: usize = 2;
 
 /// Signatures a second of this machine, on all its cores, in batches of 256 as a node checks them.
 fn signatures_per_s() -> f64 {
@@ -45,13 +47,29 @@ fn signatures_per_s() -> f64 {
     counts.iter().sum::<usize>() as f64 / began.elapsed().as_secs_f64()
 }
 
+/// Most memory that a process ever had resident, bytes, as the kernel kept it.
+fn peak_bytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: u64 = line.unwrap().trim().trim_end_matches(" kB").parse().unwrap();
+    kib * 1024
+}
+
+/// The chain is made by three of four. Blocks of a thousand take several processes on two cores longer
+/// than the 400 ms that a devnet's rounds last, so this network has the patience of a public one; without
+/// it rounds are left under load and every other block comes late.
 #[test]
 #[ignore = "takes 5 minutes: cargo test --release --test it -- --ignored dos_42 --nocapture"]
 fn dos_42_two_hundred_full_blocks_are_fetched_in_less_than_250_mb() {
     const BLOCKS: u64 = 200;
+    const FULL: u64 = 1_000;
     let mut net = Net::with(4, |params| {
-        params.min_block_interval_ms = 500;
-        params.batch_window_ms = 500;
+        params.proposal_timeout_ms = 4_000;
+        params.view_change_timeout_ms = 20_000;
+        params.block_interval_ms = 10_000;
+        params.min_block_interval_ms = if cfg!(debug_assertions) { 2_000 } else { 500 };
+        params.batch_window_ms = 0;
+        params.max_block_txs = FULL;
     });
     for node in [0, 1, 2] {
         net.start(node);
@@ -59,43 +77,49 @@ fn dos_42_two_hundred_full_blocks_are_fetched_in_less_than_250_mb() {
     let stop = CancellationToken::new();
     let plan = LoadPlan {
         rpc: net.layout.url(0),
-        wallets: (0..3).map(|wallet| net.layout.wallet(wallet)).collect(),
+        wallets: (0..WALLETS).map(|wallet| net.layout.wallet(wallet)).collect(),
         rate: RATE,
         duration: None,
-        inputs: 1,
+        inputs: INPUTS,
         presigned: false,
     };
     let token = stop.clone();
+    let began = Instant::now();
     let loading = net.runtime().spawn(async move { load(plan, token).await });
-    net.wait_height(&[0, 1, 2], BLOCKS, limit(BLOCKS));
+    let (mut blocks, mut transactions) = (0, 0);
+    net.wait("two hundred full blocks", limit(400), |net| {
+        while let Some(block) = net.block(0, blocks + 1) {
+            blocks += 1;
+            transactions += u64::from(block.tx_count);
+        }
+        blocks >= BLOCKS && transactions >= BLOCKS * FULL * 9 / 10
+    });
     stop.cancel();
     let report = net.runtime().block_on(loading).unwrap().unwrap();
     let goal = net.height(0);
-    let mut transactions = 0;
-    for height in 1..=goal {
-        transactions += net.block(0, height).unwrap().txids.len();
+    for height in blocks + 1..=goal {
+        transactions += u64::from(net.block(0, height).unwrap().tx_count);
     }
-    println!("{goal} blocks, {transactions} transactions; {report:?}");
+    println!(
+        "{goal} blocks, {transactions} transactions in {:?}: {report:?}",
+        began.elapsed()
+    );
     // The others only serve now.
     let limit_before = signatures_per_s();
     let began = Instant::now();
     net.node(3).start().unwrap();
-    let mut most_bytes = 0.0_f64;
-    net.wait("the tip", limit(300), |net| {
-        if net.try_status(3).is_some() {
-            most_bytes = most_bytes.max(net.metric(3, "process_resident_memory_bytes"));
-        }
-        net.block(3, goal).is_some()
-    });
+    let pid = net.node(3).pid().unwrap();
+    net.wait("the tip", limit(300), |net| net.block(3, goal).is_some());
     let took = began.elapsed();
+    let peak = peak_bytes(pid);
     let limit_after = signatures_per_s();
-    let rate = transactions as f64 / took.as_secs_f64();
+    let rate = (transactions * INPUTS as u64) as f64 / took.as_secs_f64();
     println!(
-        "synced in {took:?}: {rate:.0} transactions a second, {:.2} of the signature limit ({limit_before:.0}, {limit_after:.0}); at most {:.0} MB",
+        "synced in {took:?}: {rate:.0} signatures a second, {:.2} of the signature limit ({limit_before:.0}, {limit_after:.0}); at most {:.0} MB",
         rate / f64::midpoint(limit_before, limit_after),
-        most_bytes / 1e6
+        peak as f64 / 1e6
     );
-    assert!(most_bytes < 250e6, "{most_bytes}");
+    assert!(peak < 250_000_000, "{peak}");
     net.check(&[0, 1, 2, 3]);
     net.check_no_evidence(&[0, 1, 2, 3]);
 }
