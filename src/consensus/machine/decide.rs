@@ -104,6 +104,10 @@ impl Machine {
             self.current.deciding = Some(certificate);
             return;
         };
+        if block.header.height != self.current.height || block.header.prev_hash != self.tip.hash {
+            self.halt_over_parent(certificate, &block);
+            return;
+        }
         if self.current.round.apply(Input::Committed) != Output::Decide {
             return;
         }
@@ -150,6 +154,24 @@ impl Machine {
             let theirs = self.commit_certificate(round, digest);
             self.halt(ours, theirs);
         }
+    }
+
+    /// A quorum has decided a block whose parent is not our tip, so a quorum has decided that parent too:
+    /// the chain forked below. Nothing of it is logged, and the certificate that the block carries for
+    /// its parent is the one that contradicts ours.
+    fn halt_over_parent(&mut self, certificate: CommitCertificate, block: &Block) {
+        let contradicts = |parent: &&CommitCertificate| {
+            parent.height == self.tip.height && parent.block_hash != self.tip.hash
+        };
+        let parent = block.prev_commit.as_ref().filter(contradicts);
+        let theirs = parent.unwrap_or(&certificate).clone();
+        let ours = self
+            .tip
+            .certificate
+            .clone()
+            .unwrap_or_else(|| certificate.clone());
+        self.current.deciding = Some(certificate);
+        self.halt(ours, theirs);
     }
 
     /// §7: nothing is resolved automatically; whoever stands in both certificates is named.

@@ -7,6 +7,7 @@
 mod crash_points;
 mod evidence;
 mod flood;
+mod futile;
 mod fuzz;
 mod guard;
 mod happy;

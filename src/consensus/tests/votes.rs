@@ -1,9 +1,9 @@
 //! Votes: what counts, what does not, and what decides.
 
 use crate::{
-    chain::Height,
+    chain::{Block, CommitCertificate, Height},
     consensus::{
-        CertificateContext, ConsensusMessage, Event, EvidenceKind, Round, Step, WaitingFor,
+        CertificateContext, ConsensusMessage, Event, EvidenceKind, Record, Round, Step, WaitingFor,
         votes::{Inserted, ROUNDS_PER_SIGNER_MAX, Votes},
     },
     crypto::Verified,
@@ -248,6 +248,39 @@ fn a_fork_is_never_resolved() {
         },
     );
     assert_eq!(world.nodes[me].violations, 1);
+    world.nodes[me].sent.clear();
+    world.run_ms(20_000);
+    assert!(world.nodes[me].sent.is_empty(), "nothing is signed any more");
+}
+
+/// A quorum decided the next height upon another parent than ours: nothing of it is logged.
+#[test]
+fn a_decided_block_upon_another_parent_stops_us_before_it_is_logged() {
+    let (mut world, me, others) = setup();
+    let (a, b) = (world.block(me, 0, 1), world.block(me, 0, 2));
+    let decide = |world: &mut World, certificate: CommitCertificate, block: Block| {
+        let context = CertificateContext {
+            domain: &world.domain,
+            validators: &world.validators,
+        };
+        let certificate = Verified::check(certificate, context).unwrap();
+        let block = Some(verified(block));
+        world.step(me, Event::Decided { certificate, block });
+    };
+    let for_a = world.certificate(&others, 1, 0, a.hash());
+    decide(&mut world, for_a, a);
+    assert_eq!(world.nodes[me].chain.len(), 1);
+    let for_b = world.certificate(&others, 1, 0, b.hash());
+    let mut upon_b = world.block(me, 0, 3);
+    upon_b.header.prev_hash = b.hash();
+    upon_b.header.prev_commit_hash = for_b.hash();
+    upon_b.prev_commit = Some(for_b);
+    let certificate = world.certificate(&others, 2, 0, upon_b.hash());
+    decide(&mut world, certificate, upon_b);
+    assert_eq!(world.nodes[me].violations, 1);
+    assert_eq!(world.nodes[me].chain.len(), 1);
+    let decided = |record: &&Record| matches!(record, Record::Decided(_));
+    assert_eq!(world.nodes[me].disk.iter().filter(decided).count(), 1);
     world.nodes[me].sent.clear();
     world.run_ms(20_000);
     assert!(world.nodes[me].sent.is_empty(), "nothing is signed any more");
