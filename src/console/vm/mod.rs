@@ -134,12 +134,12 @@ fn waiting_words(status: &Status) -> &str {
         .map_or(text, |rest| rest.trim_start_matches([' ', ':']))
 }
 
-/// Votes that came, votes that decide, validators there are: `3/5 of 7`, the same wherever votes are
-/// counted.
+/// Votes that came, validators there are, votes that decide: `3/7 quorum 5`, the same wherever votes
+/// are counted.
 fn tally_words(tally: Tally, n: u32, quorum: u32) -> String {
     match n {
         0 => super::format::UNKNOWN.to_owned(),
-        n => format!("{}/{quorum} of {n}", tally.votes),
+        n => format!("{}/{n} quorum {quorum}", tally.votes),
     }
 }
 

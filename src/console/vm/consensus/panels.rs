@@ -32,7 +32,7 @@ pub(in crate::console) fn quorum(model: &Model, width: usize) -> Panel {
         other: 0,
         quorum_at_us: None,
     };
-    let bar_width = width.saturating_sub(38).clamp(6, 60);
+    let bar_width = width.saturating_sub(42).clamp(6, 60);
     panel.line(tally_line("PrePrepare", proposals, status, bar_width, false));
     panel.line(tally_line("Prepare", view.prepares, status, bar_width, true));
     panel.line(tally_line("Commit", view.commits, status, bar_width, true));
@@ -92,7 +92,7 @@ fn tally_line(label: &str, tally: Tally, status: &Status, bar_width: usize, coun
         ))
         .text(format!(
             " {}  ",
-            pad_left(&tally_words(tally, consensus.n, consensus.quorum), 8)
+            pad_left(&tally_words(tally, consensus.n, consensus.quorum), 12)
         ));
     match tally.quorum_at_us {
         Some(us) => row.with(Role::Ok, "ok ").text(offset(us)),

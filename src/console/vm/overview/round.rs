@@ -161,7 +161,7 @@ fn vote_line(label: &str, tally: Tally, status: &Status, bar_width: usize, wide:
     let mut row = Row::new()
         .text(pad(label, label_width))
         .append(bar::quorum_bar(bar_width, tally.votes, tally.other, n, quorum))
-        .text(format!(" {}  ", pad_left(&tallied, 8)));
+        .text(format!(" {}  ", pad_left(&tallied, 12)));
     row = match tally.quorum_at_us {
         _ if n == 0 => row,
         Some(us) => row.with(Role::Ok, "ok ").text(offset(us)),
@@ -200,7 +200,7 @@ pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
             panel.line(row);
         }
     }
-    let bar_width = width.saturating_sub(40).clamp(8, 60);
+    let bar_width = width.saturating_sub(44).clamp(8, 60);
     panel.line(vote_line("Prepare", view.prepares, status, bar_width, true));
     panel.line(vote_line("Commit", view.commits, status, bar_width, true));
     panel.line(vote_line("View chg", view.view_changes, status, bar_width, true));
@@ -245,7 +245,7 @@ pub(in crate::console) fn round_compact(shown: &Shown, width: usize, room: bool)
         right,
         selected: false,
     });
-    let bar_width = width.saturating_sub(38).clamp(6, 40);
+    let bar_width = width.saturating_sub(42).clamp(6, 40);
     if view.view_changing {
         panel.line(vote_line("View chg", view.view_changes, status, bar_width, false));
     } else {
