@@ -620,6 +620,24 @@ fn console_figures() {
         repaints[20].as_millis(),
         repaints[37].as_millis()
     );
+    // How old the newest height is when the screen shows it: p95 over heights seen over HTTP first.
+    let mut ages = Vec::new();
+    let mut height = files.height();
+    while ages.len() < 40 {
+        while files.height() == height {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let final_since = Instant::now();
+        height = files.height();
+        term.sees(&format!("H {height} "));
+        ages.push(final_since.elapsed());
+    }
+    ages.sort_unstable();
+    println!(
+        "age of the data: p50 {} ms, p95 {} ms",
+        ages[20].as_millis(),
+        ages[37].as_millis()
+    );
     let pid = term.pid();
     let sent = || term.received.load(std::sync::atomic::Ordering::Relaxed);
     let (cpu, bytes, at) = (thread_cpu_ns(pid, "console"), sent(), Instant::now());
