@@ -118,7 +118,7 @@ impl Engines {
                 self.nodes[node].disk.sync();
                 self.laws.on_sent(node, &message);
                 self.laws.on_leaving(node, &message, self.nodes[node].disk.log());
-                self.to_all(
+                self.send_to_all(
                     node,
                     None,
                     &Packet::Consensus(Rc::new(message), block.map(Rc::new)),
@@ -126,7 +126,7 @@ impl Engines {
             }
             Effect::Forward { from, message, block } => {
                 let from = self.index_of(&from);
-                self.to_all(
+                self.send_to_all(
                     node,
                     from,
                     &Packet::Consensus(Rc::new(message), block.map(Rc::new)),
@@ -178,7 +178,7 @@ impl Engines {
                 push: _,
             } => {
                 let except = except.and_then(|except| self.index_of(&except));
-                self.to_all(node, except, &Packet::Transactions(Rc::new(transactions)));
+                self.send_to_all(node, except, &Packet::Transactions(Rc::new(transactions)));
             }
             Effect::Offer { peer, transactions } => {
                 if let Some(to) = self.index_of(&peer) {
@@ -205,7 +205,7 @@ impl Engines {
                 self.laws.on_evidence(offender, is_honest, evidence.kind);
                 // A bad proposal convinces only those who saw it.
                 if evidence.kind != EvidenceKind::BadProposal {
-                    self.to_all(node, None, &Packet::Evidence(Rc::new(evidence)));
+                    self.send_to_all(node, None, &Packet::Evidence(Rc::new(evidence)));
                 }
             }
             Effect::SafetyViolation { height, ours, theirs } => self.laws.broken.push(format!(

@@ -30,7 +30,7 @@ pub(crate) fn run(
     watcher: Option<Watcher>,
     recruit: impl FnOnce(usize, usize, &mut Draws) -> (Vec<usize>, Vec<Crime>),
 ) -> Result<Engines, String> {
-    let mut draws = Draws::new(seed ^ 0x5EED_0F_E1);
+    let mut draws = Draws::new(seed ^ 0x5EED_0FE1);
     let faults = Faults::draw(&mut draws, sizes);
     // Sets change where periods end: who is jailed leaves there.
     let period_ms = draws.pick(&[800, 3_000, 30_000]);

@@ -90,8 +90,8 @@ impl Stage for Engines {
         let mut block = self.block(witness, round, salt);
         let disk = &self.nodes[witness].disk;
         let spent = (1..=disk.tip().get()).filter_map(|height| disk.stored(Height::new(height)));
-        let spent = spent.flat_map(|stored| stored.block.transactions.iter());
-        match spent.filter(|spent| !spent.is_reward()).last() {
+        let mut spent = spent.flat_map(|stored| stored.block.transactions.iter());
+        match spent.rfind(|spent| !spent.is_reward()) {
             Some(again) if salt.is_multiple_of(2) => {
                 block.transactions.push(again.clone());
                 block.header.tx_root = timecoin::chain::transactions_root(&block.transactions);

@@ -61,7 +61,7 @@ impl Checked {
 }
 
 impl Engines {
-    pub(super) fn to_all(&mut self, node: usize, except: Option<usize>, packet: &Packet) {
+    pub(super) fn send_to_all(&mut self, node: usize, except: Option<usize>, packet: &Packet) {
         for to in 0..self.nodes.len() {
             if to != node && Some(to) != except {
                 self.post(node, to, packet);
