@@ -28,7 +28,7 @@ use super::{
 
 /// Page cache of one database, unless asked for otherwise. Larger buys faster flushes at the price of
 /// memory, of which sled takes three to four times this.
-pub const CACHE_BYTES: u64 = 64 << 20;
+pub const CACHE_BYTES: u64 = 32 << 20;
 
 /// One sled database with one tree a table.
 pub struct SledBackend {

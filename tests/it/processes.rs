@@ -18,6 +18,7 @@ mod full_blocks;
 mod halts;
 mod invalid_blocks;
 mod keys;
+mod liars;
 mod longest;
 mod lost_logs;
 pub(crate) mod manager;

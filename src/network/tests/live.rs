@@ -355,6 +355,20 @@ async fn dos_03_frames_survive_one_byte_reads_and_interleaved_writes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn votes_pass_while_bulk_saturates_the_line() {
+    // 20 ms, and what the tests beside it add to a wake-up.
+    let p99 = vote_delay_beside_bulk().await;
+    assert!(p99 < Duration::from_millis(20 + 80), "{p99:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a quiet machine: cargo test --release --lib a_vote_beside_bulk -- --ignored --nocapture"]
+async fn a_vote_beside_bulk_takes_less_than_20_ms_at_p99() {
+    let p99 = vote_delay_beside_bulk().await;
+    assert!(p99 < Duration::from_millis(20), "{p99:?}");
+}
+
+/// The p99 of a vote's way beside bulk that fills the line.
+async fn vote_delay_beside_bulk() -> Duration {
     let (outboxes, mut b_in) = queues();
     let unlimited = NetworkConfig {
         rate_limits: false,
@@ -393,8 +407,6 @@ async fn votes_pass_while_bulk_saturates_the_line() {
         "vote delay under bulk: p50 {:?} p99 {p99:?}",
         delays[delays.len() / 2]
     );
-    // 20 ms, and what the tests beside it add to a wake-up.
-    assert!(p99 < Duration::from_millis(20 + 80), "{p99:?}");
     let drained = b.peer(&id(1)).unwrap();
     assert!(
         drained.rx_bytes > 1_000_000,
@@ -403,6 +415,7 @@ async fn votes_pass_while_bulk_saturates_the_line() {
     );
     a.shutdown().await;
     b.shutdown().await;
+    p99
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -39,6 +39,11 @@ pub(super) struct Puppet {
 impl Puppet {
     /// Joins the network in the place of `node`, which does not run.
     pub(super) fn join(net: &Net, node: u16) -> Self {
+        Self::claiming(net, node, 0)
+    }
+
+    /// The same, saying in its greeting and with every ping that it has a height. It answers no question.
+    pub(super) fn claiming(net: &Net, node: u16, height: u64) -> Self {
         let keys = net.layout.node_dir(node).join("keys");
         let consensus = read_key_file(&keys.join(VALIDATOR_KEY_FILE)).unwrap();
         let (genesis, prover) = (net.genesis(), consensus.clone());
@@ -46,6 +51,7 @@ impl Puppet {
             node_key: read_key_file(&keys.join(NODE_KEY_FILE)).unwrap(),
             chain: ChainIdentity::new(genesis.network, genesis.chain_id()),
             tip: Arc::new(ArcSwap::from_pointee(LocalTip {
+                height,
                 hash: genesis.chain_id(),
                 ..LocalTip::default()
             })),
@@ -73,7 +79,10 @@ impl Puppet {
                 chain_id: genesis.chain_id(),
                 vset_hash: validators.hash(),
             },
-            signer: validators.signer_of(&consensus.public_key()).unwrap(),
+            // Nobody's number for who is no validator.
+            signer: validators
+                .signer_of(&consensus.public_key())
+                .unwrap_or(Signer::MAX),
             consensus,
             _inboxes: inboxes,
         }
@@ -100,6 +109,13 @@ impl Puppet {
         self.network
             .broadcast(&message, |link| chosen.contains(&link.node_id))
             .unwrap()
+    }
+
+    /// Says something to one node.
+    pub(super) fn tell(&self, net: &Net, node: u16, message: &Message) {
+        let keys = net.layout.node_dir(node).join("keys");
+        let key = read_key_file(&keys.join(NODE_KEY_FILE)).unwrap();
+        self.network.send(&key.public_key(), message).unwrap();
     }
 
     /// Votes, towards the first `count` of its peers.
