@@ -35,7 +35,7 @@ pub(super) use live::{
     StatusArguments, StopArguments,
 };
 pub(super) use masternode::{DeregisterArguments, MasternodeCommand, RegisterArguments, UpdateArguments};
-pub(super) use money::{PaymentArguments, SendArguments, TxCommand, WalletCommand};
+pub(super) use money::{Owners, PaymentArguments, SendArguments, TxCommand, WalletCommand};
 pub(super) use peers::PeersCommand;
 pub(super) use place::{Asked, ChainPlace, DocsArguments, Place, Question, push_text};
 pub(super) use run::{InitArguments, RunArguments};

@@ -26,8 +26,8 @@ use crate::{
     chain::Network,
     control::{Caller, Command, words::grouped},
     devnet::{
-        Desk, DevnetReport, FaultKind, FaultPlan, Fleet, Layout, Links, Percentiles, PortRange, Progress,
-        RunPlan, WALLETS, files, run, run_beside, traffic::TrafficPlan,
+        Desk, DevnetReport, EarlyLate, FaultKind, FaultPlan, Fleet, Layout, Links, Percentiles, PortRange,
+        Progress, RunPlan, WALLETS, files, run, run_beside, traffic::TrafficPlan,
     },
 };
 
@@ -302,19 +302,20 @@ fn print(report: &DevnetReport) -> Result<(), Failure> {
     }
     for (node, trend) in report.trends.iter().enumerate() {
         output::line(&format!(
-            "node{node:<9} early → late: {} → {} MB, {} → {} descriptors, {} → {} threads",
-            trend.rss_mb.early,
-            trend.rss_mb.late,
-            trend.descriptors.early,
-            trend.descriptors.late,
-            trend.threads.early,
-            trend.threads.late
+            "node{node:<9} by thirds: {} MB, {} descriptors, {} threads",
+            by_thirds(trend.rss_mb),
+            by_thirds(trend.descriptors),
+            by_thirds(trend.threads)
         ))?;
     }
     for error in &report.errors {
         output::line(&format!("error         {error}"))?;
     }
     Ok(())
+}
+
+fn by_thirds(figure: EarlyLate) -> String {
+    format!("{} → {} → {}", figure.early, figure.middle, figure.late)
 }
 
 /// The line about finality that devnet and load share.

@@ -4,7 +4,11 @@
 //! from then on, and the consensus key, which proves here that it is held and signs votes later.
 //! Neither leaves this process.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use serde_json::json;
 
@@ -17,19 +21,18 @@ use super::{
     failure::{Code, Failure},
     output,
     passphrase::Passphrases,
-    payment::{self, Order},
-    tx, wallet,
+    payer::{Payer, Sent},
+    payment::Order,
 };
 use crate::{
     chain::{
-        Address, Amount, MasternodeChange, MasternodeId, MasternodeUpdate, Network, Output, OwnerChange,
-        Registration, ServiceAddress, TransactionKind,
+        Amount, MasternodeChange, MasternodeId, MasternodeUpdate, Output, OwnerChange, Registration,
+        ServiceAddress, TransactionKind,
     },
     config::Loaded,
-    control::{MasternodeView, Page, UtxoEntry, words::counted},
+    control::{MasternodeView, Page, words::counted},
     crypto::{Hash256, PublicKey, Signature},
-    rpc::client::Client,
-    signer::{LocalSigner, RemoteSigner, Signer, VALIDATOR_KEY_FILE, WalletFile, Wish},
+    signer::{LocalSigner, RemoteSigner, Signer, VALIDATOR_KEY_FILE, Wish},
 };
 
 /// Pages of the registry that `list` reads: all that there can be.
@@ -45,55 +48,13 @@ pub(super) fn masternode(command: &MasternodeCommand) -> Result<ExitCode, Failur
     }
 }
 
-/// A wallet that is about to pay, and the chain it pays on.
-struct Payer {
-    client: Client,
-    chain_id: Hash256,
-    network: Network,
-    wallet: WalletFile,
-    utxos: Vec<UtxoEntry>,
-}
-
-impl Payer {
-    async fn open(payment: &PaymentArguments, passphrases: &Passphrases) -> Result<Self, Failure> {
-        let client = client(&payment.question.asked)?;
-        let status = client.status().await?;
-        let network = wallet::parse_network(&status.network)?;
-        let (wallet, from) = wallet::open(&payment.wallet, Some(network), passphrases)?;
-        let utxos = tx::all_utxos(&client, &from).await?;
-        Ok(Self {
-            client,
-            chain_id: status.chain_id,
-            network,
-            wallet,
-            utxos,
-        })
-    }
-
-    fn address(&self) -> Address {
-        Address::of(&self.wallet.key.public_key())
-    }
-
-    /// An address in text; without one, the wallet's.
-    fn address_or_own(&self, text: Option<&String>, flag: &str) -> Result<Address, Failure> {
-        match text {
-            Some(text) => Address::from_text(text, self.network)
-                .map_err(|error| Failure::new(Code::Argument, format!("{flag}: {error}"))),
-            None => Ok(self.address()),
-        }
-    }
-
-    /// Signs, submits, and waits if that was asked for; gives the id of the transaction.
-    async fn send(&self, order: Order, wait_final: bool) -> Result<(Hash256, Amount, Option<u64>), Failure> {
-        let signed = payment::build(order, &self.utxos, &self.wallet.key, &self.chain_id)?;
-        let bytes = signed.transaction.canonical_bytes();
-        let txid = self.client.submit(&bytes).await?;
-        let height = match wait_final {
-            true => tx::wait_final(&self.client, txid).await?.height,
-            false => None,
-        };
-        Ok((txid, signed.fee, height))
-    }
+/// The owner of a masternode.
+async fn owner(
+    payment: &PaymentArguments,
+    wallet: &Path,
+    passphrases: &Passphrases,
+) -> Result<Payer, Failure> {
+    Payer::open(&payment.question, &[wallet.to_owned()], passphrases).await
 }
 
 /// Where the passphrases of wallet and consensus key come from.
@@ -169,13 +130,13 @@ fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
     let signer = validator_key(&arguments.payment, arguments.validator_key.as_ref(), &passphrases)?;
     let service = service(arguments.service.as_ref())?;
     block_on(async {
-        let payer = Payer::open(&arguments.payment, &passphrases).await?;
-        let owner = payer.address();
+        let payer = owner(&arguments.payment, &arguments.wallet, &passphrases).await?;
+        let address = payer.address();
         let (consensus_key, proof) = match &signer {
-            Some(signer) => prove(signer, &payer.chain_id, owner.as_bytes())?,
+            Some(signer) => prove(signer, &payer.chain_id, address.as_bytes())?,
             None => {
                 let signer = remote_signer(&arguments.payment, &payer.chain_id)?;
-                prove(&signer, &payer.chain_id, owner.as_bytes())?
+                prove(&signer, &payer.chain_id, address.as_bytes())?
             }
         };
         let registration = Registration {
@@ -189,12 +150,12 @@ fn register(arguments: &RegisterArguments) -> Result<ExitCode, Failure> {
             kind: TransactionKind::RegisterMasternode(Box::new(registration)),
             outputs: vec![Output {
                 amount: arguments.tier.tier().collateral(),
-                address: owner,
+                address,
             }],
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
-        report(arguments.payment.question.json, txid, txid, fee, height)?;
+        let sent = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, sent.txid, &sent)?;
         if !arguments.payment.question.json {
             output::diagnostic(
                 "start its node with this consensus key: once it has caught up it asks to join, and it joins with a reward period",
@@ -215,7 +176,7 @@ fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
         .map(|path| LocalSigner::open(path, &passphrases));
     let signer = signer.transpose()?;
     block_on(async {
-        let payer = Payer::open(&arguments.payment, &passphrases).await?;
+        let payer = owner(&arguments.payment, &arguments.wallet, &passphrases).await?;
         let prove = |signer: &LocalSigner| prove(signer, &payer.chain_id, id.as_bytes());
         let payout = match &arguments.payout {
             Some(_) => Some(payer.address_or_own(arguments.payout.as_ref(), "--payout")?),
@@ -241,8 +202,8 @@ fn update(arguments: &UpdateArguments) -> Result<ExitCode, Failure> {
             outputs: Vec::new(),
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
-        report(arguments.payment.question.json, txid, *id.as_hash(), fee, height)?;
+        let sent = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, *id.as_hash(), &sent)?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -252,14 +213,14 @@ fn deregister(arguments: &DeregisterArguments) -> Result<ExitCode, Failure> {
     let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
     let id = masternode_id(&arguments.id)?;
     block_on(async {
-        let payer = Payer::open(&arguments.payment, &passphrases).await?;
+        let payer = owner(&arguments.payment, &arguments.wallet, &passphrases).await?;
         let order = Order {
             kind: TransactionKind::DeregisterMasternode { id },
             outputs: Vec::new(),
             fee,
         };
-        let (txid, fee, height) = payer.send(order, arguments.payment.wait_final).await?;
-        report(arguments.payment.question.json, txid, *id.as_hash(), fee, height)?;
+        let sent = payer.send(order, arguments.payment.wait_final).await?;
+        report(arguments.payment.question.json, *id.as_hash(), &sent)?;
         if !arguments.payment.question.json {
             output::diagnostic(
                 "it leaves with this reward period, and its collateral is free in the next one",
@@ -269,13 +230,8 @@ fn deregister(arguments: &DeregisterArguments) -> Result<ExitCode, Failure> {
     })
 }
 
-fn report(
-    as_json: bool,
-    txid: Hash256,
-    id: Hash256,
-    fee: Amount,
-    height: Option<u64>,
-) -> Result<(), Failure> {
+fn report(as_json: bool, id: Hash256, sent: &Sent) -> Result<(), Failure> {
+    let Sent { txid, fee, height } = sent;
     if as_json {
         return output::json(&json!({
             "schema": 1, "txid": txid, "masternode": id, "fee": fee.units(), "height": height,

@@ -29,6 +29,7 @@ mod masternode;
 mod migrate;
 mod output;
 mod passphrase;
+mod payer;
 mod payment;
 mod peers;
 mod reload;
@@ -47,6 +48,7 @@ mod tx;
 mod version;
 mod wait;
 mod wallet;
+mod wallet_history;
 mod wizard;
 
 #[cfg(test)]

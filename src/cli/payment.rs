@@ -4,9 +4,8 @@ use super::failure::{Code, Failure};
 use crate::{
     chain::{
         Address, Amount, DUST, Height, INPUTS_MAX, OutPoint, Output, TRANSACTION_VERSION, Transaction,
-        TransactionKind, TxId,
+        TransactionKind,
     },
-    control::UtxoEntry,
     crypto::{Hash256, SecretKey},
 };
 
@@ -52,6 +51,17 @@ impl Order {
     }
 }
 
+/// An output that a wallet can spend now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spendable {
+    pub(super) outpoint: OutPoint,
+    pub(super) amount: Amount,
+    /// Whose of the keys that pay.
+    pub(super) owner: usize,
+    /// False for change of a payment that waits itself.
+    pub(super) is_final: bool,
+}
+
 /// A signed payment.
 #[derive(Debug)]
 pub(super) struct Signed {
@@ -59,12 +69,14 @@ pub(super) struct Signed {
     pub(super) fee: Amount,
 }
 
-/// Spends the largest outputs first, so that few are needed; what is left comes back to the payer,
-/// or goes to the fee where it would be dust.
+/// Spends the largest outputs first, so that few are needed, and final ones before what still waits; what
+/// is left comes back to the first key, or goes to the fee where it would be dust. `away`: what will come
+/// with transactions that wait and cannot be spent yet, for the words if it is not enough.
 pub(super) fn build(
     order: Order,
-    utxos: &[UtxoEntry],
-    key: &SecretKey,
+    coins: &[Spendable],
+    away: Amount,
+    keys: &[&SecretKey],
     chain_id: &Hash256,
 ) -> Result<Signed, Failure> {
     if let Some(small) = order.outputs.iter().find(|output| output.amount < DUST) {
@@ -77,58 +89,68 @@ pub(super) fn build(
         ));
     }
     let made = Amount::checked_sum(order.outputs.iter().map(|output| output.amount)).ok_or_else(overflow)?;
-    let mut sorted: Vec<&UtxoEntry> = utxos.iter().filter(|utxo| utxo.is_spendable()).collect();
-    sorted.sort_by_key(|utxo| (std::cmp::Reverse(utxo.amount), utxo.txid, utxo.index));
-
-    let mut inputs = Vec::new();
-    let mut total = Amount::ZERO;
-    for utxo in sorted.into_iter().take(INPUTS_MAX) {
-        inputs.push(OutPoint::new(TxId::from_hash(utxo.txid), utxo.index));
-        total = total
-            .checked_add(Amount::from_units(utxo.amount))
-            .ok_or_else(overflow)?;
-        let fee = order.fee_for(inputs.len());
-        let need = made.checked_add(fee).ok_or_else(overflow)?;
-        // A transaction makes something: without other outputs, its change has to be one.
-        let change = total
-            .checked_sub(need)
-            .filter(|change| !order.outputs.is_empty() || *change >= DUST);
-        if let Some(change) = change {
-            return Ok(sign(order, inputs, change, fee, key, chain_id));
+    let mut sorted: Vec<&Spendable> = coins.iter().collect();
+    sorted.sort_by_key(|coin| (std::cmp::Reverse(coin.amount), coin.outpoint));
+    let final_ones: Vec<&Spendable> = sorted.iter().copied().filter(|coin| coin.is_final).collect();
+    let mut most = Amount::ZERO;
+    for candidates in [final_ones, sorted] {
+        let mut inputs: Vec<&Spendable> = Vec::new();
+        let mut total = Amount::ZERO;
+        for coin in candidates.into_iter().take(INPUTS_MAX) {
+            inputs.push(coin);
+            total = total.checked_add(coin.amount).ok_or_else(overflow)?;
+            let fee = order.fee_for(inputs.len());
+            let need = made.checked_add(fee).ok_or_else(overflow)?;
+            // A transaction makes something: without other outputs, its change has to be one.
+            let change = total
+                .checked_sub(need)
+                .filter(|change| !order.outputs.is_empty() || *change >= DUST);
+            if let Some(change) = change {
+                return sign(order, &inputs, change, fee, keys, chain_id);
+            }
         }
+        most = total;
     }
+    let waits = match away.is_zero() {
+        true => String::new(),
+        false => format!(" ({away} TIME more are on their way and not final)"),
+    };
     Err(Failure::new(
         Code::Funds,
         format!(
-            "the wallet can spend {total} TIME at once, not {made} TIME and the fee; send less, or wait for incoming money to be final and rewards to mature"
+            "the wallet can spend {most} TIME at once{waits}, not {made} TIME and the fee; send less, or wait for incoming money to be final and rewards to mature"
         ),
     ))
 }
 
 fn sign(
     order: Order,
-    inputs: Vec<OutPoint>,
+    coins: &[&Spendable],
     change: Amount,
     fee: Amount,
-    key: &SecretKey,
+    keys: &[&SecretKey],
     chain_id: &Hash256,
-) -> Signed {
+) -> Result<Signed, Failure> {
+    let nobody = || Failure::new(Code::Argument, "no wallet pays; name one with --wallet");
     let has_change = change >= DUST;
-    let keys = vec![key; inputs.len()];
+    let first = keys.first().ok_or_else(nobody)?;
+    let owners = coins.iter().map(|coin| keys.get(coin.owner).copied());
+    let owners: Vec<&SecretKey> = owners.collect::<Option<_>>().ok_or_else(nobody)?;
     let back = has_change.then(|| Output {
         amount: change,
-        address: Address::of(&key.public_key()),
+        address: Address::of(&first.public_key()),
     });
+    let inputs = coins.iter().map(|coin| coin.outpoint).collect();
     let mut transaction = unsigned(order, inputs, back);
-    transaction.sign(chain_id, &keys);
-    Signed {
+    transaction.sign(chain_id, &owners);
+    Ok(Signed {
         transaction,
         // What is too small to come back goes to the fee. The sum was in the wallet, so it fits.
         fee: match has_change {
             true => fee,
             false => fee.checked_add(change).unwrap_or(fee),
         },
-    }
+    })
 }
 
 fn unsigned(order: Order, inputs: Vec<OutPoint>, change: Option<Output>) -> Transaction {

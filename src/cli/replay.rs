@@ -108,7 +108,7 @@ fn info(recording: &Recording, path: &std::path::Path) -> Result<ExitCode, Failu
 }
 
 /// A time in UTC, for people: date and time of day.
-fn utc(unix_ms: u64) -> String {
+pub(super) fn utc(unix_ms: u64) -> String {
     let (year, month, day) = date(unix_ms / 86_400_000);
     let s = unix_ms / 1_000 % 86_400;
     format!(

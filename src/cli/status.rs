@@ -13,6 +13,7 @@ use super::{
     wait::wait,
 };
 use crate::{
+    chain::Amount,
     control::{
         status_json::{HealthJson, StatusJson},
         words::{counted, duration, grouped},
@@ -86,6 +87,14 @@ fn show(status: &StatusJson, health: &HealthJson, as_json: bool) -> Result<(), F
     }
 }
 
+/// All money that there is, in words.
+fn supply(units: Option<u64>) -> String {
+    units.map_or_else(
+        || "not known".to_owned(),
+        |units| format!("{} TIME", Amount::from_units(units)),
+    )
+}
+
 /// The screen: the verdict first, then what stands behind it, then what to do.
 pub(super) fn screen(status: &StatusJson, health: &HealthJson) -> String {
     let online = status
@@ -114,6 +123,7 @@ pub(super) fn screen(status: &StatusJson, health: &HealthJson) -> String {
         format!("  signing     {signing}"),
         format!("  peers       {}", status.peers),
         format!("  mempool     {}", counted(status.mempool_txs, "transaction")),
+        format!("  supply      {}", supply(status.supply)),
         format!(
             "  up          {}, timed {}",
             duration(status.uptime_s * 1000),

@@ -9,13 +9,12 @@ use super::{
     failure::{Code, Failure},
     init::init,
     keys::keys,
-    payment::{Order, build},
+    payment::{Order, Spendable, build},
     run::prepare,
 };
 use crate::{
-    chain::{Address, Amount, DUST, INPUTS_MAX},
+    chain::{Address, Amount, DUST, INPUTS_MAX, OutPoint, TxId},
     config::{Sources, load},
-    control::UtxoEntry,
     crypto::{Hash256, SecretKey},
     signer::{VALIDATOR_KEY_FILE, WalletFile},
 };
@@ -179,25 +178,64 @@ fn a_devnet_needs_a_genesis_and_a_foreign_one_is_refused() {
     );
 }
 
-fn utxo(index: u32, amount: u64) -> UtxoEntry {
-    UtxoEntry {
-        txid: Hash256::from_bytes([1; 32]),
-        index,
-        amount,
-        height: 1,
-        matures: None,
-        locked_for: None,
+fn utxo(index: u32, amount: u64) -> Spendable {
+    Spendable {
+        outpoint: OutPoint::new(TxId::from_bytes([1; 32]), index),
+        amount: Amount::from_units(amount),
+        owner: 0,
+        is_final: true,
     }
 }
 
-fn pay(amount: u64, fee: Option<u64>, utxos: &[UtxoEntry]) -> Result<super::payment::Signed, Failure> {
+fn pay(amount: u64, fee: Option<u64>, coins: &[Spendable]) -> Result<super::payment::Signed, Failure> {
     let to = Address::from_bytes([9; 20]);
     build(
         Order::transfer(to, Amount::from_units(amount), fee.map(Amount::from_units)),
-        utxos,
-        &SecretKey::from_seed(&[4; 32]),
+        coins,
+        Amount::ZERO,
+        &[&SecretKey::from_seed(&[4; 32]), &SecretKey::from_seed(&[5; 32])],
         &Hash256::from_bytes([2; 32]),
     )
+}
+
+#[test]
+fn change_that_waits_is_spent_only_when_final_money_is_not_enough() {
+    let waits = Spendable {
+        is_final: false,
+        ..utxo(7, 900_000)
+    };
+    let inputs = |amount| {
+        pay(amount, None, &[waits, utxo(1, 50_000)])
+            .unwrap()
+            .transaction
+            .inputs
+    };
+    assert_eq!(inputs(40_000), [utxo(1, 0).outpoint]);
+    assert_eq!(inputs(60_000), [waits.outpoint], "then the largest of all");
+    assert_eq!(inputs(930_000).len(), 2);
+}
+
+#[test]
+fn several_wallets_pay_together_and_the_first_gets_the_change() {
+    let second = Spendable {
+        owner: 1,
+        ..utxo(1, 70_000)
+    };
+    let signed = pay(100_000, None, &[utxo(0, 60_000), second]).unwrap();
+    let key = |seed: u8| SecretKey::from_seed(&[seed; 32]).public_key();
+    let signers: Vec<_> = signed
+        .transaction
+        .witnesses
+        .iter()
+        .map(|one| one.public_key)
+        .collect();
+    assert_eq!(signers, [key(5), key(4)]);
+    assert_eq!(signed.transaction.outputs[1].address, Address::of(&key(4)));
+    let nobodys = Spendable {
+        owner: 2,
+        ..utxo(1, 700_000)
+    };
+    assert_eq!(code(pay(100_000, None, &[nobodys])), Code::Argument);
 }
 
 #[test]
@@ -237,11 +275,7 @@ fn what_cannot_be_paid_is_said() {
         Code::Argument
     );
     assert_eq!(code(pay(u64::MAX, Some(1), &[utxo(0, 5_000)])), Code::Argument);
-    let (mut locked, mut young) = (utxo(1, 2_000_000), utxo(2, 2_000_000));
-    locked.locked_for = Some(Hash256::ZERO);
-    young.matures = Some(9);
-    assert_eq!(code(pay(1_000_000, None, &[locked, young])), Code::Funds);
-    let many: Vec<UtxoEntry> = (0..INPUTS_MAX as u32 + 5)
+    let many: Vec<Spendable> = (0..INPUTS_MAX as u32 + 5)
         .map(|index| utxo(index, 1_000))
         .collect();
     assert_eq!(

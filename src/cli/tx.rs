@@ -9,23 +9,20 @@ use super::{
     client::{block_on, client},
     failure::{Code, Failure},
     masternode, output,
-    payment::{self, Order},
-    wallet,
+    payer::Payer,
+    payment::Order,
 };
 use crate::{
-    chain::{Address, Amount},
-    control::{Page, TransactionState, TransactionView, UtxoEntry},
+    chain::Amount,
+    control::{TransactionState, TransactionView},
     crypto::Hash256,
-    rpc::client::{Client, ClientError},
+    rpc::client::Client,
 };
 
 /// How often `--wait-final` asks.
 const POLL: Duration = Duration::from_millis(100);
 /// How long `--wait-final` waits: two block intervals of the slowest network.
 const WAIT_FINAL: Duration = Duration::from_secs(1200);
-/// Pages of a wallet's outputs that are read: 10 000 outputs, of which 256 can be spent at once.
-const PAGES_MAX: u32 = 10;
-
 pub(super) fn tx(command: &TxCommand) -> Result<ExitCode, Failure> {
     match command {
         TxCommand::Send(arguments) => send(arguments),
@@ -64,52 +61,31 @@ fn send(arguments: &SendArguments) -> Result<ExitCode, Failure> {
     let value = amount(&arguments.amount)?;
     let fee = arguments.payment.fee.as_deref().map(amount).transpose()?;
     let passphrases = masternode::passphrases(&arguments.payment)?;
-    let client = client(&arguments.payment.question.asked)?;
     block_on(async {
-        let status = client.status().await?;
-        let network = wallet::parse_network(&status.network)?;
-        let to = Address::from_text(&arguments.to, network)
-            .map_err(|error| Failure::new(Code::Argument, format!("--to: {error}")))?;
-        let (wallet, from) = wallet::open(&arguments.payment.wallet, Some(network), &passphrases)?;
-        let utxos = all_utxos(&client, &from).await?;
+        let payer = Payer::open(&arguments.payment.question, &arguments.wallet, &passphrases).await?;
+        let to = payer.address_or_own(Some(&arguments.to), "--to")?;
         let order = Order::transfer(to, value, fee);
-        let signed = payment::build(order, &utxos, &wallet.key, &status.chain_id)?;
-        let txid = client.submit(&signed.transaction.canonical_bytes()).await?;
-        let view = match arguments.payment.wait_final {
-            true => Some(wait_final(&client, txid).await?),
-            false => None,
+        let sent = payer.send(order, arguments.payment.wait_final).await?;
+        let state = match sent.height {
+            Some(_) => TransactionState::Final,
+            None => TransactionState::Pending,
         };
         if arguments.payment.question.json {
             output::json(&json!({
                 "schema": 1,
-                "txid": txid,
-                "fee": signed.fee.units(),
-                "state": view.as_ref().map_or(TransactionState::Pending, |view| view.state),
-                "height": view.as_ref().and_then(|view| view.height),
+                "txid": sent.txid,
+                "fee": sent.fee.units(),
+                "state": state,
+                "height": sent.height,
             }))?;
         } else {
-            output::line(&txid.to_string())?;
-            if let Some(height) = view.and_then(|view| view.height) {
-                output::diagnostic(&format!("final at height {height}, fee {} TIME", signed.fee));
+            output::line(&sent.txid.to_string())?;
+            if let Some(height) = sent.height {
+                output::diagnostic(&format!("final at height {height}, fee {} TIME", sent.fee));
             }
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-pub(super) async fn all_utxos(client: &Client, address: &str) -> Result<Vec<UtxoEntry>, ClientError> {
-    let mut all = Vec::new();
-    for page in 0..PAGES_MAX {
-        let found = client
-            .utxos(address, Page::new(page * Page::LIMIT_MAX, Page::LIMIT_MAX))
-            .await?;
-        let is_last = found.len() < Page::LIMIT_MAX as usize;
-        all.extend(found);
-        if is_last {
-            break;
-        }
-    }
-    Ok(all)
 }
 
 pub(super) async fn wait_final(client: &Client, txid: Hash256) -> Result<TransactionView, Failure> {

@@ -1,16 +1,19 @@
-//! `timed wallet`: the address of a wallet file, and what it owns.
+//! `timed wallet`: the addresses of wallet files, and what they own.
 
 use std::{path::Path, process::ExitCode};
 
+use serde_json::json;
+
 use super::{
-    args::WalletCommand,
+    args::{Owners, WalletCommand},
     client::{block_on, client},
     failure::{Code, Failure},
-    output, tx,
+    output, payer, wallet_history,
 };
 use crate::{
     chain::{Address, Amount, Network},
-    control::{UtxoEntry, words::counted},
+    control::{BalanceView, PendingOutput, UtxoEntry, words::counted},
+    crypto::Hash256,
     rpc::client::Client,
     signer::{Unlock, WalletFile, WalletLabel},
 };
@@ -19,78 +22,158 @@ pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
     match command {
         WalletCommand::Address { wallet, network } => {
             let network = network.as_deref().map(parse_network).transpose()?;
-            output::line(&address_of(wallet, network)?)?;
-        }
-        WalletCommand::Utxos {
-            question,
-            wallet,
-            address,
-        } => {
-            let client = client(&question.asked)?;
-            let utxos = block_on(async {
-                let address = whose(&client, wallet.as_deref(), address.as_deref()).await?;
-                Ok(tx::all_utxos(&client, &address).await?)
-            })?;
-            if question.json {
-                output::json(&utxos)?;
-            } else {
-                show_utxos(&utxos)?;
+            for path in wallet {
+                output::line(&address_of(path, network)?)?;
             }
         }
-        WalletCommand::Balance {
-            question,
-            wallet,
-            address,
-        } => {
+        WalletCommand::Utxos { question, owners } => {
             let client = client(&question.asked)?;
-            let balance = block_on(async {
-                let address = whose(&client, wallet.as_deref(), address.as_deref()).await?;
-                Ok(client.balance(&address).await?)
+            let owned = block_on(async {
+                let mut owned = Vec::new();
+                for address in whose(&client, owners).await? {
+                    let pending = payer::all_pending(&client, &address).await?;
+                    let utxos = payer::all_utxos(&client, &address).await?;
+                    owned.push((address, utxos, pending));
+                }
+                Ok(owned)
             })?;
-            if question.json {
-                output::json(&balance)?;
-            } else {
-                output::line(&format!(
-                    "{} TIME in {} at height {}, of which {} can be spent now and {} are locked as collateral",
-                    Amount::from_units(balance.amount),
-                    counted(balance.utxos, "output"),
-                    balance.height,
-                    Amount::from_units(balance.spendable),
-                    Amount::from_units(balance.locked),
-                ))?;
+            match question.json {
+                true => output::json(&json!({
+                    "schema": 1,
+                    "addresses": owned.iter().map(|(address, utxos, pending)| json!({
+                        "address": address, "utxos": utxos, "pending": pending,
+                    })).collect::<Vec<_>>(),
+                }))?,
+                false => {
+                    let is_alone = owned.len() == 1;
+                    for (address, utxos, pending) in &owned {
+                        if !is_alone {
+                            output::line(address)?;
+                        }
+                        show_utxos(utxos, pending)?;
+                    }
+                }
             }
         }
+        WalletCommand::Balance { question, owners } => {
+            let client = client(&question.asked)?;
+            let balances = block_on(async {
+                let mut balances = Vec::new();
+                for address in whose(&client, owners).await? {
+                    balances.push(client.balance(&address).await?);
+                }
+                Ok(balances)
+            })?;
+            let total = total(&balances);
+            match question.json {
+                true => output::json(&json!({ "schema": 1, "addresses": balances, "total": total }))?,
+                false => {
+                    if balances.len() > 1 {
+                        for balance in &balances {
+                            output::line(&format!("{}  {}", balance.address, sentence(balance)))?;
+                        }
+                    }
+                    output::line(&sentence(&total))?;
+                }
+            }
+        }
+        WalletCommand::History {
+            question,
+            owners,
+            skip,
+            limit,
+        } => wallet_history::history(question, owners, *skip, *limit)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line per output, in the order of ids.
-fn show_utxos(utxos: &[UtxoEntry]) -> Result<(), Failure> {
+/// All of them together, at the lowest of their heights.
+pub(super) fn total(balances: &[BalanceView]) -> BalanceView {
+    let mut total = BalanceView {
+        height: balances.iter().map(|balance| balance.height).min().unwrap_or(0),
+        ..BalanceView::default()
+    };
+    for balance in balances {
+        for (sum, part) in [
+            (&mut total.amount, balance.amount),
+            (&mut total.utxos, balance.utxos),
+            (&mut total.spendable, balance.spendable),
+            (&mut total.locked, balance.locked),
+            (&mut total.pending_out, balance.pending_out),
+            (&mut total.pending_in, balance.pending_in),
+        ] {
+            *sum = sum.saturating_add(part);
+        }
+    }
+    total
+}
+
+fn sentence(balance: &BalanceView) -> String {
+    let time = |units: u64| Amount::from_units(units);
+    let mut sentence = format!(
+        "{} TIME in {} at height {}, of which {} can be spent now and {} are locked as collateral",
+        time(balance.amount),
+        counted(balance.utxos, "output"),
+        balance.height,
+        time(balance.spendable),
+        time(balance.locked),
+    );
+    if balance.pending_out > 0 || balance.pending_in > 0 {
+        sentence += &format!(
+            "; waiting transactions spend {} and pay {} to it",
+            time(balance.pending_out),
+            time(balance.pending_in),
+        );
+    }
+    sentence
+}
+
+/// One line per output, in the order of ids: what is final, then what is on its way.
+fn show_utxos(utxos: &[UtxoEntry], pending: &[PendingOutput]) -> Result<(), Failure> {
     for utxo in utxos {
-        let state = match (utxo.locked_for, utxo.matures) {
-            (Some(id), _) => format!("locked for masternode {}", id.short()),
-            (None, Some(height)) => format!("reward, can be spent from height {height}"),
-            (None, None) => "can be spent".to_owned(),
+        let state = match (utxo.locked_for, utxo.matures, utxo.spent_by) {
+            (Some(id), _, _) => format!("locked for masternode {}", id.short()),
+            (None, _, Some(by)) => format!("{}, spent by {}", utxo.state.word(), by.short()),
+            (None, Some(height), None) => format!("reward, can be spent from height {height}"),
+            (None, None, None) => "can be spent".to_owned(),
         };
-        output::line(&format!(
-            "{}:{}  {:>20} TIME  height {}  {state}",
-            utxo.txid,
-            utxo.index,
-            Amount::from_units(utxo.amount).to_string(),
-            utxo.height
-        ))?;
+        let height = format!("height {}", utxo.height);
+        show_output(&utxo.txid, utxo.index, utxo.amount, &height, &state)?;
+    }
+    for output in pending {
+        let state = match output.is_collateral {
+            true => "will be locked as collateral",
+            false => "unconfirmed",
+        };
+        show_output(&output.txid, output.index, output.amount, "not final", state)?;
     }
     Ok(())
 }
 
-/// The address that a wallet file or an argument names, on the node's network.
-async fn whose(client: &Client, wallet: Option<&Path>, address: Option<&str>) -> Result<String, Failure> {
+fn show_output(txid: &Hash256, index: u32, units: u64, height: &str, state: &str) -> Result<(), Failure> {
+    output::line(&format!(
+        "{txid}:{index}  {:>20} TIME  {height}  {state}",
+        Amount::from_units(units).to_string(),
+    ))
+}
+
+/// The addresses that wallet files and arguments name, each once, on the node's network.
+pub(super) async fn whose(client: &Client, owners: &Owners) -> Result<Vec<String>, Failure> {
     let network = parse_network(&client.status().await?.network)?;
-    match (wallet, address) {
-        (Some(path), _) => address_of(path, Some(network)),
-        (None, Some(address)) => Ok(address.to_owned()),
-        (None, None) => Err(Failure::new(Code::Argument, "name --wallet or --address")),
+    let mut addresses: Vec<String> = Vec::new();
+    let of_wallets = owners.wallet.iter().map(|path| address_of(path, Some(network)));
+    let named = owners.address.iter().map(|text| {
+        let address = Address::from_text(text, network);
+        let address = address.map_err(|error| Failure::new(Code::Argument, format!("--address: {error}")))?;
+        Ok(address.to_text(network))
+    });
+    for address in of_wallets.chain(named) {
+        let address = address?;
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
     }
+    Ok(addresses)
 }
 
 /// Opens a wallet file; gives it and its address on `network`, or on the file's own.

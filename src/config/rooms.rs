@@ -30,6 +30,7 @@ impl Config {
     pub fn store_options(&self) -> StoreOptions {
         StoreOptions {
             cache_coins: self.storage.cache_coins,
+            cache_bytes: self.storage.page_cache_mb.saturating_mul(MEGABYTE as u64),
             flush: FlushOptions {
                 snapshot_every: self.storage.snapshot_every,
                 ..FlushOptions::default()

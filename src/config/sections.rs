@@ -119,6 +119,8 @@ pub struct RpcSection {
 pub struct StorageSection {
     /// Unspent outputs kept decoded in memory, about 200 bytes each.
     pub cache_coins: usize,
+    /// Page cache of the database, in millions of bytes; it takes three to four times this in memory.
+    pub page_cache_mb: u64,
     /// A snapshot of the state is kept, and served, every this many blocks; 0 for none.
     pub snapshot_every: u64,
     /// `height:hash` of a block that the operator vouches for: a snapshot of it needs no other proof.
@@ -129,6 +131,7 @@ impl Default for StorageSection {
     fn default() -> Self {
         Self {
             cache_coins: StoreOptions::default().cache_coins,
+            page_cache_mb: StoreOptions::default().cache_bytes / MEGABYTE as u64,
             snapshot_every: 1_000,
             trusted: String::new(),
         }

@@ -66,6 +66,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             100,
             10_000_000,
         ),
+        ("storage.page_cache_mb", config.storage.page_cache_mb, 1, 100_000),
         (
             "network.inbound_max",
             config.network.inbound_max as u64,

@@ -397,6 +397,7 @@ pub(super) fn healthy() -> Status {
                 })
                 .collect(),
             utxos: Some(1_204_331),
+            supply: Some(1_024_600 * 100_000_000),
         }),
         consensus: Arc::new(consensus()),
         signing: SigningStatus {

@@ -20,6 +20,7 @@ mod handle;
 mod health;
 mod logs;
 mod masternode_view;
+mod money;
 mod query;
 mod resync;
 mod ring;
@@ -46,9 +47,13 @@ pub use handle::{LogFilter, LogFilterError, NodeHandle, WatchGuard, Watchers};
 pub use health::{CRITICAL_TICK_LIMIT_MS, assess};
 pub use logs::{LogLevel, LogLine, LogRing};
 pub use masternode_view::MasternodeView;
+pub use money::{
+    BalanceView, HISTORY_ADDRESSES_MAX, HistoryEntry, HistoryPage, HistoryPlace, OutputState, OutputView,
+    PendingOutput, UtxoEntry,
+};
 pub use query::{
-    BalanceView, BlockView, CertificateView, EvidenceView, HeaderView, OutputView, Page, Query, QueryError,
-    RawTransactionView, TransactionState, TransactionView, UtxoEntry, WaitingView,
+    BlockView, CertificateView, EvidenceView, HeaderView, Page, Query, QueryError, RawTransactionView,
+    TransactionState, TransactionView, WaitingView,
 };
 pub use resync::{ResyncMode, ResyncPlan, ResyncStatus, ResyncStep};
 pub use ring::{Batch, Ring};

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MasternodeView;
+use super::{BalanceView, HistoryPage, HistoryPlace, MasternodeView, OutputView, PendingOutput, UtxoEntry};
 use crate::{
     crypto::{Hash256, PublicKey, Signature},
     wire::Ban,
@@ -39,12 +39,6 @@ pub trait Query: Send + Sync {
         Ok(None)
     }
 
-    /// An output that no final block has spent.
-    fn output(&self, txid: Hash256, index: u32) -> Result<Option<OutputView>, QueryError> {
-        let _ = (txid, index);
-        Ok(None)
-    }
-
     /// Ids of what waits, the longest first, one page of them.
     fn waiting(&self, page: Page) -> Result<Vec<Hash256>, QueryError> {
         let _ = page;
@@ -74,6 +68,40 @@ pub trait Query: Send + Sync {
 
     /// Unspent outputs of an address, ascending by (txid, index), one page of them.
     fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError>;
+
+    /// What waiting transactions pay to an address and no other waiting one spends, ascending by
+    /// (txid, index), one page of it.
+    ///
+    /// # Errors
+    /// [`QueryError::Invalid`] where no pool is kept, or if the address cannot be read.
+    fn pending(&self, address: &str, page: Page) -> Result<Vec<PendingOutput>, QueryError> {
+        let _ = (address, page);
+        Err(QueryError::Invalid("no pool is kept here".to_owned()))
+    }
+
+    /// Where one output stands; `None` if no transaction that is known here makes it.
+    ///
+    /// # Errors
+    /// [`QueryError::Invalid`] where no outputs are kept.
+    fn output(&self, txid: Hash256, index: u32) -> Result<Option<OutputView>, QueryError> {
+        let _ = (txid, index);
+        Err(QueryError::Invalid("no outputs are kept here".to_owned()))
+    }
+
+    /// What came to and went from addresses in final blocks, newest first, from below `before` or the tip;
+    /// at most `limit` transactions, and fewer if that takes reading many blocks.
+    ///
+    /// # Errors
+    /// [`QueryError::Invalid`] where no blocks are kept, or if an address cannot be read.
+    fn history(
+        &self,
+        addresses: &[String],
+        before: Option<HistoryPlace>,
+        limit: u32,
+    ) -> Result<HistoryPage, QueryError> {
+        let _ = (addresses, before, limit);
+        Err(QueryError::Invalid("no blocks are kept here".to_owned()))
+    }
 
     /// Masternodes of every standing, ascending by id, one page of them.
     fn masternodes(&self, page: Page) -> Result<Vec<MasternodeView>, QueryError>;
@@ -187,18 +215,6 @@ pub struct RawTransactionView {
     pub height: Option<u64>,
 }
 
-/// An unspent output and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutputView {
-    /// Who may spend it.
-    pub address: String,
-    /// Made by a reward.
-    pub is_reward: bool,
-    /// The output.
-    #[serde(flatten)]
-    pub output: UtxoEntry,
-}
-
 /// A transaction that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingView {
@@ -278,49 +294,4 @@ pub struct EvidenceView {
     pub name: String,
     /// The two messages that contradict each other, hex.
     pub messages: Vec<String>,
-}
-
-/// What an address owns.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BalanceView {
-    /// The address.
-    pub address: String,
-    /// Base units.
-    pub amount: u64,
-    /// Unspent outputs that make it up.
-    pub utxos: u64,
-    /// Of `amount`, what the next block may spend.
-    #[serde(default)]
-    pub spendable: u64,
-    /// Of `amount`, what is locked as collateral.
-    #[serde(default)]
-    pub locked: u64,
-    /// The height this is true at.
-    pub height: u64,
-}
-
-/// One unspent output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UtxoEntry {
-    /// The transaction that made it.
-    pub txid: Hash256,
-    /// Its index there.
-    pub index: u32,
-    /// Base units.
-    pub amount: u64,
-    /// The height it was made at.
-    pub height: u64,
-    /// The first height whose block may spend it, if that is not yet the next one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub matures: Option<u64>,
-    /// Locked as the collateral of this masternode.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub locked_for: Option<Hash256>,
-}
-
-impl UtxoEntry {
-    /// True if the next block may spend it.
-    pub const fn is_spendable(&self) -> bool {
-        self.matures.is_none() && self.locked_for.is_none()
-    }
 }

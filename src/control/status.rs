@@ -33,7 +33,7 @@ use super::{Alarm, Moment};
 /// Version of the layout of [`Status`], of events, log lines, commands and replies as bytes: on the
 /// console socket and in recordings. Raised with every change of any of them; the golden table of
 /// `attach::tests::layout` fails until it is.
-pub const LAYOUT: u8 = 3;
+pub const LAYOUT: u8 = 4;
 
 /// Everything that is shown of a node, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

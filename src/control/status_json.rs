@@ -31,6 +31,9 @@ pub struct StatusJson {
     pub hash: Hash256,
     /// Commitment to the UTXO set after it.
     pub utxo_commitment: Hash256,
+    /// All money that there is after it, base units.
+    #[serde(default)]
+    pub supply: Option<u64>,
     /// Current round of the next height.
     pub round: u32,
     /// Phase of that round.
@@ -151,6 +154,7 @@ pub fn status(status: &Status) -> StatusJson {
         height: status.chain.height,
         hash: status.chain.hash,
         utxo_commitment: status.chain.utxo_commitment,
+        supply: status.chain.supply,
         round: status.consensus.round,
         phase: status.consensus.phase,
         syncing: status.sync.syncing,

@@ -64,7 +64,8 @@ pub(super) async fn fill(
             let page = Page::new(skip, Page::LIMIT_MAX);
             let entries = target.utxos(text.clone(), page).await;
             let entries = entries.map_err(|_| unprepared("the node does not tell what the wallet owns"))?;
-            for entry in &entries {
+            // Collateral, young rewards and what the pool already spends would only be refused.
+            for entry in entries.iter().filter(|entry| entry.is_spendable()) {
                 let coin = Coin {
                     outpoint: OutPoint::new(TxId::from_hash(entry.txid), entry.index),
                     amount: Amount::from_units(entry.amount),

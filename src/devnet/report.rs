@@ -93,9 +93,10 @@ pub struct Interval {
 }
 
 impl DevnetReport {
-    /// Whether all went well: one chain, one state, nothing lost.
+    /// Whether all went well: one chain, one state, nothing lost, and in a soak nothing that grows.
     pub fn is_good(&self) -> bool {
-        self.hashes_agree && self.utxo_commitments_agree && self.txs_lost == 0
+        let is_flat = self.trends.iter().all(|trend| trend.growth().is_empty());
+        self.hashes_agree && self.utxo_commitments_agree && self.txs_lost == 0 && is_flat
     }
 }
 

@@ -195,6 +195,10 @@ async fn drive(
             trends.as_ref().map(Trends::trends).unwrap_or_default(),
         ),
     };
+    for (node, trend) in trends.iter().enumerate() {
+        let grown = trend.growth();
+        errors.extend(grown.iter().map(|growth| format!("node{node}: {growth}")));
+    }
     Ok(DevnetReport {
         first_block_ms: first_block
             .filter(|_| before == 0)

@@ -13,14 +13,34 @@ const SAMPLES_MAX: usize = 4_096;
 /// A node is young after a start: its caches fill. Such samples do not count.
 const YOUNG: Duration = Duration::from_secs(10);
 
-/// A figure early and late: the medians of the first and the last third of a run's samples.
+/// A figure over a run: the medians of the thirds of its samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct EarlyLate {
-    /// Median of the first third.
+    /// Median of the first third, in which caches fill.
     pub early: f64,
+    /// Median of the second third.
+    pub middle: f64,
     /// Median of the last third.
     pub late: f64,
 }
+
+impl EarlyLate {
+    /// True if the last third is above the second by more than `allowed` and a tenth. The first does not
+    /// count: what fills up then stays full.
+    fn grows(self, allowed: f64) -> bool {
+        self.late > self.middle * 1.1 + allowed
+    }
+}
+
+/// Looks, a second apart at least, below which nothing is judged.
+const SAMPLES_MIN: usize = 60;
+/// Megabytes that a node's memory may differ by from one third of a run to the next: what allocator and
+/// database take and give back with the load.
+const MEMORY_ALLOWED_MB: f64 = 16.0;
+/// Descriptors that come and go with the sessions and requests of a frozen or cut-off peer.
+const DESCRIPTORS_ALLOWED: f64 = 40.0;
+/// Threads that come and go with look-ups.
+const THREADS_ALLOWED: f64 = 8.0;
 
 /// How one node's use of the machine went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -31,6 +51,30 @@ pub struct NodeTrend {
     pub descriptors: EarlyLate,
     /// Threads.
     pub threads: EarlyLate,
+    /// Looks that these are the medians of.
+    pub samples: usize,
+}
+
+impl NodeTrend {
+    /// What did not stay flat, in words. Nothing is said of a run that was too short to tell.
+    pub fn growth(&self) -> Vec<String> {
+        if self.samples < SAMPLES_MIN {
+            return Vec::new();
+        }
+        let figures = [
+            ("memory", self.rss_mb, MEMORY_ALLOWED_MB, " MB"),
+            ("descriptors", self.descriptors, DESCRIPTORS_ALLOWED, ""),
+            ("threads", self.threads, THREADS_ALLOWED, ""),
+        ];
+        let grown = figures
+            .into_iter()
+            .filter(|(_, figure, allowed, _)| figure.grows(*allowed));
+        grown
+            .map(|(what, figure, _, unit)| {
+                format!("{what} grew from {} to {}{unit}", figure.middle, figure.late)
+            })
+            .collect()
+    }
 }
 
 /// Samples of all nodes.
@@ -85,6 +129,7 @@ impl Trends {
                     rss_mb: of(0),
                     descriptors: of(1),
                     threads: of(2),
+                    samples: node.samples.len(),
                 }
             })
             .collect()
@@ -118,9 +163,11 @@ fn early_late(samples: &[[f64; 3]], index: usize) -> EarlyLate {
         let middle = values.get(values.len() / 2).copied().unwrap_or(0.0);
         (middle * 10.0).round() / 10.0
     };
+    let last = samples.len() - third;
     EarlyLate {
         early: median(&samples[..third]),
-        late: median(&samples[samples.len() - third..]),
+        middle: median(&samples[third.min(last)..last.max(third)]),
+        late: median(&samples[last..]),
     }
 }
 
@@ -132,10 +179,43 @@ mod tests {
     fn a_growing_figure_is_told_from_a_flat_one() {
         let samples: Vec<[f64; 3]> = (0..300).map(|n| [100.0 + f64::from(n), 30.0, 20.0]).collect();
         let grown = early_late(&samples, 0);
-        assert_eq!((grown.early, grown.late), (150.0, 350.0));
+        assert_eq!((grown.early, grown.middle, grown.late), (150.0, 250.0, 350.0));
         let flat = early_late(&samples, 1);
         assert_eq!((flat.early, flat.late), (30.0, 30.0));
         assert_eq!(early_late(&[], 0), EarlyLate::default());
+        let trend = |rss_mb| NodeTrend {
+            rss_mb,
+            descriptors: flat,
+            threads: flat,
+            samples: SAMPLES_MIN,
+        };
+        assert_eq!(trend(grown).growth(), ["memory grew from 250 to 350 MB"]);
+        assert!(trend(flat).growth().is_empty());
+        let short = NodeTrend {
+            samples: SAMPLES_MIN - 1,
+            ..trend(grown)
+        };
+        assert!(short.growth().is_empty());
+        // What fills up in the beginning and then stays is no growth.
+        let filled = EarlyLate {
+            early: 70.0,
+            middle: 140.0,
+            late: 145.0,
+        };
+        assert!(trend(filled).growth().is_empty());
+        let leaking = NodeTrend {
+            descriptors: EarlyLate {
+                early: 30.0,
+                middle: 80.0,
+                late: 140.0,
+            },
+            ..trend(flat)
+        };
+        assert_eq!(leaking.growth(), ["descriptors grew from 80 to 140"]);
+        for samples in [1, 2, 3, 4, 5] {
+            let few: Vec<[f64; 3]> = vec![[7.0; 3]; samples];
+            assert_eq!(early_late(&few, 0).late, 7.0);
+        }
     }
 
     #[test]

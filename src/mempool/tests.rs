@@ -24,7 +24,7 @@ pub(super) fn context(chain: &TestChain) -> Context<'_> {
     }
 }
 
-fn admit(
+pub(super) fn admit(
     pool: &mut Mempool,
     chain: &TestChain,
     transaction: &SharedTransaction,
@@ -41,12 +41,17 @@ pub(super) fn pay(chain: &TestChain, n: u32, fee: u64) -> SharedTransaction {
 }
 
 /// Spends output 0 of `parent`, which belongs to `owner`, with the given fee.
-fn child(chain: &TestChain, parent: &SharedTransaction, owner: u64, fee: u64) -> SharedTransaction {
+pub(super) fn child(
+    chain: &TestChain,
+    parent: &SharedTransaction,
+    owner: u64,
+    fee: u64,
+) -> SharedTransaction {
     let units = parent.outputs[0].amount.units() - fee;
     chain.transfer(&[(OutPoint::new(parent.txid(), 0), owner)], &[(owner, units)])
 }
 
-fn small(txs_max: usize) -> Mempool {
+pub(super) fn small(txs_max: usize) -> Mempool {
     Mempool::new(PoolLimits {
         txs_max,
         ..PoolLimits::default()
@@ -61,7 +66,7 @@ fn ids(transactions: &[Verified<SharedTransaction>]) -> Vec<TxId> {
 }
 
 /// Everything that must hold between the indexes at all times.
-fn assert_consistent(pool: &Mempool) {
+pub(super) fn assert_consistent(pool: &Mempool) {
     let count = pool.len();
     assert!(count <= pool.limits.txs_max);
     assert!(pool.heap_bytes <= pool.limits.heap_bytes_max);

@@ -42,6 +42,8 @@ pub struct ChainMetrics {
     pub finality_seconds: Histogram,
     /// `timed_utxo_entries`.
     pub utxo_entries: Gauge,
+    /// `timed_supply_coins`.
+    pub supply_coins: FloatGauge,
 }
 
 impl ChainMetrics {
@@ -90,6 +92,7 @@ impl ChainMetrics {
                 FINALITY_BUCKETS,
             ),
             utxo_entries: registrar.gauge("timed_utxo_entries", "Unspent outputs in the state"),
+            supply_coins: registrar.float_gauge("timed_supply_coins", "All money that there is, in TIME"),
         }
     }
 }

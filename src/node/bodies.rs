@@ -161,6 +161,12 @@ impl Bodies {
         all.into_iter().map(|(_, txid)| txid).collect()
     }
 
+    /// Everything that waits, in no order. Holds no lock when it returns: who looks through it may take
+    /// its time.
+    pub(super) fn pooled_now(&self) -> Vec<SharedTransaction> {
+        self.pool.iter().map(|entry| entry.0.clone()).collect()
+    }
+
     /// The transaction, if it waits or was checked lately.
     pub(super) fn find(&self, txid: &TxId) -> Option<SharedTransaction> {
         self.get(txid).or_else(|| self.recent.get(txid))

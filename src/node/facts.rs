@@ -177,6 +177,7 @@ impl Facts {
                 status.finality_ms.push(ms);
             }
             status.utxos = Some(committed.connected.state.totals.utxo_count);
+            status.supply = Some(committed.connected.state.totals.supply.units());
         }
         let votes = u32::try_from(committed.certificate.signatures.len()).unwrap_or(u32::MAX);
         let n = u32::try_from(committed.connected.state.validators_len()).unwrap_or(u32::MAX);

@@ -178,6 +178,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
             network: parts.genesis.network,
             bans: Box::new(move || network.bans()),
             clock: parts.clock,
+            genesis: parts.genesis.coins().collect(),
         }),
         watchers,
         clock: faces,

@@ -1,29 +1,28 @@
 //! Look-ups for people: blocks, transactions, evidence, balances. Blocking; faces call it on threads
 //! that may wait.
 
+mod history;
+mod money;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     chain::{
-        Address, BlockHash, ChainState, Coin, CommitCertificate, Height, MasternodeId, Network, OutPoint,
-        REWARD_MATURITY, TxId,
+        Address, BlockHash, CommitCertificate, Height, MasternodeId, Network, OutPoint, Output, TxId,
     },
     consensus::{Evidence, EvidenceKind},
     control::{
-        BalanceView, BlockView, CertificateView, EvidenceView, HeaderView, MasternodeView, OutputView, Page,
-        Query, QueryError, RawTransactionView, TransactionState, TransactionView, UtxoEntry, WaitingView,
+        BalanceView, BlockView, CertificateView, EvidenceView, HeaderView, HistoryPage, HistoryPlace,
+        MasternodeView, OutputView, Page, PendingOutput, Query, QueryError, RawTransactionView,
+        TransactionState, TransactionView, UtxoEntry, WaitingView,
+    },
     },
     crypto::{Hash256, PublicKey},
-    storage::{StoreError, StoreReader, backend::PAGE_ENTRIES_MAX},
+    storage::{StoreError, StoreReader},
     wire,
 };
 
 use super::{bodies::Bodies, clock::NodeClock, evidence::EvidenceBook, facts, names::Names};
-
-/// Coins of one address that are summed up or skipped; more would keep a thread for seconds.
-const COINS_MAX: usize = 1_000_000;
-/// How often a sum is taken again because a block became final meanwhile; the last one stands.
-const SUM_ATTEMPTS: usize = 3;
 
 /// Who is kept out, newest first.
 pub(super) type BanList = Box<dyn Fn() -> Vec<wire::Ban> + Send + Sync>;
@@ -37,6 +36,8 @@ pub(super) struct Lookups {
     pub(super) network: Network,
     pub(super) bans: BanList,
     pub(super) clock: NodeClock,
+    /// The first outputs of the chain, in their order.
+    pub(super) genesis: Vec<(OutPoint, Output)>,
 }
 
 impl From<StoreError> for QueryError {
@@ -117,19 +118,6 @@ impl Query for Lookups {
         }))
     }
 
-    fn output(&self, txid: Hash256, index: u32) -> Result<Option<OutputView>, QueryError> {
-        let outpoint = OutPoint {
-            txid: TxId::from_hash(txid),
-            index,
-        };
-        let state = self.reader.state();
-        Ok(self.reader.utxo(&outpoint)?.map(|coin| OutputView {
-            address: coin.output.address.to_text(self.network),
-            is_reward: coin.is_reward,
-            output: entry(&state, outpoint, &coin),
-        }))
-    }
-
     fn waiting(&self, page: Page) -> Result<Vec<Hash256>, QueryError> {
         let all = self.bodies.by_age().into_iter();
         let chosen = all.skip(page.skip as usize).take(page.limit as usize);
@@ -170,10 +158,7 @@ impl Query for Lookups {
             inputs: u32::try_from(transaction.inputs.len()).unwrap_or(u32::MAX),
             outputs: u32::try_from(transaction.outputs.len()).unwrap_or(u32::MAX),
             depends: depends.into_iter().collect(),
-            proposed: self
-                .bodies
-                .proposed_at(&id)
-                .is_some_and(|height| height > self.reader.height()),
+            proposed: self.proposed(&id).is_some(),
         }))
     }
 
@@ -186,10 +171,7 @@ impl Query for Lookups {
                 ..state(TransactionState::Final)
             });
         }
-        let is_proposed = self
-            .bodies
-            .proposed_at(&txid)
-            .is_some_and(|height| height > self.reader.height());
+        let is_proposed = self.proposed(&txid).is_some();
         Ok(match (is_proposed, self.bodies.contains(&txid)) {
             (true, _) => state(TransactionState::Proposed),
             (false, true) => state(TransactionState::Pending),
@@ -220,51 +202,28 @@ impl Query for Lookups {
     }
 
     fn balance(&self, address: &str) -> Result<BalanceView, QueryError> {
-        let wanted = self.address(address)?;
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            let height = self.reader.height();
-            let (mut amount, mut utxos, mut spendable, mut locked) = (0_u64, 0_u64, 0_u64, 0_u64);
-            self.walk(&wanted, |entry| {
-                amount = amount.saturating_add(entry.amount);
-                if entry.is_spendable() {
-                    spendable = spendable.saturating_add(entry.amount);
-                }
-                if entry.locked_for.is_some() {
-                    locked = locked.saturating_add(entry.amount);
-                }
-                utxos += 1;
-                true
-            })?;
-            if self.reader.height() == height || attempts == SUM_ATTEMPTS {
-                return Ok(BalanceView {
-                    address: address.to_owned(),
-                    amount,
-                    utxos,
-                    spendable,
-                    locked,
-                    height: height.get(),
-                });
-            }
-        }
+        self.balance_of(address)
     }
 
     fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError> {
-        let wanted = self.address(address)?;
-        let (mut skipped, mut found) = (0, Vec::new());
-        if page.limit == 0 {
-            return Ok(found);
-        }
-        self.walk(&wanted, |entry| {
-            if skipped < page.skip {
-                skipped += 1;
-            } else {
-                found.push(entry);
-            }
-            found.len() < page.limit as usize
-        })?;
-        Ok(found)
+        self.utxos_of(address, page)
+    }
+
+    fn pending(&self, address: &str, page: Page) -> Result<Vec<PendingOutput>, QueryError> {
+        self.pending_of(address, page)
+    }
+
+    fn output(&self, txid: Hash256, index: u32) -> Result<Option<OutputView>, QueryError> {
+        self.output_at(OutPoint::new(TxId::from_hash(txid), index))
+    }
+
+    fn history(
+        &self,
+        addresses: &[String],
+        before: Option<HistoryPlace>,
+        limit: u32,
+    ) -> Result<HistoryPage, QueryError> {
+        self.history_of(addresses, before, limit)
     }
 
     fn masternodes(&self, page: Page) -> Result<Vec<MasternodeView>, QueryError> {
@@ -303,31 +262,6 @@ impl Lookups {
         Ok(header.map(|stored| (position.height, stored.header.timestamp_ms.get())))
     }
 
-    /// Hands every coin of an address to `take`, ascending by outpoint, until it says false.
-    fn walk(&self, address: &Address, mut take: impl FnMut(UtxoEntry) -> bool) -> Result<(), QueryError> {
-        let (mut after, mut seen): (Option<OutPoint>, usize) = (None, 0);
-        let state = self.reader.state();
-        loop {
-            let coins = self.reader.outpoints_of(address, after, PAGE_ENTRIES_MAX)?;
-            let is_last = coins.len() < PAGE_ENTRIES_MAX;
-            seen += coins.len();
-            for (outpoint, coin) in coins {
-                after = Some(outpoint);
-                if !take(entry(&state, outpoint, &coin)) {
-                    return Ok(());
-                }
-            }
-            if is_last {
-                return Ok(());
-            }
-            if seen >= COINS_MAX {
-                return Err(QueryError::Invalid(format!(
-                    "the address has more than {COINS_MAX} outputs; ask for pages near the beginning"
-                )));
-            }
-        }
-    }
-
     fn show(&self, evidence: &Evidence) -> EvidenceView {
         let messages = evidence
             .messages
@@ -345,21 +279,6 @@ impl Lookups {
             name: self.names.of(&evidence.offender),
             messages: messages.map(const_hex::encode).collect(),
         }
-    }
-}
-
-/// An unspent output, as it stands after the tip.
-fn entry(state: &ChainState, outpoint: OutPoint, coin: &Coin) -> UtxoEntry {
-    let next = state.tip.height.next();
-    UtxoEntry {
-        txid: *outpoint.txid.as_hash(),
-        index: outpoint.index,
-        amount: coin.output.amount.units(),
-        height: coin.height.get(),
-        matures: Some(coin.height.saturating_add(REWARD_MATURITY))
-            .filter(|matures| coin.is_reward && *matures > next)
-            .map(Height::get),
-        locked_for: state.registry.locked_for(&outpoint).map(|id| *id.as_hash()),
     }
 }
 

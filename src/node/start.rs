@@ -244,6 +244,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
             utxo_commitment: state.commitment.digest(),
             timestamp_ms: state.tip.timestamp_ms.get(),
             utxos: Some(state.totals.utxo_count),
+            supply: Some(state.totals.supply.units()),
             ..ChainStatus::default()
         },
     ));

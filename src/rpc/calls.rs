@@ -10,7 +10,7 @@ use super::{
     info,
     json_rpc::{Fault, Given},
     limits,
-    lookups::look_up,
+    lookups::{look_up, parse_before, split_addresses},
     methods::{METHODS, Method},
     observe,
     server::Peer,
@@ -99,6 +99,16 @@ pub(super) async fn call(
         "listunspent" => {
             let (address, page) = (address(app, &given)?, page(&given));
             value(&look_up(app, move |query| query.utxos(&address, page)).await?)
+        }
+        "listpending" => {
+            let (address, page) = (address(app, &given)?, page(&given));
+            value(&look_up(app, move |query| query.pending(&address, page)).await?)
+        }
+        "listtransactions" => {
+            let addresses = split_addresses(given.text("addresses"));
+            let before = parse_before(Some(given.text("before")).filter(|text| !text.is_empty()))?;
+            let limit = page(&given).limit;
+            value(&look_up(app, move |query| query.history(&addresses, before, limit)).await?)
         }
         "getmempoolinfo" => Ok(json!({
             "size": status.mempool.txs,

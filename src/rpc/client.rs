@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 use super::{Accepted, BanPlan, CarriedOut, CommandJson, ErrorBody, Verdict, limits};
 use crate::{
     control::{
-        BalanceView, Ban, BanTarget, BlockView, EvidenceView, MasternodeView, Page, TransactionView,
-        UtxoEntry,
+        BalanceView, Ban, BanTarget, BlockView, EvidenceView, HistoryPage, MasternodeView, OutputView, Page,
+        PendingOutput, TransactionView, UtxoEntry,
         status_json::{HealthJson, PeerJson, StatusJson},
     },
     crypto::Hash256,
@@ -222,6 +222,40 @@ impl Client {
     pub async fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, ClientError> {
         let Page { skip, limit } = page;
         self.get(&format!("/address/{address}/utxos?skip={skip}&limit={limit}"))
+            .await
+    }
+
+    /// One page of `GET /address/{address}/pending`.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn pending(&self, address: &str, page: Page) -> Result<Vec<PendingOutput>, ClientError> {
+        let Page { skip, limit } = page;
+        self.get(&format!("/address/{address}/pending?skip={skip}&limit={limit}"))
+            .await
+    }
+
+    /// `GET /txout/{txid}/{index}`.
+    ///
+    /// # Errors
+    /// As [`Client::status`]; `not_found` if nothing known makes it.
+    pub async fn output(&self, txid: Hash256, index: u32) -> Result<OutputView, ClientError> {
+        self.get(&format!("/txout/{txid}/{index}")).await
+    }
+
+    /// `GET /history` of some addresses, from below `before`.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub async fn history(
+        &self,
+        addresses: &[String],
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<HistoryPage, ClientError> {
+        let before = before.map_or_else(String::new, |before| format!("&before={before}"));
+        let addresses = addresses.join(",");
+        self.get(&format!("/history?address={addresses}&limit={limit}{before}"))
             .await
     }
 

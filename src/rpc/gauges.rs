@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::{
+    chain::UNITS_PER_TIME,
     control::{Direction, HealthWord, LogLevel, LogRing, Mode, Phase, Status},
     metrics::{
         Counter, Metrics, flag,
@@ -84,6 +85,10 @@ fn chain(metrics: &Metrics, status: &Status) {
     chain.blocks_behind.set(status.sync.blocks_behind);
     if let Some(utxos) = status.chain.utxos {
         chain.utxo_entries.set(utxos);
+    }
+    if let Some(units) = status.chain.supply {
+        // A gauge of base units would leave what a float holds exactly; of TIME it does not matter.
+        chain.supply_coins.set(units as f64 / UNITS_PER_TIME as f64);
     }
 }
 

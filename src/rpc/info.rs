@@ -150,6 +150,7 @@ pub(super) fn coins(status: &Status) -> Value {
         "height": status.chain.height,
         "bestblock": status.chain.hash,
         "txouts": status.chain.utxos,
+        "supply": status.chain.supply,
         "utxo_commitment": status.chain.utxo_commitment,
         "disk_size": status.resources.db_bytes,
     })

@@ -10,8 +10,8 @@ use super::{App, error::Refusal, limits};
 use crate::{
     chain::Address,
     control::{
-        BalanceView, BlockView, EvidenceView, MasternodeView, Page, Query, QueryError, TransactionView,
-        UtxoEntry,
+        BalanceView, BlockView, EvidenceView, HistoryPage, HistoryPlace, MasternodeView, OutputView, Page,
+        PendingOutput, Query, QueryError, TransactionView, UtxoEntry,
     },
     crypto::Hash256,
 };
@@ -86,6 +86,64 @@ pub(super) async fn utxos(
     look_up(&app, move |query| query.utxos(&address, page.page()))
         .await
         .map(Json)
+}
+
+/// `GET /address/{address}/pending`.
+pub(super) async fn pending(
+    State(app): State<App>,
+    Path(address): Path<String>,
+    Parameters(page): Parameters<PageParameters>,
+) -> Result<Json<Vec<PendingOutput>>, Refusal> {
+    check_address(&app, &address)?;
+    look_up(&app, move |query| query.pending(&address, page.page()))
+        .await
+        .map(Json)
+}
+
+/// `GET /txout/{txid}/{index}`.
+pub(super) async fn output(
+    State(app): State<App>,
+    Path((txid, index)): Path<(String, String)>,
+) -> Result<Json<OutputView>, Refusal> {
+    let parsed = txid.parse::<Hash256>().ok().zip(index.parse::<u32>().ok());
+    let (txid, index) = parsed.ok_or_else(|| {
+        Refusal::bad_request("an output is /txout/TXID/INDEX: 64 hex digits and a whole number")
+    })?;
+    let found = look_up(&app, move |query| query.output(txid, index)).await?;
+    let missing = || Refusal::not_found("no transaction that is known here makes this output");
+    found.map(Json).ok_or_else(missing)
+}
+
+/// `?address=&before=&limit=` of the history; several addresses stand between commas.
+#[derive(Debug, Deserialize)]
+pub(super) struct HistoryParameters {
+    address: String,
+    before: Option<String>,
+    limit: Option<u32>,
+}
+
+/// `GET /history`.
+pub(super) async fn history(
+    State(app): State<App>,
+    Parameters(asked): Parameters<HistoryParameters>,
+) -> Result<Json<HistoryPage>, Refusal> {
+    let addresses = split_addresses(&asked.address);
+    let before = parse_before(asked.before.as_deref())?;
+    let limit = asked.limit.unwrap_or(limits::PAGE_DEFAULT);
+    look_up(&app, move |query| query.history(&addresses, before, limit))
+        .await
+        .map(Json)
+}
+
+/// Addresses that stand between commas; what cannot be read is refused by the look-up.
+pub(super) fn split_addresses(text: &str) -> Vec<String> {
+    text.split(',').map(str::to_owned).collect()
+}
+
+/// A place in history, if one is named.
+pub(super) fn parse_before(text: Option<&str>) -> Result<Option<HistoryPlace>, Refusal> {
+    let place = text.map(str::parse::<HistoryPlace>).transpose();
+    place.map_err(|error| Refusal::bad_request(format!("before: {error}")))
 }
 
 /// `GET /masternodes`.

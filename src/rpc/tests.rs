@@ -17,8 +17,8 @@ use crate::{
     chain::{Address, Network, testing::TestChain},
     control::{
         BalanceView, BlockView, Clock, CommandError, CommandRequest, Direction, EventRing, EvidenceView,
-        HealthStatus, HealthWord, LogRing, MasternodeView, NodeHandle, NodeStatus, Page, PeerRow,
-        PeersStatus, Query, QueryError, Reply, Status, TaskTick, TransactionState, TransactionView,
+        HealthStatus, HealthWord, LogRing, MasternodeView, NodeHandle, NodeStatus, OutputState, Page,
+        PeerRow, PeersStatus, Query, QueryError, Reply, Status, TaskTick, TransactionState, TransactionView,
         UtxoEntry, Watchers,
     },
     crypto::{Hash256, PublicKey},
@@ -77,8 +77,8 @@ impl Query for FakeQuery {
             amount: 5,
             utxos: 1,
             spendable: 5,
-            locked: 0,
             height: 7,
+            ..BalanceView::default()
         })
     }
 
@@ -90,6 +90,8 @@ impl Query for FakeQuery {
             height: 1,
             matures: None,
             locked_for: None,
+            state: OutputState::Unspent,
+            spent_by: None,
         };
         Ok((page.skip..page.skip + page.limit).map(entry).collect())
     }

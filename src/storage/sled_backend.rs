@@ -27,8 +27,9 @@ use super::{
 };
 
 /// Page cache of one database, unless asked for otherwise. Larger buys faster flushes at the price of
-/// memory, of which sled takes three to four times this.
-pub const CACHE_BYTES: u64 = 32 << 20;
+/// memory, of which sled takes three to four times this. The coins that blocks spend are mostly in the
+/// decoded cache above it or never reach the database, so this one may be small.
+pub const CACHE_BYTES: u64 = 16_000_000;
 
 /// One sled database with one tree a table.
 pub struct SledBackend {

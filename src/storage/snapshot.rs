@@ -75,6 +75,17 @@ pub fn page_hash(items: &[(OutPoint, Coin)]) -> Hash256 {
 /// Writes the snapshot of the state that `backend` holds, which is the one after `height`, and forgets
 /// all but the newest.
 pub(super) fn export(backend: &dyn Backend, blocks: &Path, height: Height) -> Result<(), StoreError> {
+    export_up_to(backend, blocks, height, COINS_MAX)
+}
+
+/// The same for at most `coins_max` coins. The state says how many there are before any is read: a
+/// snapshot that would only be thrown away keeps no flush waiting.
+fn export_up_to(
+    backend: &dyn Backend,
+    blocks: &Path,
+    height: Height,
+    coins_max: u64,
+) -> Result<(), StoreError> {
     let dir = blocks.join(DIR);
     let failed = |source| StoreError::io(&dir, "write snapshot", source);
     let missing =
@@ -93,6 +104,11 @@ pub(super) fn export(backend: &dyn Backend, blocks: &Path, height: Height) -> Re
                 .get(Table::Meta, part)?
                 .ok_or_else(|| missing("a part of the state"))?,
         );
+    }
+    let tip: Option<schema::StoredState> = super::reader::read(backend, Table::Meta, schema::META_TIP)?;
+    let tip = tip.ok_or_else(|| missing("a part of the state"))?;
+    if tip.totals.utxo_count > coins_max {
+        return Ok(());
     }
     let pages_path = dir.join(format!("{height}.pages"));
     let unfinished = dir.join(format!("{height}.pages.tmp"));
@@ -119,7 +135,8 @@ pub(super) fn export(backend: &dyn Backend, blocks: &Path, height: Height) -> Re
         }));
         coins += items.len() as u64;
         offset += bytes.len() as u64;
-        if coins > COINS_MAX {
+        // The count is part of the state, and a damaged one must not write for ever.
+        if coins > coins_max {
             fs::remove_file(&unfinished).map_err(failed)?;
             return Ok(());
         }

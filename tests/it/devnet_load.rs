@@ -15,7 +15,7 @@ use timecoin::{
     chain::{Address, Amount, Network, OutPoint, Output, Transaction, TxId},
     control::{
         BalanceView, BlockView, Clock, Command, CommandError, CommandRequest, EventRing, EvidenceView,
-        LogRing, MasternodeView, NodeHandle, NodeStatus, Page, Query, QueryError, Reply, Status,
+        LogRing, MasternodeView, NodeHandle, NodeStatus, OutputState, Page, Query, QueryError, Reply, Status,
         TransactionState, TransactionView, UtxoEntry, Watchers,
     },
     crypto::{Hash256, SecretKey, verify},
@@ -160,6 +160,8 @@ impl Query for Answers {
                 height: 0,
                 matures: None,
                 locked_for: None,
+                state: OutputState::Unspent,
+                spent_by: None,
             })
             .collect())
     }

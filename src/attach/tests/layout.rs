@@ -144,6 +144,7 @@ fn full() -> Status {
             }],
             finality_ms: vec![114],
             utxos: Some(115),
+            supply: Some(116),
         }),
         consensus: Arc::new(ConsensusStatus {
             activated: true,

@@ -55,6 +55,9 @@ impl TierName {
 pub(in crate::cli) struct RegisterArguments {
     #[command(flatten)]
     pub(in crate::cli) payment: PaymentArguments,
+    /// Wallet file of its owner, which pays.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) wallet: PathBuf,
     /// Consensus key; without it, the one of the data directory.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) validator_key: Option<PathBuf>,
@@ -73,6 +76,9 @@ pub(in crate::cli) struct RegisterArguments {
 pub(in crate::cli) struct UpdateArguments {
     #[command(flatten)]
     pub(in crate::cli) payment: PaymentArguments,
+    /// Wallet file of its owner, which pays.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) wallet: PathBuf,
     /// The masternode's id.
     pub(in crate::cli) id: String,
     /// File of the consensus key that takes over.
@@ -93,6 +99,9 @@ pub(in crate::cli) struct UpdateArguments {
 pub(in crate::cli) struct DeregisterArguments {
     #[command(flatten)]
     pub(in crate::cli) payment: PaymentArguments,
+    /// Wallet file of its owner, which pays.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) wallet: PathBuf,
     /// The masternode's id.
     pub(in crate::cli) id: String,
 }

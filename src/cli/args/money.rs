@@ -11,9 +11,6 @@ use super::place::{Asked, PassphraseArguments, Question};
 pub(in crate::cli) struct PaymentArguments {
     #[command(flatten)]
     pub(in crate::cli) question: Question,
-    /// Wallet file that pays; of a masternode, its owner's.
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) wallet: PathBuf,
     #[command(flatten)]
     pub(in crate::cli) passphrase: PassphraseArguments,
     /// Fee in TIME; without it, a low rate by size.
@@ -24,48 +21,56 @@ pub(in crate::cli) struct PaymentArguments {
     pub(in crate::cli) wait_final: bool,
 }
 
+/// Whose money is meant: wallet files, addresses, or both.
+#[derive(Debug, Clone, Default, Args)]
+#[group(required = true, multiple = true)]
+pub(in crate::cli) struct Owners {
+    /// Wallet file; repeat it for several.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) wallet: Vec<PathBuf>,
+    /// An address; repeat it for several.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(in crate::cli) address: Vec<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum WalletCommand {
     /// Show the address of a wallet file.
     Address {
-        /// Wallet file (*.key.json, or a PEM with --network).
-        #[arg(long, value_name = "FILE")]
-        wallet: PathBuf,
+        /// Wallet file (*.key.json, or a PEM with --network); repeat it for several.
+        #[arg(long, value_name = "FILE", required = true)]
+        wallet: Vec<PathBuf>,
         /// The network whose address is shown; without it, the file's.
         #[arg(long, value_name = "NAME")]
         network: Option<String>,
     },
-    /// List the unspent outputs of a wallet or address: what can be spent, what matures, what is locked.
+    /// List the unspent outputs of wallets or addresses: what can be spent, what a waiting transaction
+    /// spends, what matures, what is locked, and what is on its way.
     Utxos {
         #[command(flatten)]
         question: Question,
-        /// Wallet file.
-        #[arg(
-            long,
-            value_name = "FILE",
-            required_unless_present = "address",
-            conflicts_with = "address"
-        )]
-        wallet: Option<PathBuf>,
-        /// An address.
-        #[arg(long, value_name = "ADDRESS")]
-        address: Option<String>,
+        #[command(flatten)]
+        owners: Owners,
     },
-    /// Show what a wallet or address owns in final blocks.
+    /// Show what wallets or addresses own in final blocks, what of it can be spent, and what waits.
     Balance {
         #[command(flatten)]
         question: Question,
-        /// Wallet file.
-        #[arg(
-            long,
-            value_name = "FILE",
-            required_unless_present = "address",
-            conflicts_with = "address"
-        )]
-        wallet: Option<PathBuf>,
-        /// An address.
-        #[arg(long, value_name = "ADDRESS")]
-        address: Option<String>,
+        #[command(flatten)]
+        owners: Owners,
+    },
+    /// List what came and went, newest first, with what was owned after each. Reads the blocks of the node.
+    History {
+        #[command(flatten)]
+        question: Question,
+        #[command(flatten)]
+        owners: Owners,
+        /// Transactions to leave out, counted from the newest.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        skip: usize,
+        /// Transactions to show.
+        #[arg(long, value_name = "N", default_value_t = 25)]
+        limit: usize,
     },
 }
 
@@ -90,6 +95,9 @@ pub(in crate::cli) enum TxCommand {
 pub(in crate::cli) struct SendArguments {
     #[command(flatten)]
     pub(in crate::cli) payment: PaymentArguments,
+    /// Wallet file that pays; repeat it for several, of which the first gets the change.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(in crate::cli) wallet: Vec<PathBuf>,
     /// Who gets it.
     #[arg(long, value_name = "ADDRESS")]
     pub(in crate::cli) to: String,

@@ -31,6 +31,8 @@ pub struct ChainStatus {
     pub finality_ms: Vec<u32>,
     /// Size of the transaction set, if counted.
     pub utxos: Option<u64>,
+    /// All money that there is, base units: unspent outputs, and the fees that the running period pays out.
+    pub supply: Option<u64>,
 }
 
 /// One line of the table of last blocks.

@@ -6,7 +6,7 @@ use crate::{
         CommitCertificate,
         testing::{TestChain, address},
     },
-    control::TransactionState,
+    control::{HistoryEntry, OutputState, TransactionState},
     crypto::{PublicKey, Signature},
     storage::{CommitBatch, Store, StoreOptions, disk::RealDisk, memory::MemoryBackend},
 };
@@ -41,6 +41,7 @@ impl Fixture {
             network: Network::Devnet,
             bans: Box::new(Vec::new),
             clock: NodeClock::start(),
+            genesis: chain.genesis.coins().collect(),
         };
         Self {
             chain,
@@ -175,6 +176,163 @@ fn coins_of_an_address_are_summed_and_paged() {
 }
 
 #[test]
+fn what_waits_locks_outputs_and_shows_what_it_makes() {
+    let mut fixture = Fixture::new(2);
+    let (first, second) = (fixture.chain.coin(0), fixture.chain.coin(1));
+    let worth = |fixture: &Fixture, coin| fixture.chain.view.0[&coin].output.amount.units();
+    let (rich, all) = (worth(&fixture, first), fixture.chain.state.totals.supply.units());
+    // Owner 0 pays owner 5 and gets change; owner 5 passes some of it on before it is final.
+    let paid = fixture
+        .chain
+        .transfer(&[(first, 0)], &[(5, 9_000), (0, rich - 10_000)]);
+    let passed = fixture
+        .chain
+        .transfer(&[(OutPoint::new(paid.txid(), 0), 5)], &[(6, 8_000)]);
+    let owned = |fixture: &Fixture, owner| {
+        let text = fixture.text(owner);
+        let balance = fixture.lookups.balance(&text).unwrap();
+        (
+            balance.amount,
+            balance.spendable,
+            balance.pending_out,
+            balance.pending_in,
+        )
+    };
+    let state = |fixture: &Fixture| {
+        let page = fixture.lookups.utxos(&fixture.text(0), Page::new(0, 10)).unwrap();
+        page.iter()
+            .find(|utxo| utxo.txid == *first.txid.as_hash() && utxo.index == first.index)
+            .map(|utxo| (utxo.state, utxo.spent_by, utxo.is_spendable()))
+    };
+    let output =
+        |fixture: &Fixture, at: OutPoint| fixture.lookups.output(*at.txid.as_hash(), at.index).unwrap();
+    assert_eq!(state(&fixture), Some((OutputState::Unspent, None, true)));
+    assert_eq!(output(&fixture, OutPoint::new(paid.txid(), 0)), None);
+
+    let pooled = vec![paid.clone(), passed.clone()];
+    fixture.lookups.bodies.pooled(pooled.clone(), Default::default());
+    let by = Some(*paid.txid().as_hash());
+    assert_eq!(state(&fixture), Some((OutputState::Locked, by, false)));
+    assert_eq!(owned(&fixture, 0), (rich, 0, rich, rich - 10_000));
+    assert_eq!(owned(&fixture, 5), (0, 0, 0, 0), "it is passed on already");
+    assert_eq!(owned(&fixture, 6), (0, 0, 0, 8_000));
+    let change = fixture
+        .lookups
+        .pending(&fixture.text(0), Page::new(0, 10))
+        .unwrap();
+    assert_eq!(
+        (change.len(), change[0].amount, change[0].index),
+        (1, rich - 10_000, 1)
+    );
+    assert_eq!(change[0].from, [fixture.text(0)]);
+    assert!(
+        fixture
+            .lookups
+            .pending(&fixture.text(0), Page::new(1, 10))
+            .unwrap()
+            .is_empty()
+    );
+    let made = output(&fixture, OutPoint::new(paid.txid(), 0)).unwrap();
+    assert_eq!(
+        (made.state, made.height, made.amount),
+        (OutputState::Unconfirmed, None, 9_000)
+    );
+    assert_eq!(
+        (made.spent_by, made.address),
+        (Some(*passed.txid().as_hash()), fixture.text(5))
+    );
+
+    let proposed = fixture.chain.assemble(100, pooled.clone()).block.into_inner();
+    fixture.lookups.bodies.proposed(&proposed);
+    assert_eq!(state(&fixture).map(|state| state.0), Some(OutputState::Proposed));
+    assert_eq!(output(&fixture, first).unwrap().proposed_at, Some(1));
+
+    // The store has the block before the pool lets go of it: nothing looks free in between.
+    let block = fixture.commit(pooled);
+    assert_eq!(state(&fixture), None);
+    fixture.lookups.bodies.finalized(&block, 7, Default::default());
+    assert_eq!(owned(&fixture, 0), (rich - 10_000, rich - 10_000, 0, 0));
+    assert_eq!(
+        output(&fixture, first).map(|view| (view.state, view.height)),
+        Some((OutputState::Spent, Some(0)))
+    );
+    let spent = output(&fixture, OutPoint::new(paid.txid(), 0)).unwrap();
+    assert_eq!(
+        (spent.state, spent.height, spent.spent_by),
+        (OutputState::Spent, Some(1), None)
+    );
+    assert_eq!(output(&fixture, second).unwrap().state, OutputState::Unspent);
+    assert!(owned(&fixture, 0).0 < all);
+}
+
+/// All of a history, read in pages of `limit`.
+fn read_history(fixture: &Fixture, owners: &[u64], limit: u32) -> Vec<HistoryEntry> {
+    let addresses: Vec<String> = owners.iter().map(|owner| fixture.text(*owner)).collect();
+    let (mut all, mut before) = (Vec::new(), None);
+    loop {
+        let page = fixture.lookups.history(&addresses, before, limit).unwrap();
+        assert!(page.entries.len() <= limit as usize + 1);
+        all.extend(page.entries);
+        match page.next {
+            Some(next) => before = Some(next.parse().unwrap()),
+            None => return all,
+        }
+    }
+}
+
+#[test]
+fn history_tells_all_that_came_and_went_and_comes_to_the_balance() {
+    let mut fixture = Fixture::new(3);
+    for n in 0..3_u64 {
+        let coin = fixture.chain.coin(n as u32);
+        let worth = fixture.chain.view.0[&coin].output.amount.units();
+        let paid = fixture
+            .chain
+            .transfer(&[(coin, n)], &[(9, 10_000 + n), (n, worth - 11_000 - n)]);
+        let onward = OutPoint::new(paid.txid(), 0);
+        fixture.commit(vec![paid]);
+        fixture.commit(Vec::new());
+        if n > 0 {
+            let passed = fixture.chain.transfer(&[(onward, 9)], &[(n, 5_000), (9, 4_000)]);
+            fixture.commit(vec![passed]);
+        }
+    }
+    for owners in [&[9][..], &[0], &[1], &[1, 9], &[0, 1, 2, 9]] {
+        let all = read_history(&fixture, owners, 1_000);
+        for limit in [1, 2, 3] {
+            assert_eq!(
+                read_history(&fixture, owners, limit),
+                all,
+                "{owners:?} by {limit}"
+            );
+        }
+        let sum = all.iter().fold(0_i128, |sum, entry| {
+            sum + i128::from(entry.received) - i128::from(entry.spent.unwrap())
+        });
+        let owned = owners
+            .iter()
+            .map(|owner| fixture.lookups.balance(&fixture.text(*owner)).unwrap().amount);
+        assert_eq!(sum, i128::from(owned.sum::<u64>()), "{owners:?}");
+        assert!(all.is_sorted_by(|newer, older| newer.height >= older.height));
+    }
+    let paid = &read_history(&fixture, &[9], 1_000)[0];
+    assert_eq!((paid.kind.as_str(), paid.fee), ("transfer", Some(10_002 - 9_000)));
+    let oldest = read_history(&fixture, &[1], 1_000).pop().unwrap();
+    assert_eq!(
+        (oldest.kind.as_str(), oldest.height, oldest.spent),
+        ("genesis", 0, Some(0))
+    );
+    let other = fixture.lookups.history(&[], None, 10);
+    assert!(matches!(other, Err(QueryError::Invalid(_))));
+    let far = HistoryPlace {
+        height: u64::MAX,
+        position: 0,
+    };
+    let page = fixture.lookups.history(&[fixture.text(9)], Some(far), 1).unwrap();
+    assert_eq!(page.entries.len(), 1, "above the tip is the tip");
+}
+
+#[test]
 fn evidence_is_shown_in_order() {
     let fixture = Fixture::new(1);
     let offender = fixture.chain.state.validators()[1];
@@ -225,16 +383,14 @@ fn headers_outputs_and_bytes_are_found_by_their_names() {
         (raw.hex, raw.height),
         (const_hex::encode(transaction.canonical_bytes()), Some(1))
     );
-    // The old output is gone, the new one is there, and is who was paid.
-    assert_eq!(
-        fixture
-            .lookups
-            .output(*spent.txid.as_hash(), spent.index)
-            .unwrap(),
-        None
-    );
+    // The old output is spent, the new one is there, and is who was paid.
+    let old = fixture
+        .lookups
+        .output(*spent.txid.as_hash(), spent.index)
+        .unwrap();
+    assert_eq!(old.unwrap().state, OutputState::Spent);
     let made = fixture.lookups.output(txid, 0).unwrap().unwrap();
-    assert_eq!((made.address, made.output.amount), (fixture.text(5), 900_000));
+    assert_eq!((made.address, made.amount), (fixture.text(5), 900_000));
     assert_eq!(fixture.lookups.output(txid, 1).unwrap(), None);
 }
 
@@ -247,7 +403,6 @@ fn what_waits_is_listed_by_age_with_its_fee_and_what_it_waits_for() {
         .output(*coin.txid.as_hash(), coin.index)
         .unwrap()
         .unwrap()
-        .output
         .amount;
     let parent = fixture.chain.transfer(&[(coin, 0)], &[(5, amount - 700)]);
     let made = OutPoint {

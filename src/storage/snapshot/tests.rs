@@ -221,3 +221,23 @@ fn only_the_newest_two_are_kept() {
     assert_eq!(heights(&dir), [3, 4]);
     assert!(!dir.join("2.pages").exists());
 }
+
+#[test]
+fn a_state_too_large_for_a_snapshot_is_refused_before_a_coin_is_read() {
+    let world = World::new();
+    let (manifest, pages) = (world.manifest(), world.pages());
+    let (backend, mut loader) = loader(manifest.clone());
+    for (items, next) in &pages {
+        loader.add(items, *next).unwrap();
+    }
+    loader.finish(&world.chain.genesis, &world.tip).unwrap();
+    // A coin that nobody could decode: whoever reads it fails.
+    backend
+        .apply(&[Op::put(Table::Utxos, vec![0; 36], vec![1])])
+        .unwrap();
+    let (dir, height) = (tempfile::tempdir().unwrap(), manifest.header.height);
+    let export = |most| export_up_to(backend.as_ref(), dir.path(), height, most);
+    export(manifest.coins - 1).unwrap();
+    assert_eq!(fs::read_dir(dir.path().join(DIR)).unwrap().count(), 0);
+    assert!(export(manifest.coins).is_err(), "one more is let in, and read");
+}

@@ -125,3 +125,39 @@ fn a_terminated_node_ends_well_within_five_seconds_and_signs_nothing_twice() {
     net.check(&all);
     net.check_no_evidence(&all);
 }
+
+/// One of four at a time, so that the chain goes on and every death comes at another moment of it.
+#[test]
+#[ignore = "about ten minutes: cargo test --test it -- --ignored two_hundred_kills --nocapture"]
+fn two_hundred_kills_under_load_lose_nothing_final() {
+    const KILLS: u64 = 200;
+    let all = [0, 1, 2, 3];
+    let mut net = Net::started(4);
+    net.wait_height(&all, 1, limit(10));
+    let load = net.load(0, 50.0);
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let began = Instant::now();
+    for kill in 0..KILLS {
+        // xorshift: the same moments in every run, as far as a machine allows.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        std::thread::sleep(Duration::from_millis(random % 900));
+        let node = (random >> 32) as u16 % 4;
+        net.kill(node);
+        net.check_logs();
+        net.start(node);
+        // Two that catch up at once would be too many.
+        let goal = net.highest_seen().max(net.height((node + 1) % 4)) + 1;
+        net.wait_height(&all, goal, limit(60));
+        if kill % 10 == 9 {
+            let lowest = net.check(&all);
+            println!("{} kills, height {lowest}, {:?}", kill + 1, began.elapsed());
+        }
+    }
+    let report = net.finish(load);
+    println!("{report:?}");
+    assert_eq!(report.lost, 0, "{report:?}");
+    net.check_again(&all);
+    net.check_no_evidence(&all);
+}

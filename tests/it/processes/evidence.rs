@@ -1,7 +1,11 @@
 //! A masternode that contradicts itself towards one node only: every node comes to hold the proof, shows
 //! it, counts it, and still has it after a restart.
 
-use timecoin::{chain::BlockHash, consensus::Step, crypto::Hash256};
+use timecoin::{
+    chain::{BlockHash, Standing},
+    consensus::Step,
+    crypto::Hash256,
+};
 
 use super::{
     net::{Net, limit},
@@ -71,4 +75,60 @@ fn dos_35_contradictions_seen_by_one_are_proven_to_all_and_outlive_a_restart() {
     assert_eq!(puppet.peers(), 3, "the culprit is not cut off");
     puppet.leave(&net);
     net.check(&others);
+}
+
+#[test]
+fn who_equivocates_before_one_witness_is_jailed_on_the_chain() {
+    let mut net = Net::with(4, |params| {
+        params.block_interval_ms = 60_000;
+        params.proposal_timeout_ms = 20_000;
+        params.view_change_timeout_ms = 40_000;
+        params.reward_period_ms = 1_000;
+    });
+    let culprit = (0..4)
+        .find(|node| net.leader(1) != *node && net.leader(2) != *node)
+        .unwrap();
+    let others: Vec<u16> = net.all().filter(|node| *node != culprit).collect();
+    for node in &others {
+        net.start(*node);
+    }
+    let puppet = Puppet::join(&net, culprit);
+    net.wait("all are connected", limit(20), |net| {
+        others.iter().all(|node| net.status(*node).peers == 3)
+    });
+    for n in [1, 2] {
+        assert_eq!(puppet.vote(Step::Prepare, 1, 0, digest(n), 1), 1);
+    }
+    for node in &others {
+        net.wait("the proof is everywhere", limit(20), |net| {
+            kinds(net, *node) == ["E1"]
+        });
+    }
+    // The next blocks carry the proof and close the period; the chain itself judges then.
+    let id = Hash256::from_bytes(*puppet.key().as_bytes());
+    let standing = |net: &Net, node: u16| {
+        net.ask(net.client(node).masternode(id))
+            .map(|view| (view.standing, view.reason))
+    };
+    for _ in 1..=2 {
+        net.pay(others[0], limit(20));
+    }
+    for node in &others {
+        net.wait("it is jailed", limit(10), |net| {
+            standing(net, *node).is_some_and(|(standing, _)| standing == Standing::Jailed)
+        });
+        let (_, reason) = standing(&net, *node).unwrap();
+        assert!(reason.contains("contradicting messages"), "{reason}");
+    }
+    // Three are left, and each next block is theirs.
+    let status = net.status(others[0]);
+    assert_eq!(status.validators.len(), 3);
+    assert!(
+        status
+            .validators
+            .iter()
+            .all(|validator| validator.id != puppet.key())
+    );
+    net.pay(others[0], limit(20));
+    puppet.leave(&net);
 }
