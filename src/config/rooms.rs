@@ -35,7 +35,6 @@ impl Config {
                 snapshot_every: self.storage.snapshot_every,
                 ..FlushOptions::default()
             },
-            ..StoreOptions::default()
         }
     }
 

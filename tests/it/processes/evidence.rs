@@ -120,15 +120,11 @@ fn who_equivocates_before_one_witness_is_jailed_on_the_chain() {
         let (_, reason) = standing(&net, *node).unwrap();
         assert!(reason.contains("contradicting messages"), "{reason}");
     }
-    // Three are left, and each next block is theirs.
-    let status = net.status(others[0]);
-    assert_eq!(status.validators.len(), 3);
-    assert!(
-        status
-            .validators
-            .iter()
-            .all(|validator| validator.id != puppet.key())
-    );
+    net.wait("three are left", limit(10), |net| {
+        let status = net.status(others[0]);
+        let mut left = status.validators.iter();
+        status.validators.len() == 3 && left.all(|validator| validator.id != puppet.key())
+    });
     net.pay(others[0], limit(20));
     puppet.leave(&net);
 }
