@@ -7,15 +7,12 @@ mod money;
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    chain::{
-        Address, BlockHash, CommitCertificate, Height, MasternodeId, Network, OutPoint, Output, TxId,
-    },
+    chain::{Address, BlockHash, CommitCertificate, Height, MasternodeId, Network, OutPoint, Output, TxId},
     consensus::{Evidence, EvidenceKind},
     control::{
         BalanceView, BlockView, CertificateView, EvidenceView, HeaderView, HistoryPage, HistoryPlace,
         MasternodeView, OutputView, Page, PendingOutput, Query, QueryError, RawTransactionView,
         TransactionState, TransactionView, UtxoEntry, WaitingView,
-    },
     },
     crypto::{Hash256, PublicKey},
     storage::{StoreError, StoreReader},

@@ -53,7 +53,7 @@ pub(super) struct Waiting {
 
 impl Lookups {
     /// Whatever waits and has to do with `address`.
-    pub(super) fn waiting(&self, address: &Address) -> Waiting {
+    pub(super) fn pool_of(&self, address: &Address) -> Waiting {
         let mut waiting = Waiting::default();
         let is_ours = |of: &Address| of == address;
         let mut owners = Owners::new(&is_ours);
@@ -85,7 +85,7 @@ impl Lookups {
         loop {
             attempts += 1;
             let height = self.reader.height();
-            let waiting = self.waiting(&wanted);
+            let waiting = self.pool_of(&wanted);
             let mut balance = BalanceView {
                 address: text.to_owned(),
                 height: height.get(),
@@ -120,7 +120,7 @@ impl Lookups {
         if page.limit == 0 {
             return Ok(found);
         }
-        let waiting = self.waiting(&wanted);
+        let waiting = self.pool_of(&wanted);
         self.walk(&wanted, &waiting, |entry| {
             if skipped < page.skip {
                 skipped += 1;
@@ -133,7 +133,7 @@ impl Lookups {
     }
 
     pub(super) fn pending_of(&self, text: &str, page: Page) -> Result<Vec<PendingOutput>, QueryError> {
-        let waiting = self.waiting(&self.address(text)?);
+        let waiting = self.pool_of(&self.address(text)?);
         let chosen = waiting.makes.iter();
         let chosen = chosen.skip(page.skip as usize).take(page.limit as usize);
         let mut found = Vec::new();
@@ -211,7 +211,8 @@ impl Lookups {
             return Ok(None);
         };
         let maker = stored.block.transactions.get(position.position as usize);
-        let made = maker.and_then(|maker| Some((maker.outputs.get(outpoint.index as usize)?, maker.is_reward())));
+        let made =
+            maker.and_then(|maker| Some((maker.outputs.get(outpoint.index as usize)?, maker.is_reward())));
         Ok(made.map(|(output, is_reward)| (*output, position.height, is_reward)))
     }
 
