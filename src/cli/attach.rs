@@ -149,8 +149,11 @@ fn once(path: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     } else {
         let environment = console::Environment::read(Environment::variable);
         output::raw(&console::frame_text(
-            Arc::new(status),
-            events,
+            console::Picture {
+                status: Arc::new(status),
+                events,
+                is_recorded: false,
+            },
             FRAME,
             !environment.utf8,
         ))?;

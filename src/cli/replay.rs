@@ -61,8 +61,11 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         let events = recording.events(0, at_ms.max(recording.time_of(index)), EVENTS_MAX)?;
         let environment = console::Environment::read(Environment::variable);
         output::raw(&console::frame_text(
-            Arc::new(status),
-            events,
+            console::Picture {
+                status: Arc::new(status),
+                events,
+                is_recorded: true,
+            },
             FRAME,
             !environment.utf8,
         ))?;

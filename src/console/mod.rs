@@ -54,7 +54,7 @@ use tokio::sync::watch;
 
 pub use glyphs::GlyphName;
 pub use moment::moment;
-pub use once::frame_text;
+pub use once::{Picture, frame_text};
 pub use options::{Config, Environment, NoScreen, OnTerminal, Options, can_draw};
 pub use source::Source;
 pub use still::Still;

@@ -35,7 +35,7 @@ pub(super) enum NodesAction {
 pub(super) const KEYS: &[(&[Key], &str, &str, NodesAction)] = &[
     (&[Key::Char('j'), Key::Down], "j ↓", "down", NodesAction::Down),
     (&[Key::Char('k'), Key::Up], "k ↑", "up", NodesAction::Up),
-    (&[Key::Enter], "⏎", "open", NodesAction::Open),
+    (&[Key::Enter], "Enter", "open", NodesAction::Open),
     (&[Key::Char('t')], "t", "theme", NodesAction::Theme),
     (&[Key::Char('?')], "?", "help", NodesAction::Help),
     (

@@ -13,12 +13,31 @@ use super::{
 };
 use crate::control::{Batch, Event, Status};
 
+/// What one frame is drawn of.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The snapshot.
+    pub status: Arc<Status>,
+    /// Events up to it, oldest first.
+    pub events: Vec<Event>,
+    /// True if it comes from a recording: the frame must not look as if it were now.
+    pub is_recorded: bool,
+}
+
 /// The first screen of a snapshot, lines without trailing blanks. No colours and no escapes; with
 /// `ascii` no character beyond ASCII either.
-pub fn frame_text(status: Arc<Status>, events: Vec<Event>, size: (u16, u16), ascii: bool) -> String {
+pub fn frame_text(picture: Picture, size: (u16, u16), ascii: bool) -> String {
+    let Picture {
+        status,
+        events,
+        is_recorded,
+    } = picture;
     let mut model = Model {
         session: Session {
-            through: Through::Socket,
+            through: match is_recorded {
+                true => Through::Recording,
+                false => Through::Socket,
+            },
             ..Session::default()
         },
         theme: ThemeName::Mono,

@@ -308,7 +308,10 @@ impl Entry {
         match judgement.severity {
             Some(severity) => {
                 self.good_since = None;
-                self.alarm.text = judgement.text;
+                // While a milder one is not believed yet, the words stay those of what is shown.
+                if severity >= self.alarm.severity {
+                    self.alarm.text.clone_from(&judgement.text);
+                }
                 let is_news = self.note_subjects(judgement.subjects, now);
                 if severity > self.alarm.severity || is_news {
                     self.alarm.severity = severity.max(self.alarm.severity);
@@ -320,6 +323,7 @@ impl Entry {
                     let since = *self.milder_since.get_or_insert(now.mono_ms);
                     if now.mono_ms.saturating_sub(since) >= MILDER_HOLD_MS {
                         self.alarm.severity = severity;
+                        self.alarm.text = judgement.text;
                         self.milder_since = None;
                     }
                 } else {
@@ -329,12 +333,14 @@ impl Entry {
             }
             None if judgement.clears => {
                 // What was wrong is not so any more; its words would be a lie for as long as it is watched.
-                self.alarm.text = format!(
-                    "good again; clears when it stays so for {}",
-                    duration(judgement.hold_ms)
-                );
                 let since = *self.good_since.get_or_insert(now.mono_ms);
-                (now.mono_ms.saturating_sub(since) >= judgement.hold_ms).then(|| AlarmChange::Cleared {
+                let good_ms = now.mono_ms.saturating_sub(since);
+                self.alarm.text = format!(
+                    "{}: good again; clears in {}",
+                    self.alarm.kind.word(),
+                    duration(judgement.hold_ms.saturating_sub(good_ms))
+                );
+                (good_ms >= judgement.hold_ms).then(|| AlarmChange::Cleared {
                     kind: self.alarm.kind,
                     lasted_ms: now.since_ms(self.alarm.since),
                 })

@@ -9,7 +9,7 @@ use crate::{crypto::PublicKey, wire::BanTarget};
 pub struct BanConsequence {
     /// The sessions it closes, by network key.
     pub sessions: Vec<PublicKey>,
-    /// How many of them belong to validators that are online.
+    /// How many of them belong to validators that can be counted on.
     pub validators_lost: u32,
     /// Validators that stay reachable, this node included if it is one.
     pub reachable: u32,
@@ -34,9 +34,13 @@ pub fn ban_consequence(status: &Status, target: &BanTarget) -> BanConsequence {
         })
         .collect();
     let consensus = &status.consensus;
-    let online = consensus.validators.iter().filter(|row| row.online);
+    // Who is silent is not counted any more, and cannot be lost twice.
+    let there = consensus
+        .validators
+        .iter()
+        .filter(|row| consensus.is_reachable(row, status.at));
     let (mut reachable, mut lost) = (0u32, 0u32);
-    for validator in online {
+    for validator in there {
         let goes = !validator.is_self && hit.iter().any(|row| row.validator == Some(validator.id));
         if goes {
             lost += 1;

@@ -198,10 +198,7 @@ fn hint(
     match leader {
         Some(row) if !consensus.is_reachable(row, at) && consensus.phase == Phase::PrePrepare => {
             match consensus.timer.armed {
-                true => format!(
-                    "{} leads and is away; the view changes when the timer fires",
-                    row.name
-                ),
+                true => format!("{} leads and is away; the view changes by itself", row.name),
                 false => format!("{} leads and is away", row.name),
             }
         }

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use chain::{BlockLine, ChainStatus, FINALITY_SAMPLES_MAX, LAST_BLOCKS_MAX};
 pub use consensus::{
     ConsensusStatus, HISTORY_HEIGHTS, HeightMark, HeightTrace, LATE_AFTER_MS, Mark, Phase, QUIET_AFTER_MS,
-    RoundEnd, RoundStats, RoundTrace, SigningStatus, TRACE_EVENTS_MAX, Tally, TimerStatus, TraceEvent,
-    TraceKind, ValidatorRow, VoteCell, WatchdogStatus,
+    RoundEnd, RoundStats, RoundTrace, SILENT_HEIGHTS, SigningStatus, TRACE_EVENTS_MAX, Tally, TimerStatus,
+    TraceEvent, TraceKind, ValidatorRow, VoteCell, WatchdogStatus,
 };
 pub use host::{Check, HealthStatus, HealthWord, ResourceStatus, TaskTick};
 pub use mempool::{AgeBand, CHEAPEST_MAX, MempoolStatus, RateBand, ReasonCount, WaitingTx};

@@ -173,7 +173,7 @@ fn losing_validators_warns_at_the_limit_and_is_critical_beyond() {
     book.observe(&status);
     let up = book.alarms();
     assert_eq!(up.len(), 1, "clearing has to last");
-    assert!(up[0].text.starts_with("good again"), "{}", up[0].text);
+    assert_eq!(up[0].text, "quorum margin: good again; clears in 2.0 s");
     at(&mut status, 102_000);
     book.observe(&status);
     assert!(book.alarms().is_empty());
@@ -587,7 +587,31 @@ fn another_silent_validator_is_news_to_who_acknowledged_the_first() {
     consensus(&mut status).validators[2].silent_heights = 0;
     let now = status.at.mono_ms;
     at(&mut status, now + 60_000);
+    for row in &mut consensus(&mut status).validators {
+        row.last_seen_mono_ms = Some(now + 60_000);
+    }
     assert_eq!(book.observe(&status), []);
     consensus(&mut status).validators[2].silent_heights = 3;
     assert!(matches!(&book.observe(&status)[..], [AlarmChange::Raised(_)]));
+}
+
+/// Its sessions stand for most of a minute, but nobody may count on its vote.
+#[test]
+fn a_frozen_validator_is_not_counted_on_while_the_chain_goes_on() {
+    let mut status = status();
+    let frozen = &mut consensus(&mut status).validators[3];
+    (frozen.silent_heights, frozen.last_seen_mono_ms) = (2, Some(90_000));
+    assert_eq!(
+        status.consensus.reachable(status.at),
+        4,
+        "two heights may be chance"
+    );
+    consensus(&mut status).validators[3].silent_heights = 3;
+    assert_eq!(status.consensus.reachable(status.at), 3);
+    let target = BanTarget::Node(status.peers.rows[0].id);
+    let follows = ban_consequence(&status, &target);
+    assert_eq!((follows.reachable, follows.validators_lost), (2, 1));
+    assert!(follows.halts());
+    consensus(&mut status).validators[3].last_seen_mono_ms = Some(99_000);
+    assert_eq!(status.consensus.reachable(status.at), 4, "it speaks again");
 }

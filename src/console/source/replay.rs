@@ -19,6 +19,8 @@ use crate::{
 
 /// How far before an alarm a jump lands: what led to it is worth seeing.
 const BEFORE_ALARM_MS: u64 = 2_000;
+/// How long after a snapshot its timers and ages run on.
+const RUNS_ON_MS: u64 = 1_500;
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 
@@ -103,17 +105,23 @@ impl ReplayFeed {
 impl Feed for ReplayFeed {
     fn now(&mut self) -> Moment {
         self.go_on();
-        let Some((_, status)) = &self.shown else {
-            return Moment {
-                unix_ms: self.at_ms,
-                mono_ms: 0,
-            };
+        // The clock is asked for before the first news, and the first frame needs it already.
+        let at = match &self.shown {
+            Some((_, status)) => Some(status.at),
+            None => self
+                .recording
+                .status(self.recording.index_at(self.at_ms))
+                .ok()
+                .map(|status| status.at),
         };
-        // Between two snapshots both clocks of the node went on alike.
-        let since = self.at_ms.saturating_sub(status.at.unix_ms);
+        let mono_ms = at.map_or(0, |at| {
+            // Between two snapshots both clocks of the node went on alike. Where snapshots are far apart,
+            // ages stop: what would have ended them was not recorded.
+            at.mono_ms + self.at_ms.saturating_sub(at.unix_ms).min(RUNS_ON_MS)
+        });
         Moment {
             unix_ms: self.at_ms,
-            mono_ms: status.at.mono_ms + since,
+            mono_ms,
         }
     }
 

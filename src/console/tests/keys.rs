@@ -661,3 +661,49 @@ proptest! {
         prop_assert!(model.overlay.is_none() && model.prompt.is_none() && model.zoom.is_none());
     }
 }
+
+#[test]
+fn a_question_that_is_not_seen_whole_is_not_agreed_to() {
+    let mut model = model();
+    press(&mut model, Key::Char('3'));
+    press(&mut model, Key::Char('D'));
+    update(&mut model, Msg::Resize(30, 6));
+    assert!(press(&mut model, Key::Char('y')).is_empty());
+    press(&mut model, Key::Right);
+    assert!(press(&mut model, Key::Enter).is_empty());
+    assert!(model.overlay.is_some(), "it stays open");
+    assert!(
+        model
+            .toasts
+            .iter()
+            .any(|toast| toast.text.starts_with("enlarge the terminal"))
+    );
+    for size in [(60, 20), (80, 24)] {
+        let mut model = model.clone();
+        update(&mut model, Msg::Resize(size.0, size.1));
+        let effects = press(&mut model, Key::Char('y'));
+        assert!(matches!(commands(&effects)[..], [Command::DisconnectPeer { .. }]));
+    }
+}
+
+#[test]
+fn the_line_of_the_log_that_is_marked_is_the_one_that_is_copied() {
+    let mut model = model();
+    press(&mut model, Key::Char('6'));
+    let at = model.live.logs.len() / 2;
+    let gone = model.live.logs.remove(at).unwrap();
+    model.log.selected = Some(gone.seq);
+    let drawn = text(&frame(&model));
+    let marked = drawn
+        .lines()
+        .find(|line| line.contains('▌') && !line.contains('▐'))
+        .unwrap();
+    let before = model.live.logs[at - 1].message.clone();
+    assert!(marked.contains(&before), "{marked}");
+    let effects = press(&mut model, Key::Char('y'));
+    let copied = effects.iter().find_map(|effect| match effect {
+        Effect::Copy(text) => Some(text),
+        _ => None,
+    });
+    assert!(copied.is_some_and(|text| text.contains(&before)), "{copied:?}");
+}

@@ -305,3 +305,52 @@ fn a_full_table_of_peers_is_quick() {
     // Unoptimised and on a busy machine; the release bench has the real limit.
     assert!(begun.elapsed().as_millis() < 2_500, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn devnets_of_any_number_of_nodes_are_drawn() {
+    for nodes in [1_usize, 2, 9, 13, 14, 16, 31, 50] {
+        let mut fleet = fixture::fleet();
+        let one = fleet.nodes[1].clone();
+        fleet.nodes.truncate(nodes);
+        fleet.nodes.resize(nodes, one);
+        if nodes > 4 {
+            let link = fleet.links[0].clone();
+            fleet.links = vec![link; nodes * (nodes - 1) / 2];
+        }
+        for size in [
+            (1, 1),
+            (40, 10),
+            (60, 20),
+            (80, 24),
+            (100, 30),
+            (120, 36),
+            (220, 70),
+        ] {
+            let mut model = fixture::model(fixture::healthy(), size);
+            model.fleet = Some(Arc::new(fleet.clone()));
+            model.screen = Screen::Devnet;
+            let drawn = text(&frame(&model));
+            if nodes == 16 && size == (80, 24) {
+                assert!(drawn.contains("120 links, too many"), "{drawn}");
+            }
+        }
+    }
+}
+
+/// A column that has no room is left out; one that is there is there whole.
+#[test]
+fn the_table_of_peers_is_as_wide_as_its_columns() {
+    for width in 60..=220 {
+        let mut model = fixture::model(fixture::healthy(), (width, 36));
+        model.screen = Screen::Peers;
+        let drawn = text(&frame(&model));
+        let head = drawn
+            .lines()
+            .find(|line| line.contains("peer ") && line.contains("height"));
+        let head = head.unwrap().trim_end_matches(['│', '┃', ' ']);
+        assert!(
+            head.ends_with("role") || head.ends_with("  up"),
+            "{width}: {head}"
+        );
+    }
+}

@@ -309,6 +309,8 @@ fn a_recording_is_walked_through_as_it_happened() {
         size: (120, 36),
         ..Model::default()
     };
+    let first = feed.now().mono_ms;
+    assert_eq!(first, 50_000 + 179_000, "the first frame knows the time already");
     let mut go = |act: Option<ReplayAct>, model: &mut Model| {
         if let Some(act) = act {
             feed.replay(act);

@@ -5,6 +5,7 @@ use super::{
         key::Key,
         keymap::Screen,
         model::{Act, Fate, Model, Overlay, ToastKind},
+        vm,
     },
     Effect, moving,
     prompt::edit,
@@ -96,6 +97,15 @@ pub(super) fn on_dialog_key(model: &mut Model, key: Key) -> Vec<Effect> {
 }
 
 fn carry_out(model: &mut Model) -> Vec<Effect> {
+    if let Some(Overlay::Dialog(dialog)) = &model.overlay
+        && !vm::dialog::is_whole(model, dialog)
+    {
+        model.toast(
+            ToastKind::Refused,
+            "enlarge the terminal: the question is not seen whole",
+        );
+        return Vec::new();
+    }
     let Some(Overlay::Dialog(dialog)) = model.overlay.take() else {
         return Vec::new();
     };

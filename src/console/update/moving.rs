@@ -107,7 +107,7 @@ fn step_logs(model: &mut Model, action: Action) {
             };
             let at = match model.log.selected {
                 None => last,
-                Some(seq) => seqs.partition_point(|other| *other < seq).min(last),
+                Some(seq) => seqs.partition_point(|other| *other <= seq).saturating_sub(1),
             };
             let to = moved(at, last, model.page, action);
             // Moving down past the newest line follows again.
@@ -247,7 +247,7 @@ pub(super) fn selected_ban(model: &Model) -> Option<&Ban> {
 /// The log line the cursor is on, or the newest.
 pub(super) fn selected_line(model: &Model) -> Option<&Arc<LogLine>> {
     match model.log.selected {
-        Some(seq) => shown_lines(model).find(|line| line.seq >= seq),
+        Some(seq) => shown_lines(model).rev().find(|line| line.seq <= seq),
         None => shown_lines(model).next_back(),
     }
 }

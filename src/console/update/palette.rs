@@ -251,15 +251,15 @@ fn arguments(model: &Model, does: Does) -> Vec<(String, String)> {
             .map(|ban| (vm::peers::ban_name(status, &ban.target), ban.reason.clone()))
             .chain([("all".to_owned(), "every ban there is".to_owned())])
             .collect(),
-        Does::Disconnect | Does::Ban => status
-            .peers
-            .rows
-            .iter()
-            .map(|row| {
+        Does::Disconnect | Does::Ban => {
+            let named = status.peers.rows.iter().map(|row| {
                 let name = row.name.clone().unwrap_or_else(|| row.id.short());
                 (crate::control::words::printable(&name), row.address.clone())
-            })
-            .collect(),
+            });
+            let mut named: Vec<(String, String)> = named.collect();
+            named.sort_unstable();
+            named
+        }
         Does::Peer { add: false } => status
             .peers
             .missing

@@ -226,7 +226,9 @@ fn overlay(model: &Model, canvas: &mut Canvas<'_>, body: Rect) {
             let panel = vm::dialog::stop_waits(model, *since_ms, usize::from(width));
             float(canvas, body, width, &panel);
         }
-        Some(Overlay::Dialog(dialog)) => float(canvas, body, 62, &vm::dialog::ask(model, dialog)),
+        Some(Overlay::Dialog(dialog)) => {
+            float(canvas, body, vm::dialog::WIDTH, &vm::dialog::ask(model, dialog));
+        }
         Some(Overlay::Validator(id)) => float(canvas, body, 76, &vm::consensus::detail(model, *id)),
         Some(Overlay::Peer(id)) => float(canvas, body, 72, &vm::peers::detail(model, *id)),
     }

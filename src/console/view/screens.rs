@@ -163,10 +163,10 @@ fn place(canvas: &mut Canvas<'_>, area: Rect, make: impl FnOnce(usize, usize) ->
     }
 }
 
-/// Rows for a panel with its border, between two bounds.
+/// Rows for a panel with its border, between two bounds; the upper one counts where they contradict.
 fn tall(panel: &Panel, at_least: u16, at_most: u16) -> u16 {
     let wanted = u16::try_from(panel.lines.len() + 2).unwrap_or(u16::MAX);
-    wanted.clamp(at_least, at_most)
+    wanted.max(at_least).min(at_most)
 }
 
 fn round_or_start(shown: &Shown, width: usize) -> Panel {

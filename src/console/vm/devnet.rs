@@ -11,7 +11,7 @@ use super::{
     },
     Level, Line, Panel, span, waiting_words,
 };
-use crate::control::{FleetNode, FleetState, FleetStatus, LinkWeather};
+use crate::control::{FleetNode, FleetState, FleetStatus, LinkWeather, words::counted};
 
 /// Lines that a sentence about the network may take.
 const SENTENCE_LINES_MAX: usize = 3;
@@ -162,6 +162,10 @@ pub(in super::super) fn links(model: &Model, width: usize, height: usize) -> Pan
                 link.weather.word()
             )));
         }
+        if panel.lines.is_empty() {
+            let open = counted(fleet.links.len() as u64, "link");
+            panel.line(Row::of(Role::Dim, format!("{open}, too many to draw here")));
+        }
         return panel;
     }
     let mut head = Row::new().text(pad("", 10));
@@ -246,7 +250,11 @@ pub(in super::super) fn network(model: &Model, width: usize) -> Panel {
     };
     match waiting_words(status) {
         "" => sentence("waits for", Role::Dim, "nobody"),
-        text => sentence("waits for", Role::Warn, text),
+        text => sentence(
+            "waits for",
+            Role::Warn,
+            text.strip_prefix("waiting for ").unwrap_or(text),
+        ),
     }
     if !status.consensus.hint.is_empty() {
         sentence("", Role::Accent, &format!("→ {}", status.consensus.hint));

@@ -15,6 +15,9 @@ use crate::control::{
     words::counted,
 };
 
+/// Columns of a question, its border included.
+pub(in super::super) const WIDTH: u16 = 62;
+
 /// What the network loses if this node stops.
 pub(in super::super) fn stop_consequence(model: &Model) -> Row {
     if let Some(fleet) = &model.fleet {
@@ -185,6 +188,19 @@ fn ban_follows(status: &Status, name: &str, follows: &BanConsequence) -> Vec<Row
         Row::of(role, format!(" {sign} {head} {reachable} of {n} stay reachable,")),
         Row::of(role, format!("   quorum is {quorum}. {verdict}")),
     ]
+}
+
+/// Whether the question is seen whole: consequences and buttons that the terminal has no room for must
+/// not be agreed to. A size of 0 is one that is not known yet.
+pub(in super::super) fn is_whole(model: &Model, dialog: &Dialog) -> bool {
+    let (width, height) = (usize::from(model.size.0), usize::from(model.size.1));
+    let lines = ask(model, dialog).lines;
+    let widest = lines.iter().map(|line| line.row.width()).max().unwrap_or(0);
+    // Header, tabs, a banner and the footer; a card has a footer only.
+    let around = if width < 60 || height < 20 { 1 } else { 4 };
+    let is_high = lines.len() + 2 + around <= height;
+    let is_wide = widest.min(usize::from(WIDTH) - 4) + 4 <= width;
+    (width, height) == (0, 0) || (is_high && is_wide)
 }
 
 /// A question of tier 1 or 2.
@@ -447,7 +463,7 @@ pub(in super::super) fn stop_waits(model: &Model, since_ms: u64, width: usize) -
     );
     panel.line(
         Row::new()
-            .with(Role::Accent, "  ⏎")
+            .with(Role::Accent, "  Enter")
             .text(" stop now   ")
             .with(Role::Accent, "Esc")
             .text(" do not stop"),

@@ -5,6 +5,7 @@ use super::{
         format::{UNKNOWN, clock, duration, ends, fit, grouped, uptime},
         keymap::{Action, KEYMAP, REPLAY, Scope, Screen},
         model::{Model, Overlay, PromptKind, Shown, ToastKind},
+        session::Through,
         text::Row,
         theme::Role,
     },
@@ -178,7 +179,8 @@ fn rate(model: &Model) -> Row {
         };
         return Row::of(Role::Warn, format!("‖ PAUSED +{} ", grouped(newer)));
     }
-    if model.session.replay.is_some() {
+    // A recording has no rate, and a link that is down has none now.
+    if model.session.through == Through::Recording || model.session.lost.is_some() {
         return Row::new();
     }
     if let Some(stale) = model.silent_ms() {
@@ -232,9 +234,11 @@ pub(in super::super) fn banner(shown: &Shown, can_ack: bool, width: usize) -> Op
 pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
     if let Some(prompt) = &model.prompt {
         let hint = match prompt.kind {
-            PromptKind::Find => "⏎ find  Esc clear",
-            PromptKind::Palette => "⏎ do it  Tab completes  ↑ earlier  Esc cancel",
-            PromptKind::Rows | PromptKind::Filter | PromptKind::Target => "⏎ keep  !text inverts  Esc clear",
+            PromptKind::Find => "Enter find  Esc clear",
+            PromptKind::Palette => "Enter do it  Tab completes  ↑ earlier  Esc cancel",
+            PromptKind::Rows | PromptKind::Filter | PromptKind::Target => {
+                "Enter keep  !text inverts  Esc clear"
+            }
         };
         let row = Row::new()
             .with(
@@ -321,18 +325,18 @@ pub(in super::super) fn footer(model: &Model, width: usize) -> (Row, Row) {
 
 fn overlay_footer(overlay: &Overlay) -> Row {
     let hints: &[(&str, &str)] = match overlay {
-        Overlay::Help { typing: true, .. } => &[("⏎", "keep"), ("Esc", "clear")],
+        Overlay::Help { typing: true, .. } => &[("Enter", "keep"), ("Esc", "clear")],
         Overlay::Help { .. } => &[("j k", "scroll"), ("/", "filter"), ("Esc", "close")],
-        Overlay::Leave { .. } => &[("← →", "choose"), ("⏎", "accept"), ("Esc", "stay")],
-        Overlay::Dialog(dialog) if dialog.on_text => &[("⏎", "keep"), ("Tab", "on"), ("Esc", "cancel")],
-        Overlay::Dialog(dialog) if dialog.act.is_typed() => &[("⏎", "accept"), ("Esc", "cancel")],
+        Overlay::Leave { .. } => &[("← →", "choose"), ("Enter", "accept"), ("Esc", "stay")],
+        Overlay::Dialog(dialog) if dialog.on_text => &[("Enter", "keep"), ("Tab", "on"), ("Esc", "cancel")],
+        Overlay::Dialog(dialog) if dialog.act.is_typed() => &[("Enter", "accept"), ("Esc", "cancel")],
         Overlay::Dialog(_) => &[
             ("← → Tab", "choose"),
             ("y", "yes"),
-            ("⏎", "accept"),
+            ("Enter", "accept"),
             ("Esc", "cancel"),
         ],
-        Overlay::StopWaits { .. } => &[("⏎", "stop now"), ("Esc", "do not stop")],
+        Overlay::StopWaits { .. } => &[("Enter", "stop now"), ("Esc", "do not stop")],
         Overlay::Validator(_) | Overlay::Peer(_) => &[("j k", "next"), ("y", "copy"), ("Esc", "close")],
     };
     let mut row = Row::new().text(" ");

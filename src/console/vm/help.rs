@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        format::{fit, pad},
+        format::{fit, pad, wrapped},
         keymap::{Action, Binding, KEYMAP, REPLAY, Scope, is_in_force},
         model::Model,
         session::Through,
@@ -43,11 +43,7 @@ pub(in super::super) fn panel(
     if model.session.through == Through::Recording {
         for binding in REPLAY {
             if passes(&format!("{} {}", binding.label, binding.help)) {
-                here.push(
-                    Row::new()
-                        .with(Role::Accent, pad(binding.label, LABEL))
-                        .text(fit(binding.help, column.saturating_sub(LABEL + 2))),
-                );
+                here.extend(entry(Role::Accent, binding.label, binding.help, column));
             }
         }
     }
@@ -59,12 +55,24 @@ pub(in super::super) fn panel(
             continue;
         }
         let role = if acts { Role::Warn } else { Role::Accent };
-        let row = Row::new()
-            .with(role, pad(binding.label, LABEL))
-            .text(fit(help, column.saturating_sub(LABEL + 2)));
+        let rows = entry(role, binding.label, help, column);
         match binding.scope {
-            Scope::All => everywhere.push(row),
-            Scope::On(_) => here.push(row),
+            Scope::All => everywhere.extend(rows),
+            Scope::On(_) => here.extend(rows),
+        }
+    }
+    // Whoever looks for something finds it wherever it is.
+    if !wanted.is_empty() {
+        for binding in KEYMAP {
+            let Scope::On(screens) = binding.scope else {
+                continue;
+            };
+            if screens.contains(&model.screen) || !passes(&format!("{} {}", binding.label, binding.help)) {
+                continue;
+            }
+            let names: Vec<&str> = screens.iter().map(|screen| screen.name()).collect();
+            let help = format!("on {}: {}", names.join(", "), binding.help);
+            here.extend(entry(Role::Dim, binding.label, &help, column));
         }
     }
     let rows = here.len().max(everywhere.len());
@@ -94,6 +102,18 @@ pub(in super::super) fn panel(
     panel
 }
 
+/// A key and what it does, on as many lines as that takes.
+fn entry(role: Role, label: &str, help: &str, column: usize) -> Vec<Row> {
+    let room = column.saturating_sub(LABEL + 2).max(8);
+    let lines = wrapped(help, room).into_iter().enumerate();
+    lines
+        .map(|(at, line)| {
+            let label = if at == 0 { label } else { "" };
+            Row::new().with(role, pad(label, LABEL)).text(fit(&line, room))
+        })
+        .collect()
+}
+
 /// What a binding does here and now, and whether it asks first; `None` if it does nothing.
 pub(in super::super) fn words(model: &Model, binding: &Binding) -> Option<(&'static str, bool)> {
     let through = model.session.through;
@@ -118,6 +138,7 @@ pub(in super::super) fn words(model: &Model, binding: &Binding) -> Option<(&'sta
         (Through::Recording, Action::Replay | Action::Acknowledge) => None,
         // Nothing can be changed in a recording, so nothing offers to.
         (Through::Recording, _) if binding.acts => None,
+        _ if binding.acts && model.session.read_only => None,
         _ => Some((binding.help, binding.acts)),
     }
 }

@@ -54,6 +54,9 @@ fn disconnected(lost: &Lost, width: usize) -> (Role, Row, Row) {
 
 /// What stands before "live" in the tab row.
 pub(in super::super) fn badge(session: &Session) -> Row {
+    if session.lost.is_some() {
+        return Row::of(Role::Err, "link lost ");
+    }
     match (session.through, session.read_only) {
         (Through::Process, _) => Row::new(),
         (Through::Socket, false) => Row::of(Role::Accent, "attached "),

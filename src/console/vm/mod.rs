@@ -143,6 +143,11 @@ fn tally_words(tally: Tally, n: u32, quorum: u32) -> String {
     }
 }
 
+/// Columns that [`tally_words`] needs at most.
+fn tally_width(n: u32, quorum: u32) -> usize {
+    format!("{n}/{n} quorum {quorum}").len()
+}
+
 /// The same beside a round on show: whole where that is another one than the round in progress.
 fn waiting_beside<'a>(status: &'a Status, view: &round::RoundView) -> &'a str {
     match view.is_live {

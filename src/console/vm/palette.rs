@@ -38,7 +38,7 @@ pub(in super::super) fn panel(model: &Model, prompt: &Prompt, width: usize) -> P
         panel.line(Row::of(
             Role::Dim,
             match typed.contains(' ') {
-                true => " type it, then ⏎",
+                true => " type it, then Enter",
                 false => " no such command",
             },
         ));

@@ -135,11 +135,11 @@ const TREND: usize = 6;
 impl Columns {
     fn of(width: usize) -> Self {
         Self {
-            address: width >= 74,
-            role: width >= 84,
-            traffic: width >= 104,
-            trend: width >= 114,
-            agent: width >= 130,
+            address: width >= 76,
+            role: width >= 90,
+            traffic: width >= 107,
+            trend: width >= 115,
+            agent: width >= 131,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Status,
+        SILENT_HEIGHTS, Status,
         words::{counted, duration, grouped, listed},
     },
     AlarmKind, Severity,
@@ -13,8 +13,6 @@ const NAMES_MAX: usize = 4;
 /// Finality: a block due for more than this many T0.
 const STALL_WARN_T0: u64 = 3;
 const STALL_CRIT_T0: u64 = 10;
-/// Heights in a row without a vote before a validator is called silent.
-const SILENT_HEIGHTS: u32 = 3;
 /// Own votes missed in a row before it is critical.
 const OWN_MISSED_CRIT: u32 = 3;
 /// Sessions below which it is a warning, unless the set is smaller.

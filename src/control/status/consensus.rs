@@ -182,12 +182,16 @@ pub struct ValidatorRow {
 /// While a height waits, everybody repeats its messages twice a second (docs/CONSENSUS.md R9). Who has
 /// not been heard for this long then is away, whatever `online` says for the calm times.
 pub const QUIET_AFTER_MS: u64 = 3_000;
+/// Missing from so many heights in a row, a validator is silent.
+pub const SILENT_HEIGHTS: u32 = 3;
 
 impl ConsensusStatus {
-    /// Whether a validator can be counted on now: online, and, in a height that has waited for
-    /// [`QUIET_AFTER_MS`], heard within that time.
+    /// Whether a validator can be counted on now: online, and, if it is silent or the height has waited
+    /// for [`QUIET_AFTER_MS`], heard within that time. A frozen process keeps its sessions for most of a
+    /// minute.
     pub fn is_reachable(&self, row: &ValidatorRow, at: Moment) -> bool {
-        if row.is_self || !row.online || self.overdue_ms < QUIET_AFTER_MS {
+        let is_doubtful = self.overdue_ms >= QUIET_AFTER_MS || row.silent_heights >= SILENT_HEIGHTS;
+        if row.is_self || !row.online || !is_doubtful {
             return row.is_self || row.online;
         }
         row.last_seen_mono_ms

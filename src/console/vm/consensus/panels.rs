@@ -7,7 +7,7 @@ use super::super::{
         text::Row,
         theme::Role,
     },
-    Panel, bar, round, tally_words,
+    Panel, bar, round, tally_width, tally_words,
 };
 use crate::control::{Mark, RoundEnd, RoundTrace, Status, Tally, words::counted};
 
@@ -32,7 +32,8 @@ pub(in crate::console) fn quorum(model: &Model, width: usize) -> Panel {
         other: 0,
         quorum_at_us: None,
     };
-    let bar_width = width.saturating_sub(42).clamp(6, 60);
+    let tally = tally_width(status.consensus.n, status.consensus.quorum);
+    let bar_width = width.saturating_sub(30 + tally).clamp(6, 60);
     panel.line(tally_line("PrePrepare", proposals, status, bar_width, false));
     panel.line(tally_line("Prepare", view.prepares, status, bar_width, true));
     panel.line(tally_line("Commit", view.commits, status, bar_width, true));
@@ -92,7 +93,10 @@ fn tally_line(label: &str, tally: Tally, status: &Status, bar_width: usize, coun
         ))
         .text(format!(
             " {}  ",
-            pad_left(&tally_words(tally, consensus.n, consensus.quorum), 12)
+            pad_left(
+                &tally_words(tally, consensus.n, consensus.quorum),
+                tally_width(consensus.n, consensus.quorum)
+            )
         ));
     match tally.quorum_at_us {
         Some(us) => row.with(Role::Ok, "ok ").text(offset(us)),

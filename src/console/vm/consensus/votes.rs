@@ -11,7 +11,7 @@ use super::super::{
     round::{Cells, RoundView},
     span, waiting_beside,
 };
-use crate::control::{Mark, RoundEnd, Status, ValidatorRow, words::counted};
+use crate::control::{Mark, RoundEnd, SILENT_HEIGHTS, Status, ValidatorRow, words::counted};
 
 use super::{history_mark, mark, ordered, view};
 
@@ -361,7 +361,7 @@ fn note(status: &Status, shown: &Shown, row: &ValidatorRow, cells: &Cells, leads
         };
         return (text, Role::VoteOther);
     }
-    if row.silent_heights >= 3 && !row.is_self {
+    if row.silent_heights >= SILENT_HEIGHTS && !row.is_self {
         return (
             format!("silent {}", counted(u64::from(row.silent_heights), "height")),
             Role::Warn,

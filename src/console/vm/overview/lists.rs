@@ -186,7 +186,7 @@ pub(in crate::console) fn events(
 ) -> Panel {
     let mut panel = Panel::titled(Row::new().strong("Events"));
     if foot {
-        panel.foot = Row::new().with(Role::Accent, "⏎").dim(" open in Logs");
+        panel.foot = Row::new().with(Role::Accent, "Enter").dim(" open in Logs");
     }
     for told in told(shown).into_iter().skip(scroll).take(height) {
         let event = match told {
@@ -268,16 +268,23 @@ pub(in crate::console) fn alarms(shown: &Shown, width: usize, height: usize) -> 
         }
         return panel;
     }
+    let more = status.alarms.len().saturating_sub(height);
+    if more > 0 {
+        panel.foot = Row::of(Role::Dim, format!("+{more} more"));
+    }
     for alarm in status.alarms.iter().take(height) {
         let level = Level::of(alarm.severity);
         let role = if alarm.acked { Role::Dim } else { level.role() };
         let since = duration(shown.now.since_ms(alarm.since));
         let right = format!("{}{since}", if alarm.acked { "acked  " } else { "" });
         let room = width.saturating_sub(right.chars().count() + 22);
+        // What is in the column beside it need not be said twice.
+        let name = format!("{}: ", alarm.kind.word());
+        let text = alarm.text.strip_prefix(&name).unwrap_or(&alarm.text);
         panel.line(Line {
             row: Row::new()
                 .with(role, format!("{} {} ", level.glyph(), pad(alarm.kind.word(), 17)))
-                .text(fit(&alarm.text, room)),
+                .text(fit(text, room)),
             right: Row::of(Role::Dim, right),
             selected: false,
         });

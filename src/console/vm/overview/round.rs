@@ -12,7 +12,7 @@ use super::super::{
     },
     Line, Panel, bar,
     round::{self, RoundView},
-    tally_words, waiting_beside,
+    tally_width, tally_words, waiting_beside,
 };
 use crate::control::{Mark, Phase, RoundEnd, Status, Tally};
 
@@ -161,7 +161,7 @@ fn vote_line(label: &str, tally: Tally, status: &Status, bar_width: usize, wide:
     let mut row = Row::new()
         .text(pad(label, label_width))
         .append(bar::quorum_bar(bar_width, tally.votes, tally.other, n, quorum))
-        .text(format!(" {}  ", pad_left(&tallied, 12)));
+        .text(format!(" {}  ", pad_left(&tallied, tally_width(n, quorum))));
     row = match tally.quorum_at_us {
         _ if n == 0 => row,
         Some(us) => row.with(Role::Ok, "ok ").text(offset(us)),
@@ -200,7 +200,8 @@ pub(in crate::console) fn round(shown: &Shown, width: usize) -> Panel {
             panel.line(row);
         }
     }
-    let bar_width = width.saturating_sub(44).clamp(8, 60);
+    let tally = tally_width(status.consensus.n, status.consensus.quorum);
+    let bar_width = width.saturating_sub(32 + tally).clamp(8, 60);
     panel.line(vote_line("Prepare", view.prepares, status, bar_width, true));
     panel.line(vote_line("Commit", view.commits, status, bar_width, true));
     panel.line(vote_line("View chg", view.view_changes, status, bar_width, true));
@@ -245,7 +246,8 @@ pub(in crate::console) fn round_compact(shown: &Shown, width: usize, room: bool)
         right,
         selected: false,
     });
-    let bar_width = width.saturating_sub(42).clamp(6, 40);
+    let tally = tally_width(status.consensus.n, status.consensus.quorum);
+    let bar_width = width.saturating_sub(30 + tally).clamp(6, 40);
     if view.view_changing {
         panel.line(vote_line("View chg", view.view_changes, status, bar_width, false));
     } else {
@@ -293,10 +295,29 @@ pub(in crate::console) fn round_compact(shown: &Shown, width: usize, room: bool)
     panel
 }
 
+/// The digits that the names end with, where they tell the validators apart: `node2` is 2, whatever its
+/// place in the set.
+fn numbers(status: &Status) -> Option<Vec<&str>> {
+    let numbers: Vec<&str> = status
+        .consensus
+        .validators
+        .iter()
+        .map(|row| {
+            let stem = row.name.trim_end_matches(|c: char| c.is_ascii_digit());
+            &row.name[stem.len()..]
+        })
+        .collect();
+    let mut sorted = numbers.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    (sorted.len() == numbers.len() && !numbers.iter().any(|number| number.is_empty())).then_some(numbers)
+}
+
 /// `by node 0● 1● 2·`: one mark per validator for the furthest it came in this round.
 fn by_node(view: &RoundView, status: &Status, width: usize) -> Row {
     let mut row = Row::new().dim("by node ");
-    for (cells, validator) in view.cells.iter().zip(&status.consensus.validators) {
+    let numbers = numbers(status);
+    for (at, (cells, validator)) in view.cells.iter().zip(&status.consensus.validators).enumerate() {
         let furthest = match view.view_changing {
             true => [cells.view_change.mark, Mark::None],
             false => [cells.commit.mark, cells.prepare.mark],
@@ -306,12 +327,15 @@ fn by_node(view: &RoundView, status: &Status, width: usize) -> Row {
             .find(|mark| *mark != Mark::None)
             .unwrap_or(Mark::None);
         let (glyph, role) = super::super::consensus::mark(mark);
-        if row.width() + 6 > width {
+        let number = numbers.as_ref().map_or("", |numbers| numbers[at]);
+        if row.width() + number.len() + 4 > width {
             return row.dim("…");
         }
+        let leads = if validator.name == view.leader { "★" } else { "" };
         row = row
-            .dim(format!(" {}", validator.index))
+            .dim(format!(" {number}"))
             .with(role, glyph)
+            .with(Role::Accent, leads)
             .with(Role::Accent, if validator.is_self { "▸" } else { "" });
     }
     row
