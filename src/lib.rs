@@ -45,6 +45,8 @@ pub mod network;
 
 pub mod signer;
 
+pub mod sockets;
+
 // The counter, and the log behind it.
 pub mod control;
 

@@ -3,11 +3,8 @@
 
 use std::{
     fs, io,
-    os::unix::{
-        fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
-        net::UnixListener as StdListener,
-    },
-    path::{Path, PathBuf},
+    os::unix::{fs::DirBuilderExt, net::UnixListener as StdListener},
+    path::Path,
     sync::{Arc, atomic::AtomicU64},
     thread::{self, JoinHandle},
     time::Duration,
@@ -25,7 +22,10 @@ use super::{
     AttachError, CLIENTS_MAX, SocketPaths,
     session::{self, Access, Session},
 };
-use crate::control::NodeHandle;
+use crate::{
+    control::NodeHandle,
+    sockets::{self, ListenError, Rights},
+};
 
 /// Rights of the socket that takes commands: its owner only.
 const ADMIN_MODE: u32 = 0o600;
@@ -104,8 +104,7 @@ impl Drop for Server {
     }
 }
 
-/// Makes one socket. It comes to its name with its rights already set, so that nobody can slip in
-/// between; a socket that nobody answers on is replaced.
+/// Makes one socket, and its directory if need be.
 fn listen(path: &Path, mode: u32) -> Result<StdListener, AttachError> {
     let failed = |source: io::Error| AttachError::Listen {
         path: path.to_owned(),
@@ -118,37 +117,12 @@ fn listen(path: &Path, mode: u32) -> Result<StdListener, AttachError> {
             .create(dir)
             .map_err(failed)?;
     }
-    if let Ok(meta) = fs::symlink_metadata(path) {
-        if !meta.file_type().is_socket() {
-            return Err(failed(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "there is something else of that name",
-            )));
-        }
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(AttachError::InUse {
-                path: path.to_owned(),
-            });
-        }
-    }
-    let fresh = beside(path);
-    let _ = fs::remove_file(&fresh);
-    let listener = StdListener::bind(&fresh).map_err(failed)?;
-    let placed = fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))
-        .and_then(|()| fs::rename(&fresh, path))
-        .and_then(|()| listener.set_nonblocking(true));
-    if let Err(error) = placed {
-        let _ = fs::remove_file(&fresh);
-        return Err(failed(error));
-    }
-    Ok(listener)
-}
-
-/// The name a socket is born with.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    PathBuf::from(name)
+    sockets::listen(path, Rights { mode, group: None }).map_err(|error| match error {
+        ListenError::InUse => AttachError::InUse {
+            path: path.to_owned(),
+        },
+        ListenError::Io(source) => failed(source),
+    })
 }
 
 async fn serve(admin: StdListener, read_only: StdListener, node: NodeHandle, stop: CancellationToken) {

@@ -11,17 +11,35 @@ use super::{
     failure::{Code, Failure},
     migrate, output,
 };
-use crate::config::{EXAMPLE, Environment, Loaded, Sources, load, nearest};
+use crate::config::{Config, EXAMPLE, Environment, Loaded, Sources, load, nearest};
 
 pub(super) fn config(command: &ConfigCommand) -> Result<ExitCode, Failure> {
     match command {
         ConfigCommand::Default => output::raw(EXAMPLE)?,
-        ConfigCommand::Check(arguments) => check(&load_run(arguments)?)?,
+        ConfigCommand::Check { run, json } => check(&load_run(run)?, *json)?,
         ConfigCommand::Print { run, json } => print(&load_run(run)?, *json)?,
+        ConfigCommand::Diff { run, json } => {
+            print(&differing(run)?, *json)?;
+        }
         ConfigCommand::Migrate(arguments) => return migrate::migrate(arguments),
         ConfigCommand::Explain { run, key, json } => explain(&load_run(run)?, key, *json)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration of `timed run`, with those keys alone that do not have their default.
+pub(super) fn differing(arguments: &RunArguments) -> Result<Loaded, Failure> {
+    let mut loaded = load_run(arguments)?;
+    // By value: a file that `timed init` made sets every key, most of them to the default.
+    let usual = Loaded {
+        config: Config::default(),
+        origins: loaded.origins.clone(),
+        warnings: Vec::new(),
+        file: None,
+    };
+    let (set, usual) = (values(&loaded)?, values(&usual)?);
+    loaded.origins.retain(|key, _| set.get(key) != usual.get(key));
+    Ok(loaded)
 }
 
 /// The configuration that `timed run` with these arguments would have.
@@ -44,7 +62,16 @@ pub(super) fn load_chain(place: &ChainPlace) -> Result<Loaded, Failure> {
     Ok(load(&sources)?)
 }
 
-fn check(loaded: &Loaded) -> Result<(), Failure> {
+fn check(loaded: &Loaded, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return output::json(&json!({
+            "schema": 1,
+            "valid": true,
+            "file": loaded.file,
+            "data_dir": loaded.data_dir()?.root(),
+            "warnings": loaded.warnings,
+        }));
+    }
     for warning in &loaded.warnings {
         output::diagnostic(&format!("warning: {warning}"));
     }

@@ -44,8 +44,8 @@ pub(super) fn db(command: &DbCommand) -> Result<ExitCode, Failure> {
 
 fn version(arguments: &DbArguments) -> Result<(), Failure> {
     match arguments.json {
-        true => output::json(&json!({ "schema": schema::SCHEMA })),
-        false => output::line(&format!("schema {}", schema::SCHEMA)),
+        true => output::json(&json!({ "layout": schema::SCHEMA })),
+        false => output::line(&format!("layout {}", schema::SCHEMA)),
     }
 }
 

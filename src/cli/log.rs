@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::{
     args::LogCommand,
     attach::socket_of,
@@ -19,6 +21,7 @@ pub(super) fn log(command: &LogCommand) -> Result<ExitCode, Failure> {
         place,
         socket,
         filter,
+        json: as_json,
     } = command;
     // Looking needs no more than the read-only socket offers, but who may change may look.
     let path = match socket {
@@ -35,7 +38,11 @@ pub(super) fn log(command: &LogCommand) -> Result<ExitCode, Failure> {
                     delta.apply(&mut status);
                 }
             }
-            output::line(&status.node.log_filter)?;
+            let (filter, until) = (&status.node.log_filter, status.node.log_filter_until);
+            match as_json {
+                true => output::json(&json!({ "filter": filter, "until_ms": until.map(|at| at.unix_ms) }))?,
+                false => output::line(filter)?,
+            }
             return Ok(ExitCode::SUCCESS);
         };
         let command = Command::SetLogFilter {
@@ -43,10 +50,15 @@ pub(super) fn log(command: &LogCommand) -> Result<ExitCode, Failure> {
         };
         match connection.ask(command, |_| {}).await? {
             Ok(_) => {
-                output::line(&format!(
-                    "logging {filter}; back to the configured level after {}",
-                    duration(LOG_FILTER_REVERTS_MS)
-                ))?;
+                match as_json {
+                    true => {
+                        output::json(&json!({ "filter": filter, "reverts_after_ms": LOG_FILTER_REVERTS_MS }))?
+                    }
+                    false => output::line(&format!(
+                        "logging {filter}; back to the configured level after {}",
+                        duration(LOG_FILTER_REVERTS_MS)
+                    ))?,
+                }
                 Ok(ExitCode::SUCCESS)
             }
             Err(error) => Err(Failure::new(Code::Refused, error.to_string())),

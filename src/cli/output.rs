@@ -32,11 +32,14 @@ pub(super) fn is_taken(text: &str) -> Result<bool, Failure> {
     }
 }
 
-/// JSON to stdout, for people too.
+/// JSON to stdout, for people too. An object says which version of its shape it is.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::new(Code::Unexpected, format!("{error}; please report it")))?;
-    line(&text)
+    let unexpected = |error| Failure::new(Code::Unexpected, format!("{error}; please report it"));
+    let mut value = serde_json::to_value(value).map_err(unexpected)?;
+    if let Some(object) = value.as_object_mut() {
+        object.entry("schema").or_insert_with(|| 1.into());
+    }
+    line(&serde_json::to_string_pretty(&value).map_err(unexpected)?)
 }
 
 /// One line to stderr; if even that fails there is nobody left to tell.

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
+use serde_json::json;
+
 use super::{
     args::ReplayArguments,
     attach::watch,
@@ -52,7 +54,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.info {
-        return info(&recording, &path);
+        return info(&recording, &path, arguments.json);
     }
     if arguments.once {
         let at_ms = start.unwrap_or(recording.moments().to_ms);
@@ -84,8 +86,23 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     watch(vec![source], loaded.config.console)
 }
 
-fn info(recording: &Recording, path: &std::path::Path) -> Result<ExitCode, Failure> {
+fn info(recording: &Recording, path: &std::path::Path, as_json: bool) -> Result<ExitCode, Failure> {
     let moments = recording.moments();
+    if as_json {
+        let alarms = moments.marks.iter();
+        let alarms = alarms.map(
+            |mark| json!({ "at_ms": mark.unix_ms, "severity": mark.severity.word(), "text": mark.text }),
+        );
+        output::json(&json!({
+            "file": path,
+            "from_ms": moments.from_ms,
+            "to_ms": moments.to_ms,
+            "snapshots": moments.snapshots,
+            "bytes": moments.bytes,
+            "alarms": alarms.collect::<Vec<_>>(),
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     output::line(&path.display().to_string())?;
     output::line(&format!(
         "  from {} to {}: {}",

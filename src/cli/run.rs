@@ -48,6 +48,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
             Failure::new(Code::Unexpected, format!("no thread: {error}; check `ulimit -u`"))
         })?;
     }
+    // The nodes of a devnet are looked at by their parent: how many files they have open.
+    if !arguments.die_with_parent {
+        refuse_to_be_read();
+    }
     refuse_core_dumps();
     let Some((arguments, typed)) = first_run(arguments)? else {
         return Ok(ExitCode::FAILURE);
@@ -93,6 +97,13 @@ fn first_run(arguments: &RunArguments) -> Result<Option<(RunArguments, Option<Pa
     arguments.chain = wanted.chain;
     arguments.chain.place.data_dir = Some(made.dir.root().to_owned());
     Ok(Some((arguments, made.passphrase)))
+}
+
+/// Another process of this user could read the keys from this one's memory, or look at its files. If the
+/// system does not know the call, keys are as safe as the user's other processes.
+pub(super) fn refuse_to_be_read() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// A core file would hold the keys. A service manager that forbids the call has set the limit itself.

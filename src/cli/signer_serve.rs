@@ -15,7 +15,7 @@ use super::{
     init::genesis_of,
     output,
     passphrase::Passphrases,
-    run::refuse_core_dumps,
+    run::{refuse_core_dumps, refuse_to_be_read},
     service::is_journal,
 };
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
 const SOCKET_FILE: &str = "signer.sock";
 
 pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
+    refuse_to_be_read();
     refuse_core_dumps();
     let loaded = load_chain(&arguments.chain)?;
     let genesis = genesis_of(&loaded.config)?;

@@ -63,7 +63,7 @@ fn no_command_means_run() {
 
 #[test]
 fn every_flag_sets_a_key_that_exists() {
-    let all = "timed --config c --data-dir /d --network devnet --genesis g --listen 1.2.3.4:5 --rpc-listen 127.0.0.1:6 --peer a:1 --observer --halt-height 9 --log-level warn --log-format json";
+    let all = "timed --config c --data-dir /d --network devnet --genesis g --listen 1.2.3.4:5 --external-address 203.0.113.7:8 --rpc-listen 127.0.0.1:6 --peer a:1 --observer --halt-height 9 --log-level warn --log-format json";
     let mut arguments = parse(all);
     arguments.run.chain.place.config = None;
     let config = load(&Sources {
@@ -76,6 +76,7 @@ fn every_flag_sets_a_key_that_exists() {
     assert_eq!(config.network.listen, "1.2.3.4:5");
     assert!(config.node.observer);
     assert_eq!(config.node.halt_height, 9);
+    assert_eq!(config.network.external_address, "203.0.113.7:8");
 }
 
 #[test]
@@ -354,4 +355,37 @@ fn what_looks_like_a_secret_is_cut_from_a_dump() {
         secrets.cut_from(&text),
         "a <cut> b\nBearer <cut> c\ntimed_<cut> timed_mempool_txs d\n<cut>\n<cut>\n<cut>\ne\n"
     );
+}
+
+#[test]
+fn a_process_with_keys_leaves_no_core_and_is_read_by_nobody() {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+    super::run::refuse_to_be_read();
+    super::run::refuse_core_dumps();
+    assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    assert_eq!(getrlimit(Resource::Core).current, Some(0));
+    // What it asks of itself it still gets.
+    assert!(fs::read_dir("/proc/self/fd").unwrap().count() > 0);
+    assert!(fs::metadata("/proc/self/fd/2").is_ok() && std::env::current_exe().is_ok());
+}
+
+#[test]
+fn a_diff_shows_only_what_is_not_the_default() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("node");
+    run_init(&dir, "--network testnet --moniker alpha").unwrap();
+    let arguments = parse(&format!(
+        "timed config diff --data-dir {} --observer",
+        dir.display()
+    ));
+    let Some(Command::Config(super::args::ConfigCommand::Diff { run, .. })) = arguments.command else {
+        panic!("not diff")
+    };
+    let mut keys: Vec<_> = super::config::differing(&run)
+        .unwrap()
+        .origins
+        .into_keys()
+        .collect();
+    keys.sort();
+    assert_eq!(keys, ["data_dir", "node.moniker", "node.observer"]);
 }

@@ -20,10 +20,23 @@ use crate::{
 
 pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
     match command {
-        WalletCommand::Address { wallet, network } => {
+        WalletCommand::Address {
+            wallet,
+            network,
+            json,
+        } => {
             let network = network.as_deref().map(parse_network).transpose()?;
-            for path in wallet {
-                output::line(&address_of(path, network)?)?;
+            let addresses: Vec<String> = wallet
+                .iter()
+                .map(|path| address_of(path, network))
+                .collect::<Result<_, _>>()?;
+            match json {
+                true => output::json(&json!({ "schema": 1, "addresses": addresses }))?,
+                false => {
+                    for address in &addresses {
+                        output::line(address)?;
+                    }
+                }
             }
         }
         WalletCommand::Utxos { question, owners } => {

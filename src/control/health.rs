@@ -67,6 +67,12 @@ pub fn assess(status: &Status, before: &HealthStatus) -> HealthStatus {
         format!("{} connected", status.peers.rows.len()),
     ));
     let votes = status.node.mode == Mode::Full || status.signing.signing;
+    let votes_detail = match (status.node.mode, status.signing.signing) {
+        (Mode::Full, _) => "not in the validator set".to_owned(),
+        (Mode::Validator | Mode::Observer, true) => "votes".to_owned(),
+        (Mode::Validator | Mode::Observer, false) => status.signing.reason.clone(),
+    };
+    checks.push(("votes".to_owned(), votes, votes_detail));
     let stopping = status.stop.is_some();
     checks.push((
         "not_stopping".to_owned(),

@@ -453,6 +453,21 @@ fn status_has_every_field_that_scripts_rely_on() {
 }
 
 #[test]
+fn whoever_is_not_ready_says_why() {
+    let mut status = status();
+    let signing = &mut status.signing;
+    (signing.signing, signing.reason) = (false, "halt height reached".to_owned());
+    let verdict = assess(&status, &HealthStatus::default());
+    assert!(verdict.live && !verdict.ready);
+    let failing: Vec<_> = verdict.checks.iter().filter(|check| !check.ok).collect();
+    assert_eq!(failing.len(), 1, "{failing:?}");
+    assert_eq!(
+        (failing[0].name.as_str(), failing[0].detail.as_str()),
+        ("votes", "halt height reached")
+    );
+}
+
+#[test]
 fn health_has_every_field_that_scripts_rely_on() {
     let mut status = status();
     status.health = Arc::new(assess(&status, &HealthStatus::default()));

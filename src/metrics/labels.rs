@@ -79,6 +79,7 @@ label! {
         Finality = "finality",
         Sync = "sync",
         Peers = "peers",
+        Votes = "votes",
         NotStopping = "not_stopping",
     }
 }

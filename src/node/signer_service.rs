@@ -12,7 +12,7 @@ mod tests;
 
 use std::{
     fs, io,
-    os::unix::{fs::FileTypeExt, fs::PermissionsExt, net::UnixListener as StdListener},
+    os::unix::net::UnixListener as StdListener,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -32,6 +32,7 @@ use crate::{
         SUBJECT_BYTES_MAX, Wish,
         protocol::{Answer, LENGTH_BYTES, PROTOCOL, Request, body_length, frame, parse},
     },
+    sockets::{self, ListenError, Rights},
     storage::lock::DataDirLock,
 };
 
@@ -180,41 +181,18 @@ impl Service {
     }
 }
 
-/// Makes the socket. It comes to its name with its rights already set; one that nobody answers on is
-/// replaced.
+/// Makes the socket, for its owner and for the group if one was named.
 fn listen(path: &Path, group: Option<u32>) -> Result<StdListener, ServiceError> {
-    let failed = |source: io::Error| ServiceError::Listen {
-        path: path.to_owned(),
-        source,
-    };
-    if let Ok(metadata) = fs::symlink_metadata(path) {
-        if !metadata.file_type().is_socket() {
-            let what = "there is something else of that name";
-            return Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, what)));
-        }
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            let path = path.to_owned();
-            return Err(ServiceError::InUse { path });
-        }
-    }
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
-    let _ = fs::remove_file(&fresh);
-    let listener = StdListener::bind(&fresh).map_err(failed)?;
     let mode = if group.is_some() { SHARED_MODE } else { SOCKET_MODE };
-    let placed = group
-        .map_or(Ok(()), |group| {
-            std::os::unix::fs::chown(&fresh, None, Some(group))
-        })
-        .and_then(|()| fs::set_permissions(&fresh, fs::Permissions::from_mode(mode)))
-        .and_then(|()| fs::rename(&fresh, path))
-        .and_then(|()| listener.set_nonblocking(true));
-    if let Err(error) = placed {
-        let _ = fs::remove_file(&fresh);
-        return Err(failed(error));
-    }
-    Ok(listener)
+    sockets::listen(path, Rights { mode, group }).map_err(|error| match error {
+        ListenError::InUse => ServiceError::InUse {
+            path: path.to_owned(),
+        },
+        ListenError::Io(source) => ServiceError::Listen {
+            path: path.to_owned(),
+            source,
+        },
+    })
 }
 
 /// One connection, until it ends, is silent for long, or says what is no request.

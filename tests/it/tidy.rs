@@ -19,19 +19,20 @@ pub(crate) const LAYERS: &[(&str, &str)] = &[
     ("storage", "crypto chain consensus wire metrics"),
     ("network", "crypto wire metrics"),
     ("signer", "crypto chain consensus wire"),
+    ("sockets", ""),
     ("control", "crypto chain consensus wire"),
     ("telemetry", "control"),
     (
         "node",
-        "crypto chain consensus mempool sync wire engine metrics storage network signer control",
+        "crypto chain consensus mempool sync wire engine metrics storage network signer sockets control",
     ),
     ("rpc", "crypto chain control metrics"),
-    ("attach", "crypto chain control"),
+    ("attach", "crypto chain control sockets"),
     ("recorder", "control"),
     ("console", "crypto chain consensus control attach recorder"),
     (
         "config",
-        "crypto chain consensus mempool sync wire engine metrics storage network signer control telemetry node rpc attach recorder console",
+        "crypto chain consensus mempool sync wire engine metrics storage network signer sockets control telemetry node rpc attach recorder console",
     ),
     (
         "devnet",
@@ -39,7 +40,7 @@ pub(crate) const LAYERS: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "crypto chain consensus mempool sync wire engine metrics storage network signer control telemetry node rpc attach recorder console config devnet",
+        "crypto chain consensus mempool sync wire engine metrics storage network signer sockets control telemetry node rpc attach recorder console config devnet",
     ),
 ];
 

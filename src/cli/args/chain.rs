@@ -11,9 +11,23 @@ use crate::control::ResyncMode;
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ConfigCommand {
     /// Say whether the configuration is valid; exit 64 if not.
-    Check(RunArguments),
+    Check {
+        #[command(flatten)]
+        run: RunArguments,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print every value and where it came from.
     Print {
+        #[command(flatten)]
+        run: RunArguments,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the values that are not the default's, and where they came from.
+    Diff {
         #[command(flatten)]
         run: RunArguments,
         /// As JSON.

@@ -64,6 +64,9 @@ pub(in crate::cli) struct ReplayArguments {
     /// Print what the recording spans, and its alarms.
     #[arg(long, conflicts_with = "once")]
     pub(in crate::cli) info: bool,
+    /// With --info: as JSON.
+    #[arg(long, requires = "info")]
+    pub(in crate::cli) json: bool,
     /// Write a span into one new file, which `timed replay` opens anywhere.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "info"])]
     pub(in crate::cli) export: Option<PathBuf>,
@@ -104,6 +107,9 @@ pub(in crate::cli) enum LogCommand {
         socket: Option<PathBuf>,
         /// A level (debug) or targets (info,timecoin::network=debug).
         filter: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -43,6 +43,9 @@ pub(in crate::cli) enum WalletCommand {
         /// The network whose address is shown; without it, the file's.
         #[arg(long, value_name = "NAME")]
         network: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List the unspent outputs of wallets or addresses: what can be spent, what a waiting transaction
     /// spends, what matures, what is locked, and what is on its way.

@@ -17,6 +17,9 @@ pub(in crate::cli) struct RunArguments {
     /// Where peers may connect, e.g. 0.0.0.0:24100.
     #[arg(long, value_name = "ADDRESS")]
     pub(in crate::cli) listen: Option<String>,
+    /// Where others reach this node, as ip:port, if that is not where it listens.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(in crate::cli) external_address: Option<String>,
     /// Where HTTP answers, e.g. 127.0.0.1:24101.
     #[arg(long, value_name = "ADDRESS")]
     pub(in crate::cli) rpc_listen: Option<String>,
@@ -55,6 +58,11 @@ impl RunArguments {
     pub(in crate::cli) fn flags(&self) -> Vec<(&'static str, Value)> {
         let mut flags = self.chain.flags();
         push_text(&mut flags, "network.listen", self.listen.as_ref());
+        push_text(
+            &mut flags,
+            "network.external_address",
+            self.external_address.as_ref(),
+        );
         push_text(&mut flags, "rpc.listen", self.rpc_listen.as_ref());
         if !self.peers.is_empty() {
             flags.push(("network.peers", Value::from(self.peers.clone())));

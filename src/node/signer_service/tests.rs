@@ -1,5 +1,7 @@
 //! A signer of its own refuses what contradicts what it signed, whoever asks, and after a restart too.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::{guard::*, *};
 use crate::{
     chain::{BlockHash, Height},
