@@ -55,8 +55,8 @@ const PURE: &[&str] = &[
     "engine",
 ];
 
-/// Tests of pure rooms that attack from many threads and take the time: what they test does neither.
-const ATTACKS: &[&str] = &["mempool/attack_tests.rs"];
+/// Tests of pure rooms that attack, from many threads or with a look at the time: what they test does neither.
+const ATTACKS: &[&str] = &["mempool/attack_tests.rs", "wire/tests/framing.rs"];
 
 /// What a pure room never names.
 const IMPURE_WORDS: &[&str] = &[
