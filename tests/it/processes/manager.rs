@@ -2,7 +2,7 @@
 
 use std::{
     os::unix::net::UnixDatagram,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -92,7 +92,7 @@ impl Manager {
 
     /// What a manager does to a service whose pings stay away.
     #[cfg(any(debug_assertions, feature = "failpoints"))]
-    pub(crate) fn abort(mut self) -> ExitStatus {
+    pub(crate) fn abort(mut self) -> std::process::ExitStatus {
         self.signal(Signal::ABORT);
         self.child.wait().unwrap()
     }
