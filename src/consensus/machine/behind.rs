@@ -90,7 +90,8 @@ impl Machine {
     }
 
     /// A late COMMIT of the deciding round stands in the tip's certificate from now on, so that slow
-    /// honest masternodes are seen to have signed.
+    /// honest masternodes are seen to have signed. One that stands there already and still comes a resend
+    /// later is of somebody who has not decided: true is then not the answer, for nothing else may help it.
     fn joins_tip(&mut self, message: &ConsensusMessage, now: Mono) -> bool {
         let (ConsensusMessage::Vote(vote), Some(certificate)) = (message, &self.tip.certificate) else {
             return false;
@@ -99,11 +100,21 @@ impl Machine {
             && vote.height == self.tip.height
             && vote.digest == self.tip.hash
             && vote.round.get() == certificate.round;
-        if joins && let Entry::Vacant(place) = self.tip_commits.entry(vote.signer) {
-            place.insert(vote.signature);
-            self.late_commits.push((vote.signer, now));
+        if !joins {
+            return false;
         }
-        joins
+        match self.tip_commits.entry(vote.signer) {
+            Entry::Vacant(place) => {
+                place.insert(vote.signature);
+                self.late_commits.push((vote.signer, now));
+                true
+            }
+            // Copies that were under way when we decided say nothing of whom they come from.
+            Entry::Occupied(_) => {
+                let decided = self.tip.decided_at;
+                decided.is_some_and(|at| now.ms_since(at) < self.config.resend_ms)
+            }
+        }
     }
 
     /// §7: f + 1 validators more than one height ahead cannot all be lying.

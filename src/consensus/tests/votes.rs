@@ -216,6 +216,30 @@ fn r10_late_commits_join_the_certificate() {
     world.laws.check();
 }
 
+/// R10: whoever repeats a COMMIT for our tip has not decided, and nothing else may ever help it.
+#[test]
+fn r10_a_commit_that_is_repeated_for_the_tip_is_answered() {
+    let mut world = World::new(4);
+    world.answers = false;
+    world.start();
+    assert!(world.run_to_height(1, 3_000));
+    let me = 0;
+    world.work_below = 0;
+    let commit = world.sent(1, 1, Step::Commit)[0].clone();
+    let from = world.nodes[1].key.public_key();
+    for node in 1..4 {
+        world.kill(node);
+        world.nodes[node].is_byzantine = true;
+    }
+    world.nodes[me].behind.clear();
+    world.give(me, commit.clone(), None);
+    assert!(world.nodes[me].behind.is_empty(), "a copy that was under way");
+    world.run_ms(600);
+    world.nodes[me].behind.clear();
+    world.give(me, commit, None);
+    assert_eq!(world.nodes[me].behind, [(from, Height::new(1))]);
+}
+
 /// §7: two certificates at one height stop the machine for good.
 #[test]
 fn a_fork_is_never_resolved() {
