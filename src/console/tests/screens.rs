@@ -314,7 +314,7 @@ fn devnets_of_any_number_of_nodes_are_drawn() {
         fleet.nodes.truncate(nodes);
         fleet.nodes.resize(nodes, one);
         if nodes > 4 {
-            let link = fleet.links[0].clone();
+            let link = fleet.links[0];
             fleet.links = vec![link; nodes * (nodes - 1) / 2];
         }
         for size in [

@@ -224,7 +224,7 @@ pub(in super::super) fn network(model: &Model, width: usize) -> Panel {
     let fits = long.chars().count() + verdict.chars().count() + 10 <= width;
     let (words, verdict) = match fits {
         true => (long, verdict),
-        false => (format!("{reachable} of {n}, {quorum} needed  "), word),
+        false => (format!("{reachable}/{n}, needs {quorum}  "), word),
     };
     panel.line(label("quorum").text(words).with(role, verdict));
     panel.line(

@@ -317,7 +317,12 @@ fn numbers(status: &Status) -> Option<Vec<&str>> {
 fn by_node(view: &RoundView, status: &Status, width: usize) -> Row {
     let mut row = Row::new().dim("by node ");
     let numbers = numbers(status);
-    for (at, (cells, validator)) in view.cells.iter().zip(&status.consensus.validators).enumerate() {
+    let mut order: Vec<usize> = (0..view.cells.len().min(status.consensus.validators.len())).collect();
+    if let Some(numbers) = &numbers {
+        order.sort_by_key(|at| numbers[*at].parse::<u64>().unwrap_or(u64::MAX));
+    }
+    for at in order {
+        let (cells, validator) = (&view.cells[at], &status.consensus.validators[at]);
         let furthest = match view.view_changing {
             true => [cells.view_change.mark, Mark::None],
             false => [cells.commit.mark, cells.prepare.mark],
