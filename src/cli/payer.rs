@@ -165,23 +165,19 @@ fn was_taken(error: &ClientError) -> bool {
 
 /// What an address owns in final blocks, as far as a wallet reads it.
 pub(super) async fn all_utxos(client: &Client, address: &str) -> Result<Vec<UtxoEntry>, ClientError> {
-    let mut all = Vec::new();
-    for page in pages() {
-        let found = client.utxos(address, page).await?;
-        let is_last = found.len() < Page::LIMIT_MAX as usize;
-        all.extend(found);
-        if is_last {
-            break;
-        }
-    }
-    Ok(all)
+    all(async |page| client.utxos(address, page).await).await
 }
 
 /// What waits for an address, as far as a wallet reads it.
 pub(super) async fn all_pending(client: &Client, address: &str) -> Result<Vec<PendingOutput>, ClientError> {
+    all(async |page| client.pending(address, page).await).await
+}
+
+/// Page after page, until one is not full.
+async fn all<T>(ask: impl AsyncFn(Page) -> Result<Vec<T>, ClientError>) -> Result<Vec<T>, ClientError> {
     let mut all = Vec::new();
     for page in pages() {
-        let found = client.pending(address, page).await?;
+        let found = ask(page).await?;
         let is_last = found.len() < Page::LIMIT_MAX as usize;
         all.extend(found);
         if is_last {

@@ -8,6 +8,7 @@ mod frames;
 mod keys;
 mod palette;
 mod parts;
+mod questions;
 mod screens;
 mod sources;
 

@@ -18,8 +18,6 @@ use canvas::Canvas;
 
 /// From this size on, screens are drawn in full.
 const FULL: (u16, u16) = (100, 30);
-/// Below this size there is a card instead of screens.
-const SCREENS: (u16, u16) = (60, 20);
 
 /// How a frame is drawn, apart from what it shows.
 pub(super) struct Look<'a> {
@@ -71,7 +69,7 @@ fn frame(model: &Model, canvas: &mut Canvas<'_>, area: Rect) -> usize {
     if area.width == 0 || area.height == 0 {
         return 0;
     }
-    if area.width < SCREENS.0 || area.height < SCREENS.1 {
+    if vm::is_card((area.width, area.height)) {
         return card(model, canvas, area);
     }
     let width = usize::from(area.width);
@@ -220,7 +218,9 @@ fn overlay(model: &Model, canvas: &mut Canvas<'_>, body: Rect) {
             );
             float(canvas, body, width, &panel);
         }
-        Some(Overlay::Leave { focus }) => float(canvas, body, 62, &vm::dialog::leave(model, *focus)),
+        Some(Overlay::Leave { focus }) => {
+            float(canvas, body, vm::dialog::WIDTH, &vm::dialog::leave(model, *focus));
+        }
         Some(Overlay::StopWaits { since_ms }) => {
             let width = body.width.saturating_sub(4).min(68);
             let panel = vm::dialog::stop_waits(model, *since_ms, usize::from(width));

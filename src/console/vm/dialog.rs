@@ -197,7 +197,7 @@ pub(in super::super) fn is_whole(model: &Model, dialog: &Dialog) -> bool {
     let lines = ask(model, dialog).lines;
     let widest = lines.iter().map(|line| line.row.width()).max().unwrap_or(0);
     // Header, tabs, a banner and the footer; a card has a footer only.
-    let around = if width < 60 || height < 20 { 1 } else { 4 };
+    let around = if super::is_card(model.size) { 1 } else { 4 };
     let is_high = lines.len() + 2 + around <= height;
     let is_wide = widest.min(usize::from(WIDTH) - 4) + 4 <= width;
     (width, height) == (0, 0) || (is_high && is_wide)

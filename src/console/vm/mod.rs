@@ -121,6 +121,11 @@ pub(super) fn span(first: usize, room: usize, rows: usize) -> Row {
     }
 }
 
+/// Whether a terminal of this size has no room for screens and gets a card.
+pub(in crate::console) fn is_card((width, height): (u16, u16)) -> bool {
+    width < 60 || height < 20
+}
+
 /// What the height waits for, without the place that the panel's title gives already.
 fn waiting_words(status: &Status) -> &str {
     let consensus = &status.consensus;

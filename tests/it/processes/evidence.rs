@@ -23,6 +23,22 @@ fn kinds(net: &Net, node: u16) -> Vec<String> {
     kinds
 }
 
+/// Starts all but one that does not lead soon, and speaks with its key instead.
+fn with_a_puppet(net: &mut Net) -> (u16, Vec<u16>, Puppet) {
+    let culprit = (0..4)
+        .find(|node| net.leader(1) != *node && net.leader(2) != *node)
+        .unwrap();
+    let others: Vec<u16> = net.all().filter(|node| *node != culprit).collect();
+    for node in &others {
+        net.start(*node);
+    }
+    let puppet = Puppet::join(net, culprit);
+    net.wait("all are connected", limit(20), |net| {
+        others.iter().all(|node| net.status(*node).peers == 3)
+    });
+    (culprit, others, puppet)
+}
+
 #[test]
 fn dos_35_contradictions_seen_by_one_are_proven_to_all_and_outlive_a_restart() {
     // Nothing is due for a while, so height 1 lasts.
@@ -31,17 +47,7 @@ fn dos_35_contradictions_seen_by_one_are_proven_to_all_and_outlive_a_restart() {
         params.proposal_timeout_ms = 20_000;
         params.view_change_timeout_ms = 40_000;
     });
-    let culprit = (0..4)
-        .find(|node| net.leader(1) != *node && net.leader(2) != *node)
-        .unwrap();
-    let others: Vec<u16> = net.all().filter(|node| *node != culprit).collect();
-    for node in &others {
-        net.start(*node);
-    }
-    let puppet = Puppet::join(&net, culprit);
-    net.wait("all are connected", limit(20), |net| {
-        others.iter().all(|node| net.status(*node).peers == 3)
-    });
+    let (culprit, others, puppet) = with_a_puppet(&mut net);
     // Two PREPAREs, two COMMITs, and a VIEW-CHANGE that forgets what was committed to: E1, E2, E5. All
     // of it is said to one node, who passes on only what is first.
     for n in [1, 2] {
@@ -85,17 +91,7 @@ fn who_equivocates_before_one_witness_is_jailed_on_the_chain() {
         params.view_change_timeout_ms = 40_000;
         params.reward_period_ms = 1_000;
     });
-    let culprit = (0..4)
-        .find(|node| net.leader(1) != *node && net.leader(2) != *node)
-        .unwrap();
-    let others: Vec<u16> = net.all().filter(|node| *node != culprit).collect();
-    for node in &others {
-        net.start(*node);
-    }
-    let puppet = Puppet::join(&net, culprit);
-    net.wait("all are connected", limit(20), |net| {
-        others.iter().all(|node| net.status(*node).peers == 3)
-    });
+    let (_, others, puppet) = with_a_puppet(&mut net);
     for n in [1, 2] {
         assert_eq!(puppet.vote(Step::Prepare, 1, 0, digest(n), 1), 1);
     }
