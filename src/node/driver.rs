@@ -86,7 +86,7 @@ impl Driver {
         let effects = self.engine.start(now);
         self.perform(effects);
         while !self.stopping {
-            failpoint::stall_if_asked();
+            failpoint::stop_if_asked();
             let now = self.clock.now();
             self.shared
                 .ticked

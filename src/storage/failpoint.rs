@@ -9,10 +9,10 @@
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use armed::{PLAN_FILE, STALL_FILE};
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-pub(crate) use armed::{arm, begins, pass, pass_write, stall_if_asked};
+pub(crate) use armed::{arm, begins, pass, pass_write, stop_if_asked};
 
 #[cfg(not(any(debug_assertions, feature = "failpoints")))]
-pub(crate) use absent::{arm, begins, pass, pass_write, stall_if_asked};
+pub(crate) use absent::{arm, begins, pass, pass_write, stop_if_asked};
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 mod armed {
@@ -26,11 +26,11 @@ mod armed {
 
     /// `kill HEIGHT POINT`, `tear HEIGHT POINT` or `fail HEIGHT POINT`: when the log has come to the
     /// height, operations are counted from 1; at that one the process is killed before it, or, if it
-    /// writes, in the middle of it; or it and nothing else fails. `stall`: the engine stands still for
-    /// ever once the directory holds [`STALL_FILE`].
+    /// writes, in the middle of it; or it and nothing else fails. `stall` and `panic`: the engine stands
+    /// still for ever, or its thread panics, once the directory holds [`STALL_FILE`].
     pub const PLAN_FILE: &str = "FAILPOINT";
 
-    /// What a test makes when the engine shall stand still.
+    /// What a test makes when the engine shall stand still, or panic.
     pub const STALL_FILE: &str = "STALL";
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +50,9 @@ mod armed {
     }
 
     static PLAN: Mutex<Option<Plan>> = Mutex::new(None);
-    /// Where to look for the wish that the engine stands still; set only by such a plan.
-    static STALL: OnceLock<PathBuf> = OnceLock::new();
+    /// Where to look for the wish that the engine stands still, and whether it shall panic instead; set only
+    /// by such a plan.
+    static STALL: OnceLock<(PathBuf, bool)> = OnceLock::new();
 
     fn parsed(text: &str) -> Option<Plan> {
         let mut words = text.split_whitespace();
@@ -72,14 +73,14 @@ mod armed {
     /// Takes the plan of a data directory, if there is one.
     pub(crate) fn arm(data_dir: &Path) {
         let path = data_dir.join(PLAN_FILE);
-        if fs::read_to_string(&path).is_ok_and(|text| text.trim() == "stall")
-            && fs::remove_file(&path).is_ok()
-        {
-            tracing::warn!("a test is going to stall this node");
-            let _ = STALL.set(data_dir.join(STALL_FILE));
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let is_panic = text.trim() == "panic";
+        if (is_panic || text.trim() == "stall") && fs::remove_file(&path).is_ok() {
+            tracing::warn!(is_panic, "a test is going to stop this node's engine");
+            let _ = STALL.set((data_dir.join(STALL_FILE), is_panic));
             return;
         }
-        let Some(plan) = fs::read_to_string(&path).ok().and_then(|text| parsed(&text)) else {
+        let Some(plan) = parsed(&text) else {
             return;
         };
         if fs::remove_file(&path).is_ok() {
@@ -89,8 +90,9 @@ mod armed {
     }
 
     /// The engine goes round once more, or never again.
-    pub(crate) fn stall_if_asked() {
-        while STALL.get().is_some_and(|path| path.exists()) {
+    pub(crate) fn stop_if_asked() {
+        while let Some((_, is_panic)) = STALL.get().filter(|(path, _)| path.exists()) {
+            assert!(!is_panic, "a test asked for it");
             std::thread::park();
         }
     }
@@ -159,7 +161,7 @@ mod absent {
 
     pub(crate) const fn begins(_height: u64) {}
 
-    pub(crate) const fn stall_if_asked() {}
+    pub(crate) const fn stop_if_asked() {}
 
     pub(crate) const fn pass() -> io::Result<()> {
         Ok(())

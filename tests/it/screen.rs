@@ -285,6 +285,24 @@ fn pty_timed_goes_on_headless_when_its_console_panics() {
     });
 }
 
+/// The trigger is only in programs with debug assertions.
+#[cfg(debug_assertions)]
+#[test]
+fn pty_timed_keeps_its_screen_when_a_worker_panics() {
+    use timecoin::storage::failpoint::{PLAN_FILE, STALL_FILE};
+    let files = Files::new(1);
+    let dir = files.layout.node_dir(0);
+    fs::write(dir.join(PLAN_FILE), "panic").unwrap();
+    let mut term = Term::spawn(files.run(), 80, 24);
+    term.sees("VALIDATING");
+    fs::write(dir.join(STALL_FILE), "").unwrap();
+    files.logs("a thread panicked");
+    term.keys("2");
+    term.sees("▌2 Cons");
+    assert!(term.screen.lock().unwrap().screen().alternate_screen());
+    assert!(term.is_alive());
+}
+
 #[test]
 fn pty_timed_draws_at_any_size() {
     let node = Validator::start(80, 24, &[]);
