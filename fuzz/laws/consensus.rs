@@ -89,6 +89,7 @@ impl World {
             me: Some(my_key),
             holds: BTreeSet::new(),
             listen_ms: 0,
+            has_signed: false,
             certified: Height::GENESIS,
         };
         let tip = Tip {

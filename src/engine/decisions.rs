@@ -56,6 +56,7 @@ impl Engine {
         }
         match self.ledger.connect(&block) {
             Ok(connected) => {
+                self.look_below(now, &block);
                 let seen = Arc::new(self.machine.view());
                 let began = began(&seen, now);
                 self.remember_height(seen);
@@ -159,7 +160,7 @@ impl Engine {
             Ok(certificate) if height == tip.next() => {
                 let block = block.filter(|block| self.is_whole(block));
                 self.sync.on_certified(height);
-                self.look_for_own_signature(now, &certificate);
+                self.look_for_own_signature(now, &certificate, &validators);
                 self.consensus(now, consensus::Event::Decided { certificate, block });
             }
             Ok(_) => {

@@ -16,6 +16,7 @@ use crate::{
 use super::{
     Effect, Event, Happening, SigningHold,
     ledger::{DRIFT_MS, Ledger},
+    listening::{Listening, Looked},
     observer::Observer,
     peers::Peers,
     ranges::Early,
@@ -37,8 +38,10 @@ pub struct EngineConfig {
     pub me: Option<PublicKey>,
     /// Reasons to sign nothing that hold from the start.
     pub holds: BTreeSet<SigningHold>,
-    /// How long to listen before signing, in ms; 0 where the log never held a signature.
+    /// How long to listen before signing, in ms; 0 for never.
     pub listen_ms: u64,
+    /// Whether the log ever held a signature, so that listening begins at the start.
+    pub has_signed: bool,
     /// A height that is known to be certified, however far below it the database stands.
     pub certified: Height,
 }
@@ -62,11 +65,14 @@ pub struct Engine {
     pub(super) early: Early,
     pub(super) peers: Peers,
     pub(super) holds: BTreeSet<SigningHold>,
-    pub(super) listening_until: Option<consensus::Mono>,
+    pub(super) listening: Option<Listening>,
+    pub(super) looked: Looked,
     /// Nothing above this height is decided or taken.
     pub(super) halt_at: Option<Height>,
     /// While the log does not know what we signed.
     pub(super) observer: Option<Observer>,
+    /// Our signatures lie at or below, other than those of this run: the others were asked in it.
+    pub(super) ours_end_at: Option<Height>,
     pub(super) syncing: bool,
     /// Whether the machine was told to stand back: we are catching up, or stand still.
     pub(super) stands_back: bool,
@@ -101,11 +107,19 @@ impl Engine {
             ledger.validators().clone(),
             start.recovered,
         );
+        let mut holds = config.holds.clone();
+        let listening = (config.has_signed && config.listen_ms > 0).then(Listening::default);
+        if listening.is_some() {
+            // Not only from the first event on: people see the state before it, too.
+            holds.insert(SigningHold::Listening);
+        }
         Self {
-            holds: config.holds.clone(),
-            listening_until: None,
+            holds,
+            listening,
+            looked: Looked::default(),
             halt_at: None,
             observer: None,
+            ours_end_at: None,
             config,
             machine,
             ledger,
@@ -146,6 +160,7 @@ impl Engine {
 
     /// Advances by one event.
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        self.look_around(now);
         if self.stands_still() && event.moves_the_chain() {
             return Vec::new();
         }
@@ -305,7 +320,6 @@ impl Engine {
     }
 
     fn on_tick(&mut self, now: Now) {
-        self.end_listening(now);
         self.expire(now);
         self.look_at_pool(now);
         self.ask_for_proofs(now);

@@ -192,7 +192,7 @@ impl SigningHold {
             Self::LogMissing => {
                 "consensus log is missing or older than the chain: observer mode until the network has moved on"
             }
-            Self::Listening => "just started: listening for another node with this key",
+            Self::Listening => "listening for another node with this key before it signs",
             Self::Doppelganger => {
                 "another node signs with this key: stop one of the two, then restart this one"
             }

@@ -34,10 +34,6 @@ impl Event {
 impl Engine {
     /// The holds that stand before the first event.
     pub(super) fn hold_from_start(&mut self, now: Now) {
-        if self.config.listen_ms > 0 {
-            self.holds.insert(SigningHold::Listening);
-            self.listening_until = Some(now.mono.plus_ms(self.config.listen_ms));
-        }
         if self.is_at_halt() {
             self.holds.insert(SigningHold::HaltHeight);
         }
@@ -106,13 +102,6 @@ impl Engine {
         if stands_back != self.stands_back {
             self.stands_back = stands_back;
             self.consensus(now, consensus::Event::Syncing(stands_back));
-        }
-    }
-
-    pub(super) fn end_listening(&mut self, now: Now) {
-        if self.listening_until.is_some_and(|until| now.mono >= until) {
-            self.listening_until = None;
-            self.set_hold(now, SigningHold::Listening, false);
         }
     }
 

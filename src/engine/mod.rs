@@ -14,6 +14,7 @@ mod event;
 mod evidence;
 mod holds;
 mod ledger;
+mod listening;
 mod observer;
 mod peers;
 mod ranges;

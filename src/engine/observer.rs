@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    chain::{CommitCertificate, Height},
-    consensus::{Mono, Now},
+    chain::{Block, CommitCertificate, Height},
+    consensus::{Mono, Now, ValidatorSet},
     crypto::{NodeId, PublicKey},
 };
 
@@ -78,6 +78,7 @@ impl Engine {
         let Some(observer) = &self.observer else { return };
         match observer.raised_to {
             Some(raised) if raised <= self.ledger.tip() => {
+                self.listen(now);
                 self.set_hold(now, SigningHold::LogMissing, false);
             }
             Some(_) => {}
@@ -146,6 +147,7 @@ impl Engine {
         let shown = observer.answers.values().copied().max().unwrap_or(tip);
         let height = shown.max(tip).saturating_add(ABOVE);
         observer.raised_to = Some(height);
+        self.ours_end_at = Some(height);
         let record = self.machine.raise_to(height);
         self.out.push(Effect::Persist(record));
         self.out.push(Effect::Happened(Happening::RaisedTo { height }));
@@ -158,19 +160,38 @@ impl Engine {
     }
 
     /// A certificate that holds our signature above what our log knows: the log is an old copy, and
-    /// there may be more that it does not know of.
-    pub(super) fn look_for_own_signature(&mut self, now: Now, certificate: &CommitCertificate) {
+    /// there may be more that it does not know of. Above what may have been ours before this run, another
+    /// node signs. `validators` is the set of the certificate.
+    pub(super) fn look_for_own_signature(
+        &mut self,
+        now: Now,
+        certificate: &CommitCertificate,
+        validators: &ValidatorSet,
+    ) {
         let me = self.config.me.as_ref();
-        let Some(signer) = me.and_then(|me| self.ledger.validators().signer_of(me)) else {
+        let Some(signer) = me.and_then(|me| validators.signer_of(me)) else {
             return;
         };
-        let is_told = self.observer.is_some() || self.holds.contains(&SigningHold::Observer);
         let is_unknown = self.machine.guard().mark() < Some(certificate.height);
-        if is_unknown && !is_told && certificate.signers().any(|found| found == signer) {
+        if !is_unknown || !certificate.signers().any(|found| found == signer) {
+            return;
+        }
+        if self.ours_end_at.is_some_and(|end| certificate.height > end) {
+            self.set_hold(now, SigningHold::Doppelganger, true);
+        } else if self.observer.is_none() && !self.holds.contains(&SigningHold::Observer) {
             self.set_hold(now, SigningHold::LogMissing, true);
+        }
+    }
+
+    /// The same for what a block that was decided just now says of the tip below it: there stand those
+    /// whose COMMIT came too late to decide.
+    pub(super) fn look_below(&mut self, now: Now, block: &Block) {
+        if let Some(certificate) = &block.prev_commit {
+            let validators = self.ledger.validators_of_tip().clone();
+            self.look_for_own_signature(now, certificate, &validators);
         }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

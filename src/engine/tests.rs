@@ -117,6 +117,7 @@ impl World {
             me: None,
             holds: BTreeSet::new(),
             listen_ms: 0,
+            has_signed: false,
             certified: Height::GENESIS,
         };
         let view: SharedView = Arc::new(self.genesis_view.clone());

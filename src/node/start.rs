@@ -325,10 +325,9 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let evidence = Arc::new(EvidenceBook::new(remembered, work.clone()));
     let tickets = Arc::new(Tickets::default());
 
-    let listen_ms = if has_signed && !options.skip_doppelganger {
-        (2 * genesis.params.proposal_timeout_ms).clamp(*LISTEN_MS.start(), *LISTEN_MS.end())
-    } else {
-        0
+    let listen_ms = match options.skip_doppelganger {
+        true => 0,
+        false => (2 * genesis.params.proposal_timeout_ms).clamp(*LISTEN_MS.start(), *LISTEN_MS.end()),
     };
     let config = EngineConfig {
         chain_id,
@@ -336,6 +335,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         me,
         holds,
         listen_ms,
+        has_signed,
         // What the database held before it is built anew: no votes below.
         certified: rebuild
             .filter(|intent| intent.runs_on_new())

@@ -23,21 +23,23 @@ use crate::{
 const TIP: u64 = 5;
 
 /// A network of which one validator is a real engine and the others are keys.
-struct World {
-    engine: Engine,
+pub(in crate::engine) struct World {
+    pub(in crate::engine) engine: Engine,
     /// The chain as the engine has it.
     chain: TestChain,
     domain: SigningDomain,
     validators: ValidatorSet,
     me: PublicKey,
-    now_ms: u64,
+    pub(in crate::engine) now_ms: u64,
     tip: Option<CommitCertificate>,
     out: Vec<Effect>,
+    /// Certificates bear our signature, too.
+    pub(in crate::engine) signs_elsewhere: bool,
 }
 
 impl World {
     /// An engine at height `TIP` whose log held `records`.
-    fn new(masternodes: u64, records: Vec<Record>) -> Self {
+    pub(in crate::engine) fn new(masternodes: u64, records: Vec<Record>) -> Self {
         Self::with_holds(masternodes, records, BTreeSet::new())
     }
 
@@ -58,6 +60,7 @@ impl World {
             now_ms: 2_000_000,
             tip: None,
             out: Vec::new(),
+            signs_elsewhere: false,
         };
         for _ in 0..TIP {
             let (block, certificate) = world.next_block();
@@ -70,14 +73,14 @@ impl World {
         world
     }
 
-    fn now(&self) -> Now {
+    pub(in crate::engine) fn now(&self) -> Now {
         Now {
             mono: Mono::from_micros(self.now_ms * 1_000),
             wall: TimestampMs::new(self.now_ms),
         }
     }
 
-    fn step(&mut self, event: Event) {
+    pub(in crate::engine) fn step(&mut self, event: Event) {
         let now = self.now();
         let effects = self.engine.step(now, event);
         self.perform(effects);
@@ -97,7 +100,7 @@ impl World {
     }
 
     /// Keys of everybody else, in the order of the set.
-    fn others(&self) -> Vec<SecretKey> {
+    pub(in crate::engine) fn others(&self) -> Vec<SecretKey> {
         let everybody = (0..self.validators.len() as u64).map(|n| key(1_000 + n));
         everybody.filter(|key| key.public_key() != self.me).collect()
     }
@@ -133,9 +136,11 @@ impl World {
     }
 
     fn certificate(&self, height: u64, digest: BlockHash) -> CommitCertificate {
+        let own = self.signs_elsewhere.then(|| key(1_000));
         let mut signatures: Vec<_> = self
             .others()
             .iter()
+            .chain(own.iter())
             .map(|key| {
                 let vote = self.vote(key, Step::Commit, height, digest);
                 (vote.signer, vote.signature)
@@ -148,6 +153,15 @@ impl World {
             block_hash: digest,
             signatures,
         }
+    }
+
+    /// A COMMIT by our key was late: the next block bears it.
+    pub(in crate::engine) fn add_own_commit_to_tip(&mut self) {
+        let tip = &self.chain.state.tip;
+        let (height, hash) = (tip.height.get(), tip.hash);
+        self.signs_elsewhere = true;
+        self.tip = Some(self.certificate(height, hash));
+        self.signs_elsewhere = false;
     }
 
     /// The test's own copy of the chain moves on.
@@ -167,7 +181,7 @@ impl World {
     }
 
     /// The others decide the next height and show it.
-    fn decide(&mut self) {
+    pub(in crate::engine) fn decide(&mut self) {
         let (block, certificate) = self.next_block();
         self.connect(&block, certificate.clone());
         self.now_ms += 1_000;
@@ -182,7 +196,7 @@ impl World {
         self.step(Event::Committed(height));
     }
 
-    fn connect_others(&mut self) {
+    pub(in crate::engine) fn connect_others(&mut self) {
         for key in self.others() {
             self.step(Event::PeerUp {
                 peer: key.public_key(),
@@ -192,7 +206,7 @@ impl World {
         }
     }
 
-    fn tick(&mut self) {
+    pub(in crate::engine) fn tick(&mut self) {
         self.now_ms += 1_000;
         self.step(Event::Tick);
     }
@@ -207,7 +221,7 @@ impl World {
     }
 
     /// Every other validator shows a tip that is ours.
-    fn all_answer(&mut self) {
+    pub(in crate::engine) fn all_answer(&mut self) {
         for key in self.others() {
             let certificate = self.tip.clone();
             self.answer(key.public_key(), self.chain.state.tip.height.get(), certificate);
@@ -224,7 +238,7 @@ impl World {
             .collect()
     }
 
-    fn signed(&self) -> Vec<Position> {
+    pub(in crate::engine) fn signed(&self) -> Vec<Position> {
         let signed = self.out.iter().filter_map(|effect| match effect {
             Effect::Sign { statement, .. } => Some(statement.position()),
             _ => None,
@@ -240,7 +254,7 @@ impl World {
         asked.collect()
     }
 
-    fn holds(&self) -> BTreeSet<SigningHold> {
+    pub(in crate::engine) fn holds(&self) -> BTreeSet<SigningHold> {
         self.engine.view(self.now()).holds
     }
 
@@ -249,7 +263,7 @@ impl World {
     }
 
     /// The round's time is up without a proposal: a validator that may sign sends a VIEW-CHANGE.
-    fn let_time_pass(&mut self) {
+    pub(in crate::engine) fn let_time_pass(&mut self) {
         let height = self.chain.state.tip.height.next();
         self.now_ms += 3_600_000;
         self.step(Event::Timer(Timer::Work { height }));
@@ -261,7 +275,7 @@ impl World {
     }
 
     /// A message of our own key that we do not know.
-    fn hear_own(&mut self, height: u64) {
+    pub(in crate::engine) fn hear_own(&mut self, height: u64) {
         let digest = BlockHash::from_hash(crate::crypto::HashWriter::new("other").finish());
         let vote = self.vote(&key(1_000), Step::Prepare, height, digest);
         let message = ConsensusMessage::Vote(vote);
@@ -292,6 +306,7 @@ fn engine(
         me: Some(me),
         holds,
         listen_ms: 0,
+        has_signed: false,
         certified: Height::GENESIS,
     };
     let tip = &chain.state.tip;
@@ -318,7 +333,7 @@ fn engine(
     Engine::new(config, Start { tip, recovered }, ledger)
 }
 
-fn lost() -> World {
+pub(in crate::engine) fn lost() -> World {
     World::new(4, vec![Record::Lost])
 }
 

@@ -324,11 +324,8 @@ impl Engines {
             me: Some(me),
             holds: BTreeSet::new(),
             certified: tip.height,
-            listen_ms: if recovered.last_signed().is_some() {
-                LISTEN_MS
-            } else {
-                0
-            },
+            listen_ms: LISTEN_MS,
+            has_signed: recovered.last_signed().is_some(),
         };
         one.engine = Some(Engine::new(config, Start { tip, recovered }, ledger));
         let life = one.life;

@@ -1,0 +1,143 @@
+//! When listening begins, how long it lasts, and what ends it.
+
+use super::{ASLEEP_MS, DEAF_MAX_MS};
+use crate::{
+    chain::Height,
+    consensus::Record,
+    engine::{
+        Event, SigningHold,
+        observer::tests::{World, lost},
+    },
+};
+
+/// How long the node listens.
+const LISTEN_MS: u64 = 2_000;
+/// Time between two ticks.
+const TICK_MS: u64 = 100;
+
+/// A validator that is awake, signs, and would listen.
+fn awake() -> World {
+    let mut world = World::new(4, vec![Record::Lost, Record::RaisedTo(Height::GENESIS)]);
+    world.engine.config.listen_ms = LISTEN_MS;
+    world.step(Event::Tick);
+    assert!(!listens(&world));
+    world
+}
+
+fn listens(world: &World) -> bool {
+    world.holds().contains(&SigningHold::Listening)
+}
+
+fn let_ms_pass(world: &mut World, ms: u64) {
+    for _ in 0..ms / TICK_MS {
+        world.now_ms += TICK_MS;
+        world.step(Event::Tick);
+    }
+}
+
+fn sleep(world: &mut World) {
+    world.now_ms += ASLEEP_MS;
+}
+
+#[test]
+fn who_was_asleep_listens_before_anything_else() {
+    let mut world = awake();
+    world.connect_others();
+    let_ms_pass(&mut world, 60_000);
+    assert!(!listens(&world), "ticks keep it awake");
+    // The first thing that it wakes up to is the round's own timer.
+    sleep(&mut world);
+    world.let_time_pass();
+    assert!(listens(&world));
+    assert_eq!(world.signed(), []);
+    let_ms_pass(&mut world, LISTEN_MS - TICK_MS);
+    assert!(listens(&world));
+    let_ms_pass(&mut world, TICK_MS);
+    assert!(!listens(&world));
+}
+
+#[test]
+fn only_time_with_a_quorum_counts_but_nobody_waits_for_ever() {
+    let mut world = awake();
+    sleep(&mut world);
+    let_ms_pass(&mut world, LISTEN_MS + 2 * TICK_MS);
+    assert!(listens(&world), "nobody was there to be heard");
+    let_ms_pass(&mut world, DEAF_MAX_MS - LISTEN_MS - 2 * TICK_MS);
+    assert!(listens(&world));
+    let_ms_pass(&mut world, TICK_MS);
+    assert!(!listens(&world));
+
+    let mut world = awake();
+    sleep(&mut world);
+    let_ms_pass(&mut world, LISTEN_MS + 2 * TICK_MS);
+    world.connect_others();
+    let_ms_pass(&mut world, LISTEN_MS - TICK_MS);
+    assert!(listens(&world), "the time begins when they are there");
+    let_ms_pass(&mut world, 2 * TICK_MS);
+    assert!(!listens(&world));
+}
+
+#[test]
+fn time_that_nobody_looked_at_does_not_count() {
+    let mut world = awake();
+    world.connect_others();
+    sleep(&mut world);
+    world.step(Event::Tick);
+    for _ in 0..3 {
+        world.now_ms += LISTEN_MS;
+        world.step(Event::Tick);
+    }
+    assert!(listens(&world));
+}
+
+#[test]
+fn after_an_observation_it_listens_before_it_signs() {
+    let mut world = lost();
+    world.engine.config.listen_ms = LISTEN_MS;
+    world.connect_others();
+    world.tick();
+    world.all_answer();
+    world.decide();
+    world.decide();
+    assert!(!world.holds().contains(&SigningHold::LogMissing));
+    assert!(listens(&world));
+    let_ms_pass(&mut world, LISTEN_MS + TICK_MS);
+    assert_eq!(world.holds().len(), 0);
+}
+
+/// Its votes come too late for everybody's certificates, so that nobody passes them on; the next block
+/// bears them.
+#[test]
+fn whoever_signs_elsewhere_is_seen_in_the_certificates_after_an_observation() {
+    let mut world = lost();
+    world.engine.config.listen_ms = LISTEN_MS;
+    world.connect_others();
+    world.tick();
+    world.all_answer();
+    world.signs_elsewhere = true;
+    world.decide();
+    world.decide();
+    assert!(
+        !world.holds().contains(&SigningHold::Doppelganger),
+        "so far it may be what we signed before we lost the log"
+    );
+    world.decide();
+    assert!(world.holds().contains(&SigningHold::Doppelganger));
+    world.let_time_pass();
+    assert_eq!(world.signed(), []);
+}
+
+#[test]
+fn a_commit_of_ours_that_only_the_next_block_bears_is_seen() {
+    let mut world = lost();
+    world.connect_others();
+    world.tick();
+    world.all_answer();
+    for _ in 0..3 {
+        world.decide();
+    }
+    assert!(!world.holds().contains(&SigningHold::Doppelganger));
+    world.add_own_commit_to_tip();
+    world.decide();
+    assert!(world.holds().contains(&SigningHold::Doppelganger));
+}
