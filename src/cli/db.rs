@@ -51,6 +51,7 @@ fn version(arguments: &DbArguments) -> Result<(), Failure> {
 
 fn stats(arguments: &DbArguments, store: &Store) -> Result<Result<(), Failure>, StoreError> {
     let (stats, reader) = (store.stats()?, store.reader());
+    let live_bytes = store.live_bytes()?;
     let state = reader.state();
     let facts = json!({
         "height": state.tip.height.get(),
@@ -60,12 +61,13 @@ fn stats(arguments: &DbArguments, store: &Store) -> Result<Result<(), Failure>, 
         "transactions": state.totals.transactions,
         "bodies_from": reader.pruned_below().get().max(1),
         "bytes": stats.size_bytes,
+        "live_bytes": live_bytes,
     });
     if arguments.json {
         return Ok(output::json(&facts));
     }
     Ok(output::raw(&format!(
-        "height        {}\nhash          {}\ncommitment    {}\ncoins         {}\ntransactions  {}\nbodies from   {}\nsize          {} MiB\n",
+        "height        {}\nhash          {}\ncommitment    {}\ncoins         {}\ntransactions  {}\nbodies from   {}\nsize          {} MiB for {} MiB of data\n",
         grouped(state.tip.height.get()),
         state.tip.hash,
         state.commitment.digest(),
@@ -73,6 +75,7 @@ fn stats(arguments: &DbArguments, store: &Store) -> Result<Result<(), Failure>, 
         grouped(state.totals.transactions),
         grouped(reader.pruned_below().get().max(1)),
         grouped(stats.size_bytes >> 20),
+        grouped(live_bytes >> 20),
     )))
 }
 

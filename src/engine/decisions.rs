@@ -110,6 +110,7 @@ impl Engine {
             by_sync: began.is_none(),
             finality_us: began.map(|began| now.mono.micros_since(began)),
         });
+        self.tip_moved_at = now.mono;
         let gone = self.ledger.apply(&committed, now);
         self.out.push(Effect::Commit(Arc::clone(&committed)));
         if !gone.is_empty() {

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     chain::{Height, History, Params},
     consensus::{self, Machine, MachineConfig, Now, Recovered, Timer, Timing, ValidatorSet},
-    crypto::{Hash256, PublicKey},
+    crypto::{Hash256, NodeId, PublicKey},
     mempool::{Mempool, PoolDetail},
     sync::CatchUp,
 };
@@ -78,6 +78,9 @@ pub struct Engine {
     pub(super) stands_back: bool,
     /// When a peer was last asked for the certificate of its tip.
     pub(super) status_asked_at: consensus::Mono,
+    /// When the tip moved last, and who was asked last because it does not.
+    pub(super) tip_moved_at: consensus::Mono,
+    pub(super) asked_in_silence: Option<(NodeId, consensus::Mono)>,
     activated: bool,
     pub(super) out: Vec<Effect>,
     /// Effects of the machine that wait to be translated; a decision adds to them.
@@ -129,6 +132,8 @@ impl Engine {
             syncing: false,
             stands_back: false,
             status_asked_at: consensus::Mono::default(),
+            tip_moved_at: consensus::Mono::default(),
+            asked_in_silence: None,
             activated: false,
             out: Vec::new(),
             pending: VecDeque::new(),
@@ -162,6 +167,9 @@ impl Engine {
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
         self.look_around(now);
         if self.stands_still() && event.moves_the_chain() {
+            if let Event::Blocks { peer, blocks, .. } = &event {
+                self.leave_blocks(now, *peer, blocks);
+            }
             return Vec::new();
         }
         match event {
@@ -323,6 +331,7 @@ impl Engine {
         self.expire(now);
         self.look_at_pool(now);
         self.ask_for_proofs(now);
+        self.ask_in_silence(now);
         self.ask_for_blocks(now);
         self.observe(now);
     }

@@ -46,6 +46,9 @@ impl Engine {
         if raised.is_some() {
             self.holds.insert(SigningHold::LogMissing);
             self.observer = Some(Observer::new(raised));
+        } else if self.holds.contains(&SigningHold::Observer) {
+            // It only follows, and its key may sign elsewhere: its log is left as it is.
+            self.holds.remove(&SigningHold::LogMissing);
         } else if self.machine.guard().is_blank() || self.holds.contains(&SigningHold::LogMissing) {
             self.holds.insert(SigningHold::LogMissing);
             self.begin_observing();

@@ -176,9 +176,11 @@ impl Engine {
         if !is_unknown || !certificate.signers().any(|found| found == signer) {
             return;
         }
-        if self.ours_end_at.is_some_and(|end| certificate.height > end) {
+        if self.holds.contains(&SigningHold::Observer) {
+            // Whoever only follows may have given its key to another node on purpose.
+        } else if self.ours_end_at.is_some_and(|end| certificate.height > end) {
             self.set_hold(now, SigningHold::Doppelganger, true);
-        } else if self.observer.is_none() && !self.holds.contains(&SigningHold::Observer) {
+        } else if self.observer.is_none() {
             self.set_hold(now, SigningHold::LogMissing, true);
         }
     }

@@ -14,6 +14,8 @@ use super::{Effect, Engine};
 
 /// A peer that claims to be far ahead is asked to prove it, one in this time.
 const ASK_STATUS_MS: u64 = 1_000;
+/// Without a decision for so long, somebody is asked for its tip, and then the next one as often.
+const SILENCE_MS: u64 = 1_000;
 /// Answers per peer and second to messages of heights that are decided (R10).
 const HELP_EVERY_MS: u64 = 1_000;
 /// Answers per height to one peer (R10): after that it must ask for ranges.
@@ -152,6 +154,26 @@ impl Engine {
         }
         if let Some(peer) = self.sync.poll_proof(self.ledger.tip(), now.mono) {
             self.status_asked_at = now.mono;
+            self.out.push(Effect::AskStatus { peer });
+        }
+    }
+
+    /// Asks one peer after the other for its tip while ours does not move. What is decided reaches us by
+    /// itself only over sessions that proved a validator's key, or as far as pings tell, which are seldom; and
+    /// whoever signs nothing is told nothing either.
+    pub(super) fn ask_in_silence(&mut self, now: Now) {
+        let asked_at = self.asked_in_silence.map(|(_, at)| at);
+        let waits = |since: Mono| now.mono.ms_since(since) < SILENCE_MS;
+        if self.syncing || self.stands_still() || waits(self.tip_moved_at) || asked_at.is_some_and(waits) {
+            return;
+        }
+        let last = self.asked_in_silence.map(|(peer, _)| peer);
+        // Who has to prove its word has a question of its own, and the time for its answer.
+        let others = |peer: &&NodeId| !self.sync.is_asked_for_proof(peer, now.mono);
+        let sessions = || self.peers.sessions.keys().filter(others);
+        let next = sessions().find(|peer| last.is_none_or(|last| **peer > last));
+        if let Some(peer) = next.or_else(|| sessions().next()).copied() {
+            self.asked_in_silence = Some((peer, now.mono));
             self.out.push(Effect::AskStatus { peer });
         }
     }

@@ -83,6 +83,14 @@ impl Engine {
         }
     }
 
+    /// A range came that cannot be taken now: it is asked for anew once it can.
+    pub(super) fn leave_blocks(&mut self, now: Now, peer: NodeId, blocks: &[Verified<Block>]) {
+        if let Some(first) = blocks.first() {
+            self.sync
+                .on_failure(&peer, first.height(), Failure::Refused, now.mono);
+        }
+    }
+
     /// Connects what came early and has its turn now; what storage has no room for yet stays as it came,
     /// which takes a third of what its changes take.
     fn connect_early(&mut self, now: Now) {

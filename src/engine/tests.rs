@@ -470,3 +470,28 @@ fn nothing_above_the_halt_height_is_taken_and_it_is_no_safety_stop() {
     again.hold_from_start(now(3));
     assert!(again.holds.contains(&SigningHold::HaltHeight) && again.stands_still());
 }
+
+/// What is decided reaches only sessions that proved a key; whoever else hears nothing asks.
+#[test]
+fn who_hears_nothing_for_a_second_asks_one_after_the_other() {
+    let world = World::new(0);
+    let mut node = world.node();
+    let (mut asked, mut at) = (Vec::new(), 1_000);
+    for peer in 1..=3 {
+        node.step(at, up(peer, 0));
+    }
+    while at < 7_000 {
+        at += 100;
+        let effects = node.step(at, Event::Tick);
+        asked.extend(effects.iter().filter_map(|effect| match effect {
+            Effect::AskStatus { peer } => Some(*peer),
+            _ => None,
+        }));
+    }
+    assert!((5..=7).contains(&asked.len()), "once a second: {asked:?}");
+    assert!(
+        asked
+            .windows(3)
+            .all(|three| three.iter().collect::<std::collections::BTreeSet<_>>().len() == 3)
+    );
+}

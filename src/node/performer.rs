@@ -93,6 +93,8 @@ pub(super) struct Hands {
     pub(super) engine: Sender<Event>,
     /// Holds that the engine has not been told of: its queue was full.
     pub(super) untold: BTreeSet<SigningHold>,
+    /// The highest height that is stored and that the engine was not told of yet.
+    pub(super) untold_height: Option<Height>,
 }
 
 impl Performer {
@@ -102,6 +104,7 @@ impl Performer {
             self.ticked
                 .store(self.hands.clock.mono().micros(), Ordering::Relaxed);
             self.hands.tell_holds();
+            self.hands.tell_height();
             let first = match self.work.recv_timeout(TICK) {
                 Ok(first) => first,
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -296,8 +299,16 @@ impl Hands {
             pruned_below: self.pruned_below,
             validators: committed.connected.state.validators_len(),
         }));
-        // Lost if the queue is full; the next one says the same and more.
-        let _ = self.engine.try_send(Event::Committed(height));
+        self.untold_height = Some(height);
+        self.tell_height();
+    }
+
+    /// A full queue: said again at the next turn, because there may be no next block before it is heard.
+    fn tell_height(&mut self) {
+        let engine = &self.engine;
+        self.untold_height = self
+            .untold_height
+            .filter(|height| engine.try_send(Event::Committed(*height)).is_err());
     }
 
     /// The engine must hear it, and says it on. Waiting for its queue could deadlock: it may be

@@ -336,6 +336,8 @@ impl Requests {
             inbound.message
         });
         let event = match message {
+            // As good as not having it, and not to be taken for an answer that is being checked.
+            Ok(Message::Blocks(answer)) if answer.blocks.is_empty() => failed(peer, start, Failure::Missing),
             Ok(Message::Blocks(answer)) => {
                 // Nobody is slow any more. Lost if the queue is full: then one hedge too many is sent.
                 let _ = self.votes.try_send(Event::BlocksReceived { peer, start });

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::Sender;
@@ -20,6 +20,8 @@ use crate::{
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_millis(250);
+/// Sessions are begun again for the sake of a proof at most this often.
+const PROVE_AGAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// Watches one signer.
 pub(super) struct SignerLink {
@@ -28,6 +30,8 @@ pub(super) struct SignerLink {
     pub(super) is_lost: bool,
     /// True if a session began without the proof that the key is ours.
     pub(super) unproved: Arc<AtomicBool>,
+    /// When all sessions were begun again for that.
+    pub(super) proved_again: Option<Instant>,
     pub(super) network: Network,
     pub(super) engine: Sender<Event>,
     pub(super) metrics: Arc<Metrics>,
@@ -74,11 +78,14 @@ impl SignerLink {
     }
 
     /// Validators send votes only over sessions that proved a key: those that began without the signer
-    /// are begun again.
-    fn prove_again(&self) {
-        if !self.unproved.swap(false, Ordering::Relaxed) {
+    /// are begun again. All of them ask the signer at once then, and one that is slow must not end them
+    /// again and again.
+    fn prove_again(&mut self) {
+        let waits = |at: Instant| at.elapsed() < PROVE_AGAIN_EVERY;
+        if self.proved_again.is_some_and(waits) || !self.unproved.swap(false, Ordering::Relaxed) {
             return;
         }
+        self.proved_again = Some(Instant::now());
         let peers = self.network.peers();
         tracing::info!(sessions = peers.len(), "sessions begin again, to prove the key");
         for peer in peers {

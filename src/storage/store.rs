@@ -19,7 +19,7 @@ use crate::{
 
 use super::{
     StoreError,
-    backend::{Backend, Op, Table},
+    backend::{Backend, Cursor, Op, PAGE_ENTRIES_MAX, Table},
     disk::{Disk, RealDisk},
     flush::{self, Target},
     generation,
@@ -345,6 +345,32 @@ impl Store {
             cache_hits,
             cache_misses,
         })
+    }
+
+    /// Keys and values of all tables together, in bytes: what the database would take if it wasted nothing.
+    /// Walks over everything.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] if the database does not answer.
+    pub fn live_bytes(&self) -> Result<u64, StoreError> {
+        let mut bytes = 0;
+        for table in Table::ALL {
+            let mut after: Option<Vec<u8>> = None;
+            loop {
+                let cursor = Cursor {
+                    prefix: &[],
+                    after: after.as_deref(),
+                };
+                let page = self.shared.backend.page(table, cursor, PAGE_ENTRIES_MAX)?;
+                let lengths = page.iter().map(|(key, value)| key.len() + value.len());
+                bytes += lengths.sum::<usize>() as u64;
+                match page.into_iter().next_back() {
+                    Some((key, _)) => after = Some(key),
+                    None => break,
+                }
+            }
+        }
+        Ok(bytes)
     }
 
     fn join(&mut self) {

@@ -132,6 +132,20 @@ impl TestDisk {
         })))
     }
 
+    /// The same disk as the next process finds it after kill -9: what was written is there to be read, and a
+    /// power cut still takes what was not synced.
+    pub(crate) fn after_kill(&self) -> Self {
+        let state = self.state();
+        Self(Arc::new(Mutex::new(State {
+            dirs: state.dirs.clone(),
+            names: state.names.clone(),
+            durable_names: state.durable_names.clone(),
+            files: state.files.clone(),
+            next_file: state.next_file,
+            ..State::default()
+        })))
+    }
+
     /// A file's bytes.
     pub(crate) fn read(&self, path: &Path) -> Vec<u8> {
         let state = self.state();

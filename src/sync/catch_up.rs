@@ -96,8 +96,9 @@ struct Claim {
     boast: Height,
     unproved_since: Mono,
     resting_until: Mono,
-    /// Stalls and broken answers in a row.
+    /// Stalls and broken answers in a row, and the last one.
     strikes: u32,
+    struck_at: Mono,
 }
 
 impl Claim {
@@ -182,6 +183,12 @@ impl CatchUp {
         Some(*peer)
     }
 
+    /// Whether a peer was asked by [`Self::poll_proof`] and has time to answer.
+    pub fn is_asked_for_proof(&self, peer: &NodeId, now: Mono) -> bool {
+        let asked = self.claims.get(peer).and_then(|claim| claim.asked);
+        asked.is_some_and(|(_, at)| now.ms_since(at) <= PROOF_EVERY_MS)
+    }
+
     /// A peer that was asked for its certificate shows this height, with a certificate or without; or it
     /// let the time for an answer pass. True if what it had said was empty: it shows less, or nothing twice
     /// in a row. Whether the certificate holds is not asked: it may be of validators whom we do not know
@@ -224,6 +231,7 @@ impl CatchUp {
             unproved_since: now,
             resting_until: Mono::default(),
             strikes: 0,
+            struck_at: Mono::default(),
         });
         if height > claim.height {
             // Neither boasting higher and higher nor boasting again starts the time for its proof anew.
@@ -289,17 +297,18 @@ impl CatchUp {
     /// not what it says it has, for the second time in a row.
     pub fn on_failure(&mut self, peer: &NodeId, start: Height, failure: Failure, now: Mono) -> bool {
         let is_its = |range: &Range| range.asked.iter().any(|(asked, _)| asked == peer);
-        let was_asked = match self.ranges.get_mut(&start).filter(|range| is_its(range)) {
+        let was_asked = match self.ranges.get_mut(&start) {
+            // What came does not connect: asked for anew, also if its sender is gone meanwhile.
             Some(range) if range.has_arrived && failure == Failure::Broken => {
                 self.ranges.remove(&start);
                 true
             }
-            Some(range) => {
+            Some(range) if is_its(range) => {
                 range.asked.retain(|(asked, _)| asked != peer);
                 range.is_received = false;
                 true
             }
-            None => false,
+            Some(_) | None => false,
         };
         self.drop_abandoned();
         let Some(claim) = self.claims.get_mut(peer) else {
@@ -307,7 +316,7 @@ impl CatchUp {
         };
         let rest = match failure {
             Failure::Refused | Failure::Missing => REFUSED_MS,
-            Failure::Broken => strike(claim),
+            Failure::Broken => strike(claim, now),
         };
         claim.resting_until = claim.resting_until.max(now.plus_ms(rest));
         // Near its tip it may have voted on what its database does not serve yet.
@@ -364,7 +373,7 @@ impl CatchUp {
             .range(start..)
             .any(|(other, range)| *other > start && (range.is_received || range.has_arrived));
         if let Some(claim) = self.claims.get_mut(&slow).filter(|_| is_overtaken) {
-            let rest = strike(claim);
+            let rest = strike(claim, now);
             claim.resting_until = now.plus_ms(rest);
         }
         self.ask(peer, start, count, now)
@@ -408,17 +417,32 @@ impl CatchUp {
         };
         // Everybody may be busy with what comes later; what is due next is worth one more.
         let open_max = RANGES_PER_PEER_MAX + usize::from(start <= tip.next());
-        let candidates: Vec<NodeId> = self
+        let could: Vec<(&NodeId, &Claim)> = self
             .claims
             .iter()
-            .filter(|(_, claim)| claim.height >= start && claim.resting_until <= now)
+            .filter(|(_, claim)| claim.height >= start)
             .filter(|(peer, _)| self.lowest.get(*peer).is_none_or(|lowest| *lowest <= start))
             .filter(|(_, claim)| {
                 claim.height.get().saturating_sub(tip.get()) >= 2 || now.ms_since(claim.since) >= PATIENCE_MS
             })
-            .map(|(peer, _)| *peer)
+            .collect();
+        let rested = could.iter().filter(|(_, claim)| claim.resting_until <= now);
+        let mut candidates: Vec<NodeId> = rested
+            .map(|(peer, _)| **peer)
             .filter(|peer| may(peer) && open(peer) < open_max)
             .collect();
+        if candidates.is_empty() && start <= tip.next() {
+            // Nobody is left who did not fail: it may be us who were slow, and better a peer that failed
+            // than to stand still.
+            let excluded = could
+                .iter()
+                .filter(|(_, claim)| claim.resting_until > now.plus_ms(COOLDOWN_MS))
+                .filter(|(_, claim)| now.ms_since(claim.struck_at) >= COOLDOWN_MS);
+            candidates = excluded
+                .map(|(peer, _)| **peer)
+                .filter(|peer| may(peer) && open(peer) < open_max)
+                .collect();
+        }
         let after = candidates
             .iter()
             .find(|peer| self.last_asked.is_none_or(|last| **peer > last));
@@ -505,8 +529,9 @@ impl CatchUp {
 }
 
 /// One more stall or broken answer; how long its peer is left alone, in ms.
-fn strike(claim: &mut Claim) -> u64 {
+fn strike(claim: &mut Claim, now: Mono) -> u64 {
     claim.strikes += 1;
+    claim.struck_at = now;
     match claim.strikes >= STRIKES_MAX {
         true => {
             claim.strikes = 0;

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::{chain::Height, consensus::Mono, crypto::PublicKey};
+use crate::{
+    chain::Height,
+    consensus::Mono,
+    crypto::{NodeId, PublicKey},
+};
 
 fn peer(n: u8) -> PublicKey {
     PublicKey::from_bytes([n; 32])
@@ -267,18 +271,57 @@ fn hedges_become_rarer_and_progress_brings_them_back() {
     assert_eq!(covering(&ask(&mut sync, 2, 14_000), 3).len(), 1, "2 s again");
 }
 
-#[test]
-fn three_strikes_exclude_a_peer_for_ten_minutes() {
-    let mut sync = claims(&[(1, 50)]);
+/// Peer 1 fails three times; peer 2, if it is there, is busy meanwhile. The time afterwards.
+fn three_strikes(sync: &mut CatchUp) -> u64 {
     let mut now = 1;
     for _ in 0..3 {
-        let asked = ask(&mut sync, 1, now)[0];
-        sync.on_failure(&asked.peer, asked.start, Failure::Broken, at(now));
-        sync.on_claim(peer(1), Height::new(50), at(now));
+        for asked in ask(sync, 1, now) {
+            let failure = match asked.peer == peer(1) {
+                true => Failure::Broken,
+                false => Failure::Refused,
+            };
+            sync.on_failure(&asked.peer, asked.start, failure, at(now));
+            sync.on_claim(asked.peer, Height::new(50), at(now));
+        }
         now += 6_000;
     }
-    assert_eq!(ask(&mut sync, 1, now + 500_000), []);
-    assert!(!ask(&mut sync, 1, now + 600_000).is_empty());
+    now
+}
+
+#[test]
+fn three_strikes_exclude_a_peer_for_ten_minutes() {
+    let mut sync = claims(&[(1, 50), (2, 50)]);
+    let now = three_strikes(&mut sync);
+    let who = |asked: Vec<Request>| -> BTreeSet<NodeId> { asked.iter().map(|one| one.peer).collect() };
+    assert_eq!(who(ask(&mut sync, 1, now + 500_000)), [peer(2)].into());
+    sync.on_peer_gone(&peer(2));
+    sync.on_claim(peer(2), Height::new(50), at(now + 580_000));
+    assert_eq!(who(ask(&mut sync, 1, now + 610_000)), [peer(1), peer(2)].into());
+}
+
+/// A machine that slept saw everybody time out; then it is not they who are to be left alone.
+#[test]
+fn where_everybody_is_excluded_what_is_due_next_is_asked_for_all_the_same() {
+    let mut sync = claims(&[(1, 50)]);
+    let now = three_strikes(&mut sync);
+    let asked = ask(&mut sync, 1, now);
+    assert_eq!(covering(&asked, 2).len(), 1, "the range that is due next");
+    sync.on_failure(&peer(1), asked[0].start, Failure::Broken, at(now));
+    sync.on_claim(peer(1), Height::new(50), at(now));
+    assert_eq!(ask(&mut sync, 1, now + 4_000), [], "not at once again");
+    assert!(!ask(&mut sync, 1, now + 6_000).is_empty());
+}
+
+#[test]
+fn what_came_from_a_peer_that_left_and_does_not_connect_is_asked_for_anew() {
+    let mut sync = claims(&[(1, 50)]);
+    let first = ask(&mut sync, 1, 1)[0];
+    assert!(sync.on_answer(&first.peer, first.start, first.count, 1_000));
+    sync.on_peer_gone(&first.peer);
+    sync.on_claim(peer(2), Height::new(50), at(2));
+    assert_eq!(covering(&ask(&mut sync, 1, 2), 2).len(), 0, "it is here");
+    sync.on_failure(&first.peer, first.start, Failure::Broken, at(3));
+    assert_eq!(covering(&ask(&mut sync, 1, 3), 2).len(), 1);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod full_disk;
 mod halts;
 mod invalid_blocks;
 mod keys;
+mod ledger_figures;
 mod liars;
 mod longest;
 mod lost_logs;

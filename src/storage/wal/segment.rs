@@ -46,6 +46,8 @@ pub(super) struct Segment {
     pub(super) header: SegmentHeader,
     pub(super) scan: scan::Scan,
     len: u64,
+    /// As read, of the last segment only.
+    bytes: Vec<u8>,
 }
 
 impl Segment {
@@ -78,14 +80,22 @@ impl Segment {
     }
 
     /// Makes the last segment writable again; its torn tail becomes zeros.
+    ///
+    /// What was read may never have reached the disk: the life that wrote it may have ended between write and
+    /// sync, or its sync failed, which leaves pages that count as clean. It is written once more and synced
+    /// before anything rests on it, and before what it says was signed is sent again.
     pub(super) fn reopen(self) -> Result<(Current, Vec<Record>), WalError> {
         if let Some(torn) = self.scan.torn {
             let zeros = vec![0; torn.bytes as usize];
             self.file
                 .write_at(&zeros, torn.offset)
                 .map_err(io_error(&self.path, "cut off the torn tail"))?;
-            self.file.sync_data().map_err(io_error(&self.path, "fdatasync"))?;
         }
+        let read = self.bytes.get(..self.scan.end).unwrap_or_default();
+        self.file
+            .write_at(read, 0)
+            .map_err(io_error(&self.path, "write what was read"))?;
+        self.file.sync_data().map_err(io_error(&self.path, "fdatasync"))?;
         let current = Current {
             height_max: self.height_max(),
             file: self.file,
@@ -134,6 +144,7 @@ pub(super) fn read_segment(
         header,
         scan,
         len: bytes.len() as u64,
+        bytes: if is_last { bytes } else { Vec::new() },
     })
 }
 

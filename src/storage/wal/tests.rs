@@ -351,6 +351,30 @@ fn every_crash_point_keeps_what_was_promised() {
     }
 }
 
+/// The second life sends what it read again: it must not be taken back by a power cut.
+#[test]
+fn what_a_killed_life_left_unsynced_is_durable_once_the_next_has_read_it() {
+    let mut read_more = 0;
+    for at in 0.. {
+        let disk = with_records(&[record(1, 100)]);
+        let begun = disk.log().len();
+        disk.fail_at(begun + at, Fault::Crash);
+        let appended = open(&disk).and_then(|(mut wal, _)| {
+            put(&mut wal, &record(2, 2_000))?;
+            wal.sync().map(|_| ())
+        });
+        let killed = disk.after_kill();
+        let (_, first) = open(&killed).unwrap();
+        read_more += usize::from(first.records.len() == 2 && appended.is_err());
+        let (_, second) = open(&killed.after_crash(Survives::Synced)).unwrap();
+        assert_eq!(second.records, first.records, "killed at operation {at}");
+        if appended.is_ok() {
+            break;
+        }
+    }
+    assert!(read_more > 0, "some life ended between write and sync");
+}
+
 #[test]
 fn the_real_disk_behaves_alike() {
     let temporary = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use timecoin::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::net::{Net, limit};
+use super::net::{Net, limit, memory_bytes};
 
 /// Transactions a second of the load: more than full blocks take.
 const RATE: f64 = 2_500.0;
@@ -45,14 +45,6 @@ fn signatures_per_s() -> f64 {
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     counts.iter().sum::<usize>() as f64 / began.elapsed().as_secs_f64()
-}
-
-/// Most memory that a process ever had resident, bytes, as the kernel kept it.
-fn peak_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: u64 = line.unwrap().trim().trim_end_matches(" kB").parse().unwrap();
-    kib * 1024
 }
 
 /// The chain is made by three of four. Blocks of a thousand take several processes on two cores longer
@@ -111,7 +103,7 @@ fn dos_42_two_hundred_full_blocks_are_fetched_in_less_than_250_mb() {
     let pid = net.node(3).pid().unwrap();
     net.wait("the tip", limit(300), |net| net.block(3, goal).is_some());
     let took = began.elapsed();
-    let peak = peak_bytes(pid);
+    let peak = memory_bytes(pid, "VmHWM");
     let limit_after = signatures_per_s();
     let rate = (transactions * INPUTS as u64) as f64 / took.as_secs_f64();
     println!(

@@ -607,6 +607,16 @@ pub(crate) struct Load {
     task: JoinHandle<LoadReport>,
 }
 
+/// Memory of a process in bytes, as the kernel keeps it: `VmRSS` now, `VmHWM` at most ever.
+pub(crate) fn memory_bytes(pid: u32, field: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kib: u64 = line.unwrap().trim().trim_end_matches(" kB").parse().unwrap();
+    kib * 1024
+}
+
 /// Runs the binary to its end; its exit code, stdout and stderr.
 pub(crate) fn run_timed(arguments: &[&str]) -> (i32, String, String) {
     let output = std::process::Command::new(TIMED)
