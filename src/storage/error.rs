@@ -92,6 +92,14 @@ pub enum StoreError {
         /// The height that was given.
         found: Height,
     },
+    /// A block from below a snapshot was archived out of order.
+    #[error("block {found} is not the parent of block {lowest}; this is a bug, please report it")]
+    NotBelow {
+        /// The lowest height before it.
+        lowest: Height,
+        /// The height that was given.
+        found: Height,
+    },
     /// The writer has stopped, by an earlier error or at shutdown.
     #[error("the database takes no more blocks: {why}")]
     Stopped {

@@ -141,6 +141,6 @@ fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
 }
 
 /// In key order a tree is walked once, not jumped about in. No key occurs twice.
-fn sort(ops: &mut [Op]) {
+pub(super) fn sort(ops: &mut [Op]) {
     ops.sort_unstable_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
 }

@@ -8,6 +8,7 @@
 //! (`flush`, `redo`), keys and values ([`schema`]), the engine ([`backend`]: [`sled_backend`], [`memory`]).
 //! Beside them [`wal`], which none of these touches.
 
+mod archive;
 pub mod atomic_file;
 pub mod backend;
 pub mod disk;
@@ -29,6 +30,7 @@ mod store;
 pub mod wal;
 mod writer;
 
+pub use archive::ArchivedBlock;
 pub use error::StoreError;
 pub use flush::UNDO_BLOCKS;
 pub use reader::{CoinPage, StoreReader, StoredBlock};

@@ -63,9 +63,10 @@ impl StoreReader {
         self.shared.pending().state.tip.height
     }
 
-    /// Lowest height whose body is here; genesis unless this database began with a snapshot.
+    /// Lowest height whose body is here; genesis unless this database began with a snapshot and what is
+    /// below it has not all been archived since.
     pub fn pruned_below(&self) -> Height {
-        self.shared.pruned_below
+        self.shared.pruned_below()
     }
 
     /// The coin under `outpoint`, or `None` if it was spent or never made.
@@ -155,7 +156,8 @@ impl StoreReader {
             Some(value) => {
                 let height = schema::height_of_key(&value)
                     .map_err(|_| self.corrupt(format!("the height of block {hash} does not decode")))?;
-                Ok((height <= tip).then_some(height))
+                // Rows of blocks that are just being archived are not here before they all are.
+                Ok((height <= tip && !self.shared.is_pruned(height)).then_some(height))
             }
             None => Ok(None),
         }
@@ -174,7 +176,8 @@ impl StoreReader {
             pending.state.tip.height
         };
         let position: Option<TransactionPosition> = self.get(Table::Transactions, txid.as_bytes())?;
-        Ok(position.filter(|position| position.height <= tip))
+        let is_here = |height: Height| height <= tip && !self.shared.is_pruned(height);
+        Ok(position.filter(|position| is_here(position.height)))
     }
 
     /// A page of all coins in the database above `after`, ascending by outpoint; empty at the end.
@@ -324,8 +327,7 @@ impl StoreReader {
         view: impl FnOnce(&super::pending::PendingBlock) -> T,
     ) -> Option<Option<T>> {
         let pending = self.shared.pending();
-        let is_pruned = height < self.shared.pruned_below && height != Height::GENESIS;
-        if height > pending.state.tip.height || is_pruned {
+        if height > pending.state.tip.height || self.shared.is_pruned(height) {
             return Some(None);
         }
         let block = Arc::clone(pending.block(height)?);

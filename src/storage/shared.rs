@@ -35,8 +35,8 @@ pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) redo: RedoFile,
     pub(super) generation: u64,
-    /// Lowest height whose body is here.
-    pub(super) pruned_below: Height,
+    /// Lowest height whose body is here, durably; see [`Shared::pruned_below`].
+    lowest: AtomicU64,
     pub(super) queue: Queue,
     pending: RwLock<Pending>,
     cache: Cache<OutPoint, Coin>,
@@ -63,7 +63,7 @@ impl Shared {
             disk,
             redo,
             generation,
-            pruned_below: Height::GENESIS,
+            lowest: AtomicU64::new(Height::GENESIS.get()),
             queue,
             pending: RwLock::new(pending),
             cache: Cache::new(cache_coins),
@@ -82,6 +82,22 @@ impl Shared {
             redo: &self.redo,
             generation: self.generation,
         }
+    }
+
+    /// Lowest height whose body is here, durably; genesis if none is missing. It only ever falls, as blocks
+    /// below a snapshot are archived.
+    pub(super) fn pruned_below(&self) -> Height {
+        Height::new(self.lowest.load(Ordering::Acquire))
+    }
+
+    /// Everything from `lowest` on is durable.
+    pub(super) fn set_pruned_below(&self, lowest: Height) {
+        self.lowest.store(lowest.get(), Ordering::Release);
+    }
+
+    /// Whether the block of a height below the tip is missing here. Block 0 never is.
+    pub(super) fn is_pruned(&self, height: Height) -> bool {
+        height < self.pruned_below() && height != Height::GENESIS
     }
 
     pub(super) fn pending(&self) -> RwLockReadGuard<'_, Pending> {

@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     StoreError,
+    archive::{self, ArchivedBlock},
     backend::{Backend, Cursor, Op, PAGE_ENTRIES_MAX, Table},
     disk::{Disk, RealDisk},
     flush::{self, Target},
@@ -224,7 +225,7 @@ impl Store {
             None => load_genesis(backend.as_ref(), genesis)?,
         };
         let pruned_below: Option<Height> = reader::read(backend.as_ref(), Table::Meta, schema::META_PRUNED)?;
-        let mut shared = Shared::new(
+        let shared = Shared::new(
             backend,
             disk,
             redo,
@@ -233,7 +234,7 @@ impl Store {
             Pending::new(state),
             options.cache_coins,
         );
-        shared.pruned_below = pruned_below.unwrap_or(Height::GENESIS);
+        shared.set_pruned_below(pruned_below.unwrap_or(Height::GENESIS));
         let shared = Arc::new(shared);
         let for_writer = Arc::clone(&shared);
         let writer = thread::Builder::new()
@@ -284,6 +285,23 @@ impl Store {
         self.shared.add(Arc::clone(&block));
         self.shared.queue.push(block);
         Ok(())
+    }
+
+    /// Adds final blocks, ascending without gaps, below the lowest one that is here, and waits until they are
+    /// durable; blocks at the tip go first. Gives [`StoreReader::pruned_below`] as it is then. Blocks that
+    /// nobody proved are the caller's fault: only that they hang together is looked at.
+    ///
+    /// # Errors
+    /// [`StoreError::NotBelow`] unless the last is the parent of the lowest block here,
+    /// [`StoreError::Stopped`] once the writer ends, [`StoreError::Backend`]: nothing that was here is
+    /// touched, and blocks at the tip are still taken.
+    pub fn archive(&self, blocks: &[ArchivedBlock]) -> Result<Height, StoreError> {
+        archive::add(&self.shared, blocks)
+    }
+
+    /// Lowest height whose body is here; see [`StoreReader::pruned_below`].
+    pub fn pruned_below(&self) -> Height {
+        self.shared.pruned_below()
     }
 
     /// Remembers evidence; it reaches the disk with the next flush. Known evidence changes nothing.

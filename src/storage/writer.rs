@@ -13,6 +13,7 @@ use crate::chain::Height;
 
 use super::{
     StoreError,
+    archive::{self, Rows},
     backend::{Op, Table},
     flush,
     pending::PendingBlock,
@@ -91,6 +92,12 @@ struct Work {
     evidence: Vec<Op>,
     /// Bytes of `blocks`.
     waiting_bytes: usize,
+    /// Rows of blocks below the lowest one; they wait until no window is due.
+    archive: Option<Rows>,
+    /// The writer has them.
+    is_archiving: bool,
+    /// What came of them, for whoever waits.
+    archived: Option<Result<(), StoreError>>,
     /// Blocks and bytes of the window under way.
     flushing: (usize, usize),
     /// When the oldest thing in here came.
@@ -110,6 +117,29 @@ impl Work {
     fn is_idle(&self) -> bool {
         self.is_empty() && self.flushing.0 == 0
     }
+
+    fn is_due(&self, options: &FlushOptions) -> bool {
+        let age = self.age();
+        !self.is_empty()
+            && (self.is_urgent
+                || self.is_stopping
+                || self.blocks.len() >= options.window_blocks
+                || self.waiting_bytes >= options.window_bytes
+                || age >= options.window_age)
+    }
+
+    /// How long the oldest thing in here has waited.
+    fn age(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+/// What the writer does next.
+enum Next {
+    /// A window of blocks, and evidence.
+    Window(Vec<Arc<PendingBlock>>, Vec<Op>),
+    /// Rows of blocks below the lowest one.
+    Archive(Rows),
 }
 
 /// The queue between committers and the writer.
@@ -185,6 +215,28 @@ impl Queue {
         check(&work)
     }
 
+    /// Hands over rows of blocks below the lowest one and waits until they are durable: until no window is
+    /// due, and then for the disk.
+    pub(super) fn archive(&self, rows: Rows) -> Result<(), StoreError> {
+        let mut work = self.lock();
+        // One at a time: it bounds memory, and how long a window waits.
+        while work.archive.is_some() || work.is_archiving || work.archived.is_some() {
+            check(&work)?;
+            work = self.finished.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+        check(&work)?;
+        work.archive = Some(rows);
+        self.arrived.notify_one();
+        loop {
+            if let Some(archived) = work.archived.take() {
+                self.finished.notify_all();
+                return archived;
+            }
+            check(&work)?;
+            work = self.finished.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Lets the writer flush what is here and end.
     pub(super) fn stop(&self) {
         self.lock().is_stopping = true;
@@ -198,29 +250,29 @@ impl Queue {
         self.finished.notify_all();
     }
 
-    /// The next window; `None` once stopped and empty.
-    fn next(&self) -> Option<(Vec<Arc<PendingBlock>>, Vec<Op>)> {
+    /// What to do next; `None` once stopped and empty. Rows that are archived change nothing that anybody
+    /// waits for, so a window that is due goes first, and a stop does not wait for them.
+    fn next(&self) -> Option<Next> {
         let mut work = self.lock();
         loop {
+            if work.is_due(&self.options) {
+                let (window, evidence) = self.take_window(&mut work);
+                return Some(Next::Window(window, evidence));
+            }
+            if work.is_stopping {
+                return None;
+            }
+            if let Some(rows) = work.archive.take() {
+                work.is_archiving = true;
+                return Some(Next::Archive(rows));
+            }
             if work.is_empty() {
-                if work.is_stopping {
-                    return None;
-                }
                 work = self.arrived.wait(work).unwrap_or_else(PoisonError::into_inner);
-                continue;
+            } else {
+                let rest = self.options.window_age.saturating_sub(work.age());
+                let waited = self.arrived.wait_timeout(work, rest);
+                (work, _) = waited.unwrap_or_else(PoisonError::into_inner);
             }
-            let age = work.since.map_or(Duration::ZERO, |since| since.elapsed());
-            let is_due = work.is_urgent
-                || work.is_stopping
-                || work.blocks.len() >= self.options.window_blocks
-                || work.waiting_bytes >= self.options.window_bytes
-                || age >= self.options.window_age;
-            if is_due {
-                return Some(self.take_window(&mut work));
-            }
-            let rest = self.options.window_age - age;
-            let waited = self.arrived.wait_timeout(work, rest);
-            (work, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -250,6 +302,12 @@ impl Queue {
         self.lock().flushing = (0, 0);
         self.finished.notify_all();
     }
+
+    fn archived(&self, outcome: Result<(), StoreError>) {
+        let mut work = self.lock();
+        (work.is_archiving, work.archived) = (false, Some(outcome));
+        self.finished.notify_all();
+    }
 }
 
 fn check(work: &Work) -> Result<(), StoreError> {
@@ -270,7 +328,17 @@ pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
     }
     let _closed = Closed(&shared.queue);
 
-    while let Some((window, evidence)) = shared.queue.next() {
+    while let Some(next) = shared.queue.next() {
+        let (window, evidence) = match next {
+            Next::Window(window, evidence) => (window, evidence),
+            Next::Archive(rows) => {
+                // A disk that refuses these may still take a window; whether it does is seen then.
+                let written = archive::write(&shared.target(), &rows);
+                let outcome = written.map(|lowest| shared.set_pruned_below(lowest));
+                shared.queue.archived(outcome);
+                continue;
+            }
+        };
         let started = Instant::now();
         let evidence_keys: Vec<_> = evidence.iter().map(|op| op.key.clone()).collect();
         match flush::write(&shared.target(), &window, evidence) {
