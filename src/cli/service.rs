@@ -150,6 +150,7 @@ impl Service {
             },
             may_restart: prepared.may_restart,
             trusted: config.trusted().map_err(|_| bad_address("storage.trusted"))?,
+            backfill: config.sync.backfill,
             genesis: prepared.genesis,
         };
         let node = runtime

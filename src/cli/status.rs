@@ -136,6 +136,9 @@ pub(super) fn screen(status: &StatusJson, health: &HealthJson) -> String {
             counted(status.blocks_behind, "block")
         ));
     }
+    if !status.backfill.is_empty() {
+        lines.push(format!("  blocks      {}", status.backfill));
+    }
     if !status.waiting_for.is_empty() {
         lines.push(format!("waiting: {}", status.waiting_for));
     }

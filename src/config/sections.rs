@@ -23,6 +23,8 @@ pub struct Config {
     pub rpc: RpcSection,
     /// The database.
     pub storage: StorageSection,
+    /// How the node gets the blocks that it lacks.
+    pub sync: SyncSection,
     /// What may wait.
     pub mempool: MempoolSection,
     /// The socket for consoles of other processes.
@@ -136,6 +138,14 @@ impl Default for StorageSection {
             trusted: String::new(),
         }
     }
+}
+
+/// How the node gets the blocks that it lacks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncSection {
+    /// After a start from a snapshot, fetch the older blocks too, slowly, while the node is in step.
+    pub backfill: bool,
 }
 
 /// What may wait.

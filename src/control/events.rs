@@ -154,6 +154,8 @@ pub enum EventKind {
         /// What came of it.
         outcome: String,
     },
+    /// Every block below the snapshot that this node began with is here.
+    Backfilled,
 }
 
 impl EventKind {
@@ -167,7 +169,7 @@ impl EventKind {
             EventKind::PeerUp { .. } | EventKind::PeerDown { .. } => "peer",
             EventKind::AlarmRaised { .. } | EventKind::AlarmCleared { .. } => "alarm",
             EventKind::Evidence { .. } => "proof",
-            EventKind::Sync { .. } => "sync",
+            EventKind::Sync { .. } | EventKind::Backfilled => "sync",
             EventKind::Signing { .. } => "signing",
             EventKind::Stop { .. } => "stop",
             EventKind::Command { .. } => "command",
@@ -188,7 +190,8 @@ impl EventKind {
             | EventKind::Sync { .. }
             | EventKind::Signing { signing: true, .. }
             | EventKind::Stop { .. }
-            | EventKind::Command { .. } => None,
+            | EventKind::Command { .. }
+            | EventKind::Backfilled => None,
         }
     }
 
@@ -286,6 +289,7 @@ impl EventKind {
                 command,
                 outcome,
             } => format!("{command} by {caller}: {outcome}"),
+            EventKind::Backfilled => "backfill complete: every block from 1 on is here".to_owned(),
         }
     }
 }

@@ -26,14 +26,14 @@ pub use host::{Check, HealthStatus, HealthWord, ResourceStatus, TaskTick};
 pub use mempool::{AgeBand, CHEAPEST_MAX, MempoolStatus, RateBand, ReasonCount, WaitingTx};
 pub use node::{Mode, NodeStatus, StartStep, StepState, StopStatus, StopStep};
 pub use peers::{Direction, PeerRow, PeersStatus};
-pub use sync::{SyncSource, SyncState, SyncStatus};
+pub use sync::{BackfillStatus, SyncSource, SyncState, SyncStatus};
 
 use super::{Alarm, Moment};
 
 /// Version of the layout of [`Status`], of events, log lines, commands and replies as bytes: on the
 /// console socket and in recordings. Raised with every change of any of them; the golden table of
 /// `attach::tests::layout` fails until it is.
-pub const LAYOUT: u8 = 4;
+pub const LAYOUT: u8 = 5;
 
 /// Everything that is shown of a node, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -42,6 +42,9 @@ pub struct StatusJson {
     pub syncing: bool,
     /// By how much.
     pub blocks_behind: u64,
+    /// How far blocks below a snapshot are here; empty when none are fetched.
+    #[serde(default)]
+    pub backfill: String,
     /// Sessions.
     pub peers: u32,
     /// The set, ascending by index.
@@ -159,6 +162,10 @@ pub fn status(status: &Status) -> StatusJson {
         phase: status.consensus.phase,
         syncing: status.sync.syncing,
         blocks_behind: status.sync.blocks_behind,
+        backfill: match &status.sync.backfill {
+            Some(backfill) => backfill.line(status.chain.height),
+            None => String::new(),
+        },
         peers: status.peers.rows.len() as u32,
         validators: status
             .consensus

@@ -630,3 +630,18 @@ fn a_frozen_validator_is_not_counted_on_while_the_chain_goes_on() {
     consensus(&mut status).validators[3].last_seen_mono_ms = Some(99_000);
     assert_eq!(status.consensus.reachable(status.at), 4, "it speaks again");
 }
+
+#[test]
+fn what_is_said_of_old_blocks_counts_those_that_are_here() {
+    let backfill = |lowest, waits_for: &str| BackfillStatus {
+        lowest,
+        waits_for: waits_for.to_owned(),
+    };
+    assert_eq!(backfill(1_878, "").line(10_000), "backfill 8 123 of 10 000");
+    assert_eq!(
+        backfill(10_000, "a peer that has block 9 999").line(10_000),
+        "backfill 1 of 10 000, waits for a peer that has block 9 999"
+    );
+    assert_eq!(backfill(2, "").line(10_000), "backfill 9 999 of 10 000");
+    assert_eq!(backfill(1, "").line(10_000), "backfill complete");
+}

@@ -15,6 +15,8 @@ pub struct StorageMetrics {
     pub sync_active: Gauge,
     /// `timed_sync_target_height`.
     pub sync_target_height: Gauge,
+    /// `timed_backfill_blocks_left`.
+    pub backfill_blocks_left: Gauge,
 }
 
 impl StorageMetrics {
@@ -25,6 +27,10 @@ impl StorageMetrics {
             disk_size_bytes: registrar.gauge("timed_disk_size_bytes", "Size of that file system"),
             sync_active: registrar.gauge("timed_sync_active", "1 while the node catches up"),
             sync_target_height: registrar.gauge("timed_sync_target_height", "Height it catches up to"),
+            backfill_blocks_left: registrar.gauge(
+                "timed_backfill_blocks_left",
+                "Blocks below a snapshot that are still to be fetched; 0 if none are, or none are asked for",
+            ),
         }
     }
 }

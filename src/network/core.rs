@@ -22,7 +22,7 @@ use crate::{
     crypto::{NodeId, PublicKey},
     metrics::labels::{DropReason, LaneLabel},
     wire::{
-        Budget, Busy, Direction, Fault, GetMasternodes, Lane, Message, Outgoing, Purpose,
+        Budget, Busy, Direction, Fault, GetMasternodes, Lane, Message, Outgoing, Purpose, capability,
         keep_new_connection,
         limits::{PACKET_PAYLOAD_MAX_BYTES, SENDING_BUDGET_BYTES, SENDING_RESERVED_BYTES},
     },
@@ -154,6 +154,15 @@ impl Core {
             x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             x ^ (x >> 31)
         })
+    }
+
+    /// What this node can do for its peers now, as bits of [`capability`]: whether it lacks blocks, its tip
+    /// says.
+    pub(super) fn capabilities(&self) -> u64 {
+        match self.around.tip.load().pruned_below > 1 {
+            true => self.config.capabilities | capability::PRUNED,
+            false => self.config.capabilities,
+        }
     }
 
     /// Whether the key that a session proved is a registered masternode's now. Anybody can prove a key

@@ -150,7 +150,7 @@ impl Core {
             node_id: self.our_id,
             addresses: BoundedVec::truncated(vec![Endpoint::from(address)]),
             seq: now_s,
-            capabilities: self.config.capabilities,
+            capabilities: self.capabilities(),
             signature: crate::crypto::Signature::from_bytes([0; 64]),
         };
         let bytes = record.signing_bytes(&self.around.chain.genesis_hash);

@@ -238,7 +238,7 @@ fn our_hello(core: &Core, role: Role, binding: crate::crypto::Hash256, exporter:
         tip_hash: tip.hash,
         finalized_height: tip.finalized_height,
         pruned_below: tip.pruned_below,
-        capabilities: core.config.capabilities,
+        capabilities: core.capabilities(),
         listen_port: core.listening.port(),
         user_agent: core.config.user_agent.clone(),
         unix_ms: unix_ms(),

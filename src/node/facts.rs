@@ -278,6 +278,12 @@ impl Facts {
         }
     }
 
+    /// Every block below the snapshot that this node began with is here.
+    pub(super) fn backfilled(&self) {
+        tracing::info!("backfill complete: every block from 1 on is here");
+        self.tell(EventKind::Backfilled);
+    }
+
     /// A fact of the engine.
     pub(super) fn happened(&self, happening: &Happening) {
         match happening {

@@ -15,6 +15,7 @@
 
 mod allowance;
 mod announced;
+mod backfill;
 mod barrier;
 mod bodies;
 mod clock;

@@ -19,6 +19,7 @@ use crate::{
 };
 
 use super::{
+    backfill,
     bodies::Bodies,
     clock::NodeClock,
     driver::Shared,
@@ -55,6 +56,7 @@ pub(super) struct PeopleParts<'a> {
     pub(super) tickets: Arc<Tickets>,
     pub(super) store: Arc<Store>,
     pub(super) resync: Arc<Resync>,
+    pub(super) backfill: Arc<backfill::Shown>,
     pub(super) bulk: Sender<Event>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) events: Arc<EventRing>,
@@ -133,6 +135,7 @@ pub(super) fn start(parts: PeopleParts<'_>) -> io::Result<(People, NodeHandle)> 
         metrics: parts.metrics,
         host,
         resync: Arc::clone(&parts.resync),
+        backfill: parts.backfill,
         watchdog: findings,
         log_filter: log_filter.clone(),
         log_lines_dropped: parts.log_lines_dropped,

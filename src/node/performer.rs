@@ -78,8 +78,6 @@ pub(super) struct Hands {
     pub(super) resync: Arc<Resync>,
     /// `consensus/` of the data directory.
     pub(super) log_dir: PathBuf,
-    /// Lowest height whose body is here.
-    pub(super) pruned_below: u64,
     /// What the network tells peers about us.
     pub(super) tip: Arc<ArcSwap<LocalTip>>,
     pub(super) gossip: Arc<Gossip>,
@@ -296,7 +294,7 @@ impl Hands {
             height: height.get(),
             hash: *committed.hash.as_hash(),
             finalized_height: height.get(),
-            pruned_below: self.pruned_below,
+            pruned_below: self.store.pruned_below().get(),
             validators: committed.connected.state.validators_len(),
         }));
         self.untold_height = Some(height);

@@ -109,7 +109,7 @@ fn consequences(mode: ResyncMode, facts: &PlanFacts) -> Vec<String> {
     ];
     if mode == ResyncMode::Snapshot {
         lines.push(
-            "blocks below the snapshot are no longer held here: this node cannot serve them, nor look up their transactions"
+            "blocks below the snapshot are no longer held here: this node cannot serve them, nor look up their transactions, unless sync.backfill fetches them again"
                 .to_owned(),
         );
     }

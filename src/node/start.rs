@@ -39,7 +39,8 @@ use crate::{
 use tending::{announce, heartbeat, rebroadcast, watch_peers};
 
 use super::{
-    NodeError,
+    NodeError, backfill,
+    backfill::BackfillTask,
     barrier::Barrier,
     bodies::Bodies,
     clock::NodeClock,
@@ -121,6 +122,8 @@ pub struct NodeOptions {
     pub stop_budget: Duration,
     /// A block that the operator vouches for: a snapshot of it needs no other proof.
     pub trusted: Option<(Height, BlockHash)>,
+    /// Whether blocks below a snapshot that this node began with are fetched.
+    pub backfill: bool,
     /// Whether this process may start again by itself, which a resync takes.
     pub may_restart: bool,
 }
@@ -150,15 +153,15 @@ fn thread(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<Joi
         .map_err(|source| NodeError::Thread { name, source })
 }
 
-/// What this node can do for its peers beside what every node can, as bits of [`capability`].
-fn own_capabilities(options: &NodeOptions, lowest: Height) -> u64 {
+/// What this node can do for its peers beside what every node can, as bits of [`capability`]. Whether it
+/// lacks blocks may change while it runs: the network tells that from its tip.
+fn own_capabilities(options: &NodeOptions) -> u64 {
     let own = [
         (
             capability::MASTERNODE,
             options.signer.is_some() && !options.observer,
         ),
         (capability::SNAPSHOT, options.store.flush.snapshot_every > 0),
-        (capability::PRUNED, lowest > Height::GENESIS.next()),
     ];
     own.iter()
         .filter(|(_, has)| *has)
@@ -291,7 +294,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         directory: Some(options.data_dir.join("peers")),
         allow_private: options.network.allow_private || genesis.network == crate::chain::Network::Devnet,
         stall_after: Duration::from_millis(3 * genesis.params.block_interval_ms).max(STALL_AFTER_MIN),
-        capabilities: options.network.capabilities | own_capabilities(&options, reader.pruned_below()),
+        capabilities: options.network.capabilities | own_capabilities(&options),
         ..options.network.clone()
     };
     let allow_private = network_config.allow_private;
@@ -373,7 +376,6 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
             store: Arc::clone(&store),
             resync: Arc::clone(&resync),
             log_dir: options.data_dir.join("consensus"),
-            pruned_below: reader.pruned_below().get(),
             tip: local_tip,
             gossip: Arc::clone(&gossip),
             bodies: Arc::clone(&bodies),
@@ -483,6 +485,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         p2p_listen: network.listening().to_string(),
         rpc_listen: options.rpc_listen.clone(),
     };
+    let backfill_shown = Arc::<backfill::Shown>::default();
     let peers_max = options.network.inbound_max + options.network.reserved_max + DIALLED_PEERS_MAX;
     let (people, handle) = people::start(PeopleParts {
         identity,
@@ -490,7 +493,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         me,
         peers_max,
         clock,
-        facts,
+        facts: Arc::clone(&facts),
         heights,
         shared: Arc::clone(&shared),
         network: network.clone(),
@@ -499,6 +502,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         tickets,
         store: Arc::clone(&store),
         resync: Arc::clone(&resync),
+        backfill: Arc::clone(&backfill_shown),
         bulk,
         metrics: Arc::clone(&metrics),
         events,
@@ -542,6 +546,21 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
             resync: Arc::clone(&resync),
         };
         tasks.start("snapshot", fetch.run());
+    }
+    if options.backfill {
+        let backfill = BackfillTask {
+            network: network.clone(),
+            store: Arc::clone(&store),
+            genesis: genesis.block().hash(),
+            blocks: options.data_dir.join("blocks"),
+            resync: Arc::clone(&resync),
+            shared: Arc::clone(&shared),
+            facts,
+            clock,
+            tasks: Arc::clone(&tasks),
+            shown: backfill_shown,
+        };
+        tasks.start("backfill", backfill.run());
     }
     let (consensus_verifier, restorer) = (Arc::clone(&verifier), Arc::clone(&verifier));
     let saved = pool_file::path(&options.data_dir);

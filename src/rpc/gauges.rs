@@ -162,6 +162,13 @@ fn storage(metrics: &Metrics, status: &Status) {
             gauge.set(bytes);
         }
     }
+    to.backfill_blocks_left.set(
+        status
+            .sync
+            .backfill
+            .as_ref()
+            .map_or(0, |backfill| backfill.missing()),
+    );
     to.sync_active.set(flag(status.sync.state.is_moving()));
     to.sync_target_height
         .set(status.sync.target.unwrap_or(status.chain.height));

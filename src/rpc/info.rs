@@ -60,6 +60,7 @@ pub(super) fn sync(status: &Status) -> Value {
         "stalls": sync.stalls,
         "snapshot_pages": sync.snapshot_pages,
         "resync": sync.resync,
+        "backfill": sync.backfill,
     })
 }
 

@@ -153,7 +153,7 @@ pub const METHODS: &[Method] = &[
     method("getpeerinfo", Scope::Read, &[], "The body of `GET /peers`."),
     method("listbanned", Scope::Read, &[SKIP, LIMIT], "Who is kept out and why, a page of them."),
     method("getconsensusinfo", Scope::Read, &[], "`height` being decided, `round`, `phase`, `round_elapsed_ms`, `deadline_in_ms`, `overdue_ms`, `last_block_age_ms`, `proposer`, `is_our_turn`, `votes` (`have` and `need` of each kind), `online`, `validators`, `quorum`, `view_changes`, `waiting_for`, `hint`, `missing_validators` (who cannot be counted on, and when they were last heard), `signing`, `signing_reason`."),
-    method("getsyncinfo", Scope::Read, &[], "`state`, `current`, `target`, `blocks_behind`, `blocks_per_s`, `eta_ms`, `sources`, `in_flight`, `stalled_because`, `snapshot_pages`, `resync`."),
+    method("getsyncinfo", Scope::Read, &[], "`state`, `current`, `target`, `blocks_behind`, `blocks_per_s`, `eta_ms`, `sources`, `in_flight`, `stalled_because`, `snapshot_pages`, `resync`, `backfill` (`lowest` block that is here, and what it `waits_for`)."),
     method("getmasternodelist", Scope::Read, &[SKIP, LIMIT], "Masternodes of every standing, a page of them."),
     method("getmasternodestatus", Scope::Read, &[text("id")], "One, by its id or consensus key."),
     method("listevidence", Scope::Read, &[SKIP, LIMIT], "Proofs of equivocation, a page of them."),

@@ -5,6 +5,7 @@
 //! tip makes this node count as syncing, so a liar cannot silence a validator (docs/CONSENSUS.md §7).
 //! Pure: whoever drives it brings the time and performs the requests.
 
+pub mod backfill;
 mod catch_up;
 pub mod fork;
 

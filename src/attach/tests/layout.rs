@@ -325,6 +325,10 @@ fn full() -> Status {
             stalls: 253,
             snapshot_pages: Some((254, 255)),
             resync: Some(resync_status(ResyncStep::Building)),
+            backfill: Some(BackfillStatus {
+                lowest: 256,
+                waits_for: text("a peer"),
+            }),
         }),
         resources: Arc::new(ResourceStatus {
             rss_bytes: Some(261),
@@ -446,6 +450,7 @@ fn events() -> Vec<EventKind> {
             command: text("command"),
             outcome: text("outcome"),
         },
+        EventKind::Backfilled,
     ]
 }
 

@@ -12,7 +12,7 @@ use super::{
     },
     draw, frame, press, show, text,
 };
-use crate::control::{LogLevel, PeerRow, Status, words::printable};
+use crate::control::{BackfillStatus, LogLevel, PeerRow, Status, words::printable};
 
 const HOSTILE: &[&str] = &[
     "\u{1b}[2J\u{1b}]0;owned\u{7}",
@@ -352,5 +352,28 @@ fn the_table_of_peers_is_as_wide_as_its_columns() {
             head.ends_with("role") || head.ends_with("  up"),
             "{width}: {head}"
         );
+    }
+}
+
+#[test]
+fn the_sync_screen_says_how_far_old_blocks_are_here_and_what_they_wait_for() {
+    let mut status = fixture::healthy();
+    Arc::make_mut(&mut status.chain).height = 10_000;
+    let lacking = BackfillStatus {
+        lowest: 1_878,
+        waits_for: "a peer that has block 1 877".to_owned(),
+    };
+    let line = "backfill 8 123 of 10 000, waits for a peer that has block 1 877";
+    for size in [(120, 36), (80, 24)] {
+        let mut model = fixture::model(status.clone(), size);
+        show(&mut model, Screen::Sync);
+        let drawn = text(&frame(&model));
+        assert!(!drawn.contains("backfill"), "nothing was asked for:\n{drawn}");
+        let mut status = status.clone();
+        Arc::make_mut(&mut status.sync).backfill = Some(lacking.clone());
+        let mut model = fixture::model(status, size);
+        show(&mut model, Screen::Sync);
+        let drawn = text(&frame(&model));
+        assert!(drawn.contains(line), "{size:?}:\n{drawn}");
     }
 }

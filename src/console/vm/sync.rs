@@ -125,6 +125,12 @@ pub(in super::super) fn sources(shown: &Shown, width: usize, height: usize) -> P
             },
         ));
     }
+    if let Some(backfill) = &sync.backfill
+        && panel.lines.len() < height
+    {
+        let line = backfill.line(shown.status.chain.height);
+        panel.line(Row::of(Role::Dim, line));
+    }
     for line in &mut panel.lines {
         if line.row.width() > width {
             line.row = Row::of(Role::Text, fit(&line.row.plain(), width));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::words::grouped;
 use crate::crypto::PublicKey;
 
 /// What catching up does now.
@@ -89,6 +90,39 @@ pub struct SyncStatus {
     /// The resync under way.
     #[serde(default)]
     pub resync: Option<super::super::ResyncStatus>,
+    /// Older blocks that are fetched into a database that began with a snapshot; `None` unless some were
+    /// missing at the start of this run and `sync.backfill` is on.
+    #[serde(default)]
+    pub backfill: Option<BackfillStatus>,
+}
+
+/// How far the blocks below a snapshot are here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillStatus {
+    /// The lowest block that is here; 1 once all are.
+    pub lowest: u64,
+    /// What it waits for, or why it ended; empty while blocks come and when all are here.
+    pub waits_for: String,
+}
+
+impl BackfillStatus {
+    /// Blocks that are still missing.
+    pub fn missing(&self) -> u64 {
+        self.lowest.saturating_sub(1)
+    }
+
+    /// What an operator reads: how many of the blocks up to `height` are here, and what it waits for.
+    pub fn line(&self, height: u64) -> String {
+        if self.missing() == 0 {
+            return "backfill complete".to_owned();
+        }
+        let here = height.saturating_sub(self.missing());
+        let line = format!("backfill {} of {}", grouped(here), grouped(height));
+        match self.waits_for.as_str() {
+            "" => line,
+            what => format!("{line}, waits for {what}"),
+        }
+    }
 }
 
 /// One peer that blocks are asked from.

@@ -33,8 +33,9 @@ use crate::{
     chain::{BlockHash, Params},
     consensus::{Evidence, EvidenceKind},
     control::{
-        AlarmBook, AlarmChange, ChainStatus, EventKind, EventRing, Moment, NodeStatus, ResourceStatus,
-        ResyncStatus, Severity, Status, StopStatus, TaskTick, WatchdogStatus, assess, explain,
+        AlarmBook, AlarmChange, BackfillStatus, ChainStatus, EventKind, EventRing, Moment, NodeStatus,
+        ResourceStatus, ResyncStatus, Severity, Status, StopStatus, TaskTick, WatchdogStatus, assess,
+        explain,
     },
     crypto::{NodeId, PublicKey},
     engine::EngineView,
@@ -82,6 +83,7 @@ pub(super) struct Inputs {
     pub(super) log_filter_until: Option<Moment>,
     pub(super) stop: Option<Arc<StopStatus>>,
     pub(super) resync: Option<ResyncStatus>,
+    pub(super) backfill: Option<BackfillStatus>,
 }
 
 /// Evidence, as far as the screen needs it.

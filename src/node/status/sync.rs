@@ -79,6 +79,7 @@ pub(super) fn section(memory: &mut Memory, known: &Known, inputs: &Inputs) -> Sy
         stalls: engine.sync.stalls,
         snapshot_pages: pages,
         resync: inputs.resync.clone(),
+        backfill: inputs.backfill.clone(),
     }
 }
 

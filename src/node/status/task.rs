@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     super::{
-        bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, facts::Facts,
+        backfill, bodies::Bodies, clock::NodeClock, driver::Shared, evidence::EvidenceBook, facts::Facts,
         resync::Resync, watchdog::Findings,
     },
     Alarms, Heights, Host, Inputs, Proof, Proposal, StatusBuilder, Totals,
@@ -48,6 +48,7 @@ pub(in crate::node) struct Sources {
     pub(in crate::node) metrics: Arc<Metrics>,
     pub(in crate::node) host: Arc<Host>,
     pub(in crate::node) resync: Arc<Resync>,
+    pub(in crate::node) backfill: Arc<backfill::Shown>,
     pub(in crate::node) watchdog: Arc<Findings>,
     pub(in crate::node) log_filter: Arc<dyn LogFilter>,
     /// Log lines that were dropped so far.
@@ -183,6 +184,7 @@ impl StatusTask {
             log_filter_until: sources.log_filter.until(),
             stop: sources.stop.borrow().clone(),
             resync: sources.resync.status(),
+            backfill: sources.backfill.status(),
             peers,
             view,
         };

@@ -160,6 +160,7 @@ impl Fixture {
             log_filter_until: None,
             stop: None,
             resync: None,
+            backfill: None,
         }
     }
 

@@ -310,3 +310,84 @@ fn a_running_node_is_resynced_over_http_and_comes_back_by_itself() {
     net.stop(3);
     net.check_logs();
 }
+
+/// Blocks up to node 3's tip that it lacks, as its status says; `None` while it says nothing of them.
+fn missing(net: &Net) -> Option<u64> {
+    let line = net.try_status(3)?.backfill;
+    let (here, all) = line.strip_prefix("backfill ")?.split_once(" of ")?;
+    let number = |text: &str| {
+        let digits = text.split(',').next()?.replace(' ', "");
+        digits.parse::<u64>().ok()
+    };
+    number(all)?.checked_sub(number(here)?)
+}
+
+#[test]
+fn a_node_that_began_with_a_snapshot_fetches_the_older_blocks_too_and_a_kill_only_delays_it() {
+    let all = [0, 1, 2, 3];
+    let mut net = Net::with_links_and(4, |params| {
+        params.block_interval_ms = 20;
+        params.min_block_interval_ms = 1;
+        params.batch_window_ms = 0;
+    });
+    snapshots_every(&net, 25);
+    net.edit_config(3, |config| {
+        let backfill = toml::Table::from_iter([("backfill".to_owned(), true.into())]);
+        config.insert("sync".to_owned(), backfill.into());
+    });
+    net.start_all();
+    let load = net.load(0, 20.0);
+    net.wait_height(&all, 110, limit(60));
+    net.finish(load);
+    net.check(&[0]);
+    assert_eq!(net.status(3).backfill, "", "nothing is missing");
+    net.stop(3);
+    let (code, told) = timed(&net, 3, &["resync", "--mode", "snapshot", "--yes"]);
+    assert_eq!(code, Some(0), "{told}");
+    net.node(3).start().unwrap();
+    net.wait("the switch to the snapshot", limit(60), |net| switched(net, 1));
+    let mut lacks = None;
+    net.wait("a word about what is missing", limit(30), |net| {
+        lacks = missing(net).filter(|missing| *missing > 0);
+        lacks.is_some()
+    });
+    let top = lacks.unwrap();
+    assert!(top >= 99, "the snapshot stands at 100 or above: {top}");
+    // Killed after the first range and before the last.
+    net.wait("the first old block", limit(60), |net| {
+        net.block(3, top).is_some()
+    });
+    net.kill(3);
+    net.check_logs();
+    let (code, told) = timed(&net, 3, &["db", "stats", "--json"]);
+    assert_eq!(code, Some(0), "{told}");
+    let stats: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let lowest = stats["bodies_from"].as_u64().unwrap();
+    println!("killed with blocks from {lowest} on, of {top} that it lacked");
+    assert!((2..=top).contains(&lowest), "in the middle: {told}");
+    // Another life goes on below it.
+    net.node(3).start().unwrap();
+    net.wait("block 1", limit(60), |net| net.block(3, 1).is_some());
+    net.wait("its end is told", limit(10), |net| {
+        net.status(3).backfill == "backfill complete"
+    });
+    assert_eq!(net.metric(3, "timed_backfill_blocks_left"), 0.0);
+    assert!(net.log(3).contains("backfill complete"), "{}", net.log(3));
+    // Every block and every transaction, on all nodes.
+    let goal = net.check_again(&all);
+    node3_signs_above(&net, goal);
+    net.check_no_evidence(&all);
+    // Whoever meets nobody but node 3 gets the whole chain from it.
+    net.stop(0);
+    fs::remove_dir_all(blocks(&net, 0)).unwrap();
+    net.partition(&[0], &[1, 2]);
+    net.node(0).start().unwrap();
+    net.wait("the chain from node 3", limit(60), |net| {
+        net.block(0, goal).is_some()
+    });
+    net.check_again(&[0, 3]);
+    net.stop(3);
+    let (code, told) = timed(&net, 3, &["db", "check"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("whole"), "{told}");
+}
