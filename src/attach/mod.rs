@@ -54,3 +54,5 @@ impl Default for Config {
 
 /// Clients at once. A console is for people; more is a mistake in a script.
 pub const CLIENTS_MAX: usize = 8;
+/// Of them, those that the read-only socket leaves free.
+pub(crate) const KEPT_FOR_ADMIN: usize = 2;

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AttachError, CLIENTS_MAX, SocketPaths,
+    AttachError, CLIENTS_MAX, KEPT_FOR_ADMIN, SocketPaths,
     session::{self, Access, Session},
 };
 use crate::{
@@ -145,7 +145,7 @@ async fn serve(admin: StdListener, read_only: StdListener, node: NodeHandle, sto
             accepted = read_only.accept() => (accepted, Access::ReadOnly),
         };
         match accepted {
-            Ok((stream, _)) if sessions.len() < CLIENTS_MAX => {
+            Ok((stream, _)) if sessions.len() < places(access) => {
                 let session = Session::new(&stream, node.clone(), access, &numbers);
                 let stop = stop.clone();
                 sessions.spawn(async move { session.run(stream, stop).await });
@@ -160,6 +160,14 @@ async fn serve(admin: StdListener, read_only: StdListener, node: NodeHandle, sto
     drop((admin, read_only));
     let drained = timeout(DRAIN, async { while sessions.join_next().await.is_some() {} }).await;
     tracing::debug!(drained = drained.is_ok(), "console socket closed");
+}
+
+/// Who may act finds a place though all who only look have taken theirs.
+const fn places(access: Access) -> usize {
+    match access {
+        Access::Admin => CLIENTS_MAX,
+        Access::ReadOnly => CLIENTS_MAX - KEPT_FOR_ADMIN,
+    }
 }
 
 /// Tells a client that there are too many. A fresh socket takes so little without waiting.

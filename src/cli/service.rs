@@ -84,6 +84,8 @@ pub(super) struct Beside {
 enum End {
     /// In order, for this reason.
     Stop(String),
+    /// The same, asked for through the node: by a command, or because it has to start anew.
+    Asked(String),
     /// At once.
     Now,
 }
@@ -226,9 +228,13 @@ impl Service {
                 never = report => match never {},
             }
         });
-        let End::Stop(reason) = end else {
-            restore(console);
-            return Ok(ExitCode::from(EXIT_FORCED));
+        let (reason, may_restart) = match end {
+            End::Stop(reason) => (reason, false),
+            End::Asked(reason) => (reason, true),
+            End::Now => {
+                restore(console);
+                return Ok(ExitCode::from(EXIT_FORCED));
+            }
         };
         tracing::info!(reason, "Shutdown signal received");
         if let Some(manager) = &manager {
@@ -246,8 +252,9 @@ impl Service {
             stop_budget,
             ..
         } = self;
-        let restarts = node.wants_restart();
-        let clean = runtime.block_on(async {
+        // Whoever sends a signal meanwhile wants it to end, also if it was about to begin anew.
+        let restarts = may_restart && node.wants_restart();
+        let (clean, was_forced) = runtime.block_on(async {
             let stop = tokio::time::timeout(stop_budget, async {
                 let beside = async {
                     if let Some(beside) = beside {
@@ -259,8 +266,8 @@ impl Service {
                 tokio::join!(node.stop(&reason), beside).0
             });
             tokio::select! {
-                stopped = stop => stopped.unwrap_or(false).then_some(ExitCode::SUCCESS),
-                forced = force_asked(&mut console, &mut signals) => Some(forced),
+                stopped = stop => (stopped.unwrap_or(false).then_some(ExitCode::SUCCESS), false),
+                forced = force_asked(&mut console, &mut signals) => (Some(forced), true),
             }
         });
         if let Some(recorder) = recorder {
@@ -272,7 +279,7 @@ impl Service {
         restore(console);
         runtime.shutdown_timeout(Duration::from_millis(200));
         drop(telemetry);
-        if restarts {
+        if restarts && !was_forced {
             return Err(restart());
         }
         Ok(clean.unwrap_or(ExitCode::FAILURE))
@@ -341,7 +348,7 @@ impl Service {
                         }
                     }
                 },
-                reason = self.node.stop_requested() => return End::Stop(reason),
+                reason = self.node.stop_requested() => return End::Asked(reason),
                 outcome = console_ended => match outcome {
                     Outcome::ForceExit => return End::Now,
                     Outcome::TerminalLost if is_devnet => return End::Stop(DEVNET_UNWATCHED.to_owned()),

@@ -34,6 +34,12 @@ const COIN_TIME: u64 = 100;
 /// One coin more per wallet, for people: enough to register a masternode of any tier.
 const PURSE_TIME: u64 = 1_000_000;
 
+/// With more nodes than this, rounds last longer than the profile of a devnet says.
+const PATIENCE_FROM: u16 = 31;
+
+/// So long a node each.
+const PATIENCE_MS: u64 = 100;
+
 /// What a new devnet shall be.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -44,12 +50,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A devnet with the default parameters.
+    /// A devnet with the default parameters, and more patience the more nodes there are: all of them share
+    /// one machine, and what they say to each other for one block grows with their square and more.
     pub fn new(layout: Layout) -> Self {
-        Self {
-            layout,
-            params: Params::default_for(Network::Devnet),
+        let mut params = Params::default_for(Network::Devnet);
+        if layout.nodes() > PATIENCE_FROM {
+            params.proposal_timeout_ms = u64::from(layout.nodes()) * PATIENCE_MS;
+            params.view_change_timeout_ms = 10 * params.proposal_timeout_ms;
         }
+        Self { layout, params }
     }
 }
 

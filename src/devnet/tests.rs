@@ -16,7 +16,7 @@ use super::{
     *,
 };
 use crate::{
-    chain::{Address, Amount, Genesis, Network, OutPoint, TxId},
+    chain::{Address, Amount, Genesis, Network, OutPoint, Params, TxId},
     config::{Sources, load},
     control::BlockView,
     crypto::{Hash256, SecretKey},
@@ -80,6 +80,17 @@ fn files_of_a_devnet_are_complete_and_fit_together() {
             .count();
         assert_eq!(owned, usize::from(COINS_PER_WALLET) + 1);
     }
+}
+
+#[test]
+fn large_devnets_have_the_patience_that_one_machine_needs() {
+    let params = |nodes| Plan::new(Layout::new("/nowhere", nodes, 25_000)).params;
+    let usual = Params::default_for(Network::Devnet);
+    assert_eq!(params(31), usual);
+    assert_eq!(
+        (params(50).proposal_timeout_ms, params(50).view_change_timeout_ms),
+        (5_000, 50_000)
+    );
 }
 
 #[test]

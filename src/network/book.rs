@@ -137,6 +137,12 @@ impl Book {
         serde_json::to_vec(&saved).unwrap_or_default()
     }
 
+    /// Whose an address is thought to be.
+    #[cfg(test)]
+    pub(super) fn node_at(&self, address: &SocketAddr) -> Option<NodeId> {
+        self.entries.get(address)?.node
+    }
+
     /// How many addresses it holds.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
@@ -201,8 +207,11 @@ impl Book {
         });
         if let Some(known) = self.entries.get_mut(&address) {
             // Only its own signature moves what is known; hearsay does not refresh anything.
+            // Anybody can sign for any address; who was named first stays until a dial failed.
+            let may_replace = known.node == node || known.node.is_none() || known.failures > 0;
             if let Some((text, seq)) = signed
                 && seq > known.seq
+                && may_replace
                 && (!known.tried || known.node == node)
             {
                 known.seq = seq;

@@ -51,6 +51,9 @@ const MASTERNODES_ASK_PEERS: usize = 3;
 /// Masternodes asked for on the first page.
 const MASTERNODES_ASK_LIMIT: u16 = 500;
 
+/// Nodes with one consensus key that have sessions at a time: a masternode, and the one that it moves to.
+const SESSIONS_PER_KEY_MAX: usize = 2;
+
 /// The list of bans, in the directory of the network.
 const BANS_FILE: &str = "bans.json";
 
@@ -340,12 +343,17 @@ impl Core {
         let node_id = session.node_id();
 
         let _alone = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.key_is_busy(&session) {
+            return Err(HandshakeError::NoSlot);
+        }
         let free_slot = self.has_slot(&session) || self.make_room_for(&session);
         match self.sessions.entry(node_id) {
             Entry::Occupied(mut entry) => {
                 let old = Arc::clone(entry.get());
+                // Strangers can make themselves look like it, and nobody need care.
                 if session.agreed.hello.run_nonce != old.agreed.hello.run_nonce
                     && self.twins.replaced(node_id, Instant::now())
+                    && self.is_masternode(&session)
                 {
                     tracing::error!(
                         peer = %node_id,
@@ -478,6 +486,20 @@ impl Core {
             }
             None => false,
         }
+    }
+
+    /// Whether other nodes hold as many sessions with the key that this one proved as may be. What a
+    /// masternode may do beyond others, above all take memory that votes need, it may do once.
+    fn key_is_busy(&self, session: &Session) -> bool {
+        let Some(key) = session.agreed.validator else {
+            return false;
+        };
+        let others = self
+            .sessions
+            .iter()
+            .filter(|entry| entry.agreed.validator == Some(key) && entry.node_id() != session.node_id())
+            .filter(|entry| !entry.closing.is_cancelled());
+        others.count() >= SESSIONS_PER_KEY_MAX
     }
 
     fn has_slot(&self, session: &Session) -> bool {

@@ -143,6 +143,7 @@ impl Core {
         let now_s = now_s();
         if let Some(record) = &inner.record
             && record.seq + RECORD_EVERY_S > now_s
+            && record.seq <= now_s
         {
             return Some(record.clone());
         }
@@ -213,12 +214,16 @@ impl Core {
             if record.node_id == self.our_id {
                 continue;
             }
-            if !record.is_valid(&self.around.chain.genesis_hash, now_s) {
+            if !record.is_signed(&self.around.chain.genesis_hash) {
                 return self.fault(
                     session,
                     Fault::InvalidSignature,
                     "a peer record that does not hold",
                 );
+            }
+            // One of the clocks is wrong, and it may be ours.
+            if record.is_from_the_future(now_s) {
+                continue;
             }
             let mut inner = self.discovery.lock();
             for endpoint in record.addresses.iter() {
@@ -304,6 +309,8 @@ impl Core {
         // Some tries: what is banned, discouraged or connected already is passed over.
         for _ in 0..DIALS_MAX {
             let anchor = if is_feeler { None } else { anchors.pop() };
+            // Only of a node that answered there is it known that the address is its own; what others sign
+            // must not keep us from dialling.
             let (address, node) = match anchor {
                 Some(anchor) => (anchor, None),
                 None => match inner.book.choose(
@@ -314,7 +321,7 @@ impl Core {
                     now_ms / 1_000,
                     &mut || self.random(),
                 ) {
-                    Some(entry) => (entry.address, entry.node),
+                    Some(entry) => (entry.address, entry.node.filter(|_| entry.tried)),
                     None => return false,
                 },
             };

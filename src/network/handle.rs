@@ -353,7 +353,12 @@ impl Network {
 
     /// Nodes whose key two processes seem to use, ascending.
     pub fn twins(&self) -> Vec<NodeId> {
-        self.core.twins.list(Instant::now())
+        let is_masternode = |node: &NodeId| {
+            let session = self.core.session(node);
+            session.is_some_and(|session| self.core.is_masternode(&session))
+        };
+        let twins = self.core.twins.list(Instant::now());
+        twins.into_iter().filter(is_masternode).collect()
     }
 
     /// Memory that half-received and queued messages of all peers take, in bytes.

@@ -111,6 +111,8 @@ pub(super) struct Quotas {
     get_peers: Bucket,
     dial_backs: Bucket,
     records: Bucket,
+    /// Tips and records that nobody asked for.
+    notices: Bucket,
     pages: Bucket,
     requests: Bucket,
     used: Instant,
@@ -137,6 +139,7 @@ impl Quotas {
             get_peers: bucket(1.0 / 60.0, 2.0),
             dial_backs: bucket(1.0 / 300.0, 2.0),
             records: bucket(0.1, 100.0),
+            notices: bucket(1.0, 10.0),
             pages: bucket(20.0, 40.0),
             requests: bucket(100.0, 400.0),
             used: now,
@@ -159,6 +162,7 @@ impl Quotas {
             &mut quotas.get_peers,
             &mut quotas.dial_backs,
             &mut quotas.records,
+            &mut quotas.notices,
             &mut quotas.pages,
             &mut quotas.requests,
         ] {
@@ -241,6 +245,8 @@ impl Quotas {
                     }
                 }
             }
+            // A repeated position would be answered with as many copies of one transaction.
+            Message::GetBlockTxs(get) if !get.positions.is_sorted_by(|a, b| a < b) => Pass::OverLimit,
             Message::TxInv(inv) => {
                 match self
                     .announced
@@ -250,7 +256,13 @@ impl Quotas {
                     false => Pass::Drop(Some(Fault::RateExceeded)),
                 }
             }
-            Message::Txs(txs) if !is_answer => match self.pushed.take(txs.transactions.len() as f64, now) {
+            Message::Txs(txs) if !is_answer => {
+                match self.pushed.take((txs.transactions.len() as f64).max(1.0), now) {
+                    true => Pass::Yes,
+                    false => Pass::Drop(Some(Fault::RateExceeded)),
+                }
+            }
+            Message::Status(_) | Message::Peers(_) if !is_answer => match self.notices.take(1.0, now) {
                 true => Pass::Yes,
                 false => Pass::Drop(Some(Fault::RateExceeded)),
             },

@@ -205,6 +205,7 @@ impl Operator {
             "" => caller.word(),
             given => given.to_owned(),
         };
+        self.resync.stay_down();
         self.ask_stop.send_if_modified(|asked| match asked {
             Some(_) => false,
             None => {

@@ -168,7 +168,7 @@ impl Requests {
                     if waiting.len() < WAITING_MAX && of_peer < PEER_WAITING_MAX {
                         waiting.push_back((peer, txids));
                     } else {
-                        self.ask_others(&peer, &txids);
+                        self.verifier.ask_others(&peer, &txids);
                     }
                     continue;
                 }
@@ -448,20 +448,13 @@ impl Requests {
             self.network
                 .blame(&peer, Fault::Timeout, "announced transactions did not come");
         }
-        self.ask_others(&peer, &missing);
+        self.verifier.ask_others(&peer, &missing);
         if found.is_empty() {
             return;
         }
         let arrived = found.into_iter().map(|tx| (peer, tx)).collect();
         let verifier = Arc::clone(&self.verifier);
         let _ = self.tasks.blocking(move || verifier.admit(arrived)).await;
-    }
-
-    fn ask_others(&self, peer: &NodeId, txids: &[TxId]) {
-        let (verifier, now) = (&self.verifier, self.verifier.clock.mono());
-        for (next, txids) in verifier.bodies.announced.failed(peer, txids, now) {
-            verifier.gossip.fetch_transactions(next, txids);
-        }
     }
 
     /// R10: a peer works at a height that is decided. One block behind: the block and its proof.

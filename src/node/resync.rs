@@ -214,6 +214,11 @@ impl Resync {
         *self.pages.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 
+    /// An operator stops the node: what was noted waits for the next start.
+    pub(super) fn stay_down(&self) {
+        self.wants_restart.store(false, Ordering::Release);
+    }
+
     /// True once the process shall start again after its stop.
     pub(super) fn wants_restart(&self) -> bool {
         self.wants_restart.load(Ordering::Acquire)

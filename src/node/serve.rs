@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    chain::{Block, BlockHash, ChainState, Height, Masternode, Standing},
+    chain::{Block, BlockHash, ChainState, Height, Masternode, SharedTransaction, Standing},
     crypto::NodeId,
     network::{Inbound, Network},
     storage::{Snapshots, StoreReader},
@@ -231,7 +231,12 @@ impl Serve {
             .iter()
             .map(|position| listed.get(*position as usize).cloned())
             .collect();
-        match found.map(BoundedVec::new) {
+        // What no message can hold is not encoded to find that out.
+        let fits = |found: &Vec<SharedTransaction>| {
+            let bytes: usize = found.iter().map(SharedTransaction::size).sum();
+            bytes <= limits::BLOCK_MESSAGE_MAX_BYTES
+        };
+        match found.filter(fits).map(BoundedVec::new) {
             Some(Ok(transactions)) => Message::BlockTxs(BlockTxs { transactions }),
             Some(Err(_)) | None => not_found,
         }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     chain::{
-        self, Block, BlockContext, CommitCertificate, Height, SharedTransaction, VerifiedTransactions,
+        self, Block, BlockContext, CommitCertificate, Height, SharedTransaction, TxId, VerifiedTransactions,
         WitnessTxId, check_alone, check_block_alone, check_block_limits, check_body,
     },
     consensus::{
@@ -529,6 +529,14 @@ impl Verifier {
         let _ = self.bulk.try_send(Event::PeerHeight { peer, height });
     }
 
+    /// A peer did not give these, or gave them with witnesses that do not hold, which an id does not cover:
+    /// others that announced them are asked.
+    pub(super) fn ask_others(&self, peer: &NodeId, txids: &[TxId]) {
+        for (next, txids) in self.bodies.announced.failed(peer, txids, self.clock.mono()) {
+            self.gossip.fetch_transactions(next, txids);
+        }
+    }
+
     /// Checks transactions and hands those that hold to the engine.
     pub(super) fn admit(&self, arrived: Vec<(NodeId, SharedTransaction)>) {
         let mut seen = HashSet::new();
@@ -544,13 +552,15 @@ impl Verifier {
         // What breaks a rule by itself is not kept, not even for the moment until the pool says so.
         let (sound, broken): (Vec<_>, Vec<_>) =
             fresh.into_iter().partition(|(_, tx)| check_alone(tx).is_ok());
-        for (peer, _) in broken {
+        for (peer, transaction) in broken {
             self.gossip.blame(peer, Fault::InvalidTransaction);
+            self.ask_others(&peer, &[transaction.txid()]);
         }
         let (held, culprits) = self.verify_transactions(sound.into_iter().map(|(_, tx)| tx).collect());
         for culprit in culprits {
             if let Some(peer) = from.get(&culprit.wtxid()) {
                 self.gossip.blame(*peer, Fault::InvalidSignature);
+                self.ask_others(peer, &[culprit.txid()]);
             }
         }
         for transaction in &held {

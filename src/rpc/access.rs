@@ -89,7 +89,11 @@ impl Doorman {
 /// Lets a caller in, or says why not.
 pub(super) async fn access(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Access, Refusal> {
     let ip = peer.0.ip().to_canonical();
-    let is_local = ip.is_loopback();
+    // What a proxy on this machine passes on is somebody else's.
+    let is_passed_on = ["forwarded", "x-forwarded-for"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
+    let is_local = ip.is_loopback() && !is_passed_on;
     let refuse = |status, code, reason: &str| {
         app.metrics.rpc.rejected.inc(RpcReject::Unauthorized);
         Err(Refusal::new(status, code, reason))

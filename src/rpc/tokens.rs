@@ -133,6 +133,7 @@ pub fn add(path: &Path, name: &str, scope: Scope, now_ms: u64) -> Result<String,
     if name.is_empty() || name.len() > TOKEN_NAME_MAX || !name.chars().all(is_plain) {
         return Err(TokenError::Name);
     }
+    let _alone = lock(path)?;
     let mut tokens = read(path)?;
     if tokens.iter().any(|token| token.name == name) {
         return Err(TokenError::Taken {
@@ -160,6 +161,7 @@ pub fn add(path: &Path, name: &str, scope: Scope, now_ms: u64) -> Result<String,
 /// # Errors
 /// [`TokenError::Unknown`], and those of [`read`].
 pub fn revoke(path: &Path, name: &str) -> Result<(), TokenError> {
+    let _alone = lock(path)?;
     let mut tokens = read(path)?;
     let before = tokens.len();
     tokens.retain(|token| token.name != name);
@@ -169,6 +171,19 @@ pub fn revoke(path: &Path, name: &str) -> Result<(), TokenError> {
         });
     }
     write(path, tokens)
+}
+
+/// Held while the file is read, changed and written: of two commands at once neither undoes the other.
+fn lock(path: &Path) -> Result<File, TokenError> {
+    let failed = |source| TokenError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(path.with_extension("lock")).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }
 
 fn write(path: &Path, tokens: Vec<Token>) -> Result<(), TokenError> {

@@ -77,11 +77,14 @@ impl PeerRecord {
         bytes
     }
 
-    /// Whether it is signed by whom it names, for this chain, and not from the future.
-    pub fn is_valid(&self, genesis: &Hash256, now_s: u64) -> bool {
-        self.seq <= now_s.saturating_add(RECORD_FUTURE_MAX_S)
-            && !self.addresses.is_empty()
-            && crypto::verify(&self.node_id, &self.signing_bytes(genesis), &self.signature).is_ok()
+    /// Whether it is signed by whom it names, for this chain.
+    pub fn is_signed(&self, genesis: &Hash256) -> bool {
+        crypto::verify(&self.node_id, &self.signing_bytes(genesis), &self.signature).is_ok()
+    }
+
+    /// Whether it is from further ahead than clocks may differ.
+    pub fn is_from_the_future(&self, now_s: u64) -> bool {
+        self.seq > now_s.saturating_add(RECORD_FUTURE_MAX_S)
     }
 
     /// Whether it is fresh enough to be passed on.

@@ -148,10 +148,10 @@ fn record_at(seed: u8, seq: u64, address: SocketAddr, capabilities: u64) -> Peer
 fn a_record_holds_only_as_its_node_signed_it_for_this_chain() {
     let genesis = chain().genesis_hash;
     let good = record(9, NOW);
-    assert!(good.is_valid(&genesis, NOW) && good.is_fresh(NOW + 7 * 24 * 3_600));
+    assert!(good.is_signed(&genesis) && good.is_fresh(NOW + 7 * 24 * 3_600));
     assert!(!good.is_fresh(NOW + 7 * 24 * 3_600 + 1));
-    assert!(good.is_valid(&genesis, NOW - 600) && !good.is_valid(&genesis, NOW - 601));
-    assert!(!good.is_valid(&Hash256::ZERO, NOW));
+    assert!(!good.is_from_the_future(NOW - 600) && good.is_from_the_future(NOW - 601));
+    assert!(!good.is_signed(&Hash256::ZERO));
     let mut moved = good.clone();
     moved.addresses = BoundedVec::truncated(vec![Endpoint::from(at(66, 6, 6, 6))]);
     let mut older = good.clone();
@@ -159,8 +159,19 @@ fn a_record_holds_only_as_its_node_signed_it_for_this_chain() {
     let mut other = good.clone();
     other.node_id = id(8);
     for forged in [moved, older, other] {
-        assert!(!forged.is_valid(&genesis, NOW));
+        assert!(!forged.is_signed(&genesis));
     }
+    // Whoever signs for somebody else's address does not take it over, unless nobody answers there.
+    let mut book = Book::new([1; 32]);
+    let address = at(9, 1, 1, 1);
+    book.hear(address, Some(id(9)), Some(&record(9, NOW)), source(4, 4), NOW);
+    let thief = record_at(8, NOW + 500, address, capability::FULL);
+    book.hear(address, Some(id(8)), Some(&thief), source(5, 5), NOW);
+    assert_eq!(book.node_at(&address), Some(id(9)));
+    book.dialling(&address, NOW);
+    book.failed(&address, NOW);
+    book.hear(address, Some(id(8)), Some(&thief), source(5, 5), NOW);
+    assert_eq!(book.node_at(&address), Some(id(8)));
     // The newest word of a node is what is passed on.
     let mut book = Book::new([1; 32]);
     for seq in [NOW, NOW + 5, NOW + 3] {

@@ -200,6 +200,74 @@ async fn dos_13_a_validator_gets_in_when_strangers_hold_every_slot() {
     }
 }
 
+/// Many node ids prove one key, to hold many times what one masternode may hold.
+#[tokio::test]
+async fn dos_13_one_key_has_sessions_with_two_nodes_and_no_more() {
+    let is_member: crate::network::Membership = Arc::new(|_: &PublicKey| true);
+    let (victim, _inboxes) = core(Surroundings {
+        is_member,
+        ..around(1)
+    });
+    let mut alive = Vec::new();
+    for turn in 0..6u8 {
+        let (own, own_in) = core(Surroundings {
+            node_key: key(10 + turn),
+            ..masternode(3)
+        });
+        let (_, at_victim) = join(&own, &victim, pipe()).await;
+        assert_eq!(at_victim.is_ok(), turn < 2, "node {turn}: {:?}", at_victim.err());
+        alive.push((own, own_in));
+    }
+    // Another key is none of its business, and one of the two comes again as often as it likes.
+    let (other, _other_in) = core(masternode(4));
+    assert!(join(&other, &victim, pipe()).await.1.is_ok());
+    let (again, _again_in) = core_of_run(
+        Surroundings {
+            node_key: key(10),
+            ..masternode(3)
+        },
+        config(loopback(24_200), &[]),
+        77,
+    );
+    assert!(join(&again, &victim, pipe()).await.1.is_ok());
+}
+
+/// Asking for one transaction five thousand times would have it encoded as often.
+#[test]
+fn dos_05_positions_that_repeat_are_over_the_limit() {
+    let ask = |positions: Vec<u32>| {
+        let message = Message::GetBlockTxs(crate::wire::GetBlockTxs {
+            hash: crate::chain::BlockHash::from_hash(Hash256::ZERO),
+            positions: BoundedVec::truncated(positions),
+        });
+        Quotas::new(true, 4, Instant::now()).on_message(&message, false, Instant::now())
+    };
+    assert_eq!(ask(vec![0, 3, 4]), Pass::Yes);
+    assert_eq!(ask(vec![3, 3]), Pass::OverLimit);
+    assert_eq!(ask(vec![4, 3]), Pass::OverLimit);
+}
+
+#[test]
+fn dos_18_what_nobody_asked_for_has_a_bucket_also_if_it_is_empty() {
+    let now = Instant::now();
+    let empty = Message::Txs(crate::wire::Txs {
+        transactions: BoundedVec::truncated(Vec::new()),
+    });
+    let peers = Message::Peers(crate::wire::Peers {
+        records: BoundedVec::truncated(Vec::new()),
+    });
+    for (message, most) in [(empty, 300), (peers, 10)] {
+        let mut quotas = Quotas::new(false, 4, now);
+        let passed = (0..1_000).filter(|_| quotas.on_message(&message, false, now) == Pass::Yes);
+        assert_eq!(passed.count(), most);
+        assert_eq!(
+            quotas.on_message(&message, true, now),
+            Pass::Yes,
+            "an answer is none"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn dos_18_a_flood_of_pings_costs_points_and_ends_the_session() {
     let mut quotas = Quotas::new(false, 4, Instant::now());

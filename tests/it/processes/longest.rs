@@ -20,6 +20,7 @@ fn a25_the_leader_is_killed_every_five_seconds_and_the_chain_grows() {
     let mut net = Net::started(4);
     net.wait_height(&all, 1, limit(10));
     let load = net.load(0, 20.0);
+    net.wait_flows(0);
     let started = Instant::now();
     let mut kills = 0;
     while started.elapsed() < Duration::from_secs(120) {

@@ -476,6 +476,18 @@ impl Net {
         Load { stop, task }
     }
 
+    /// Waits until a load has split its coins and flows: five blocks have transactions.
+    pub(crate) fn wait_flows(&self, node: u16) {
+        let (mut at, mut full) = (self.height(node), 0);
+        self.wait("the load flows", limit(30), |net| {
+            while let Some(block) = net.block(node, at + 1) {
+                at += 1;
+                full += u32::from(block.tx_count > 0);
+            }
+            full >= 5
+        });
+    }
+
     /// Ends a load and returns what came of it.
     pub(crate) fn finish(&self, load: Load) -> LoadReport {
         load.stop.cancel();
