@@ -1,47 +1,40 @@
-//! Consensus messages that came a moment ago, byte for byte: from their signer and from each
-//! validator that passed them on. Checking a signature costs more than all else about a vote.
+//! Consensus messages that came before, byte for byte: from their signer and from each validator that
+//! passed them on. Checking a signature costs more than all else about a vote, and a VIEW-CHANGE has dozens.
 //!
-//! Only what the engine has taken is remembered, and for less time than passes between two resends
-//! (docs/CONSENSUS.md R9): a message that the engine had no use for yet comes through again.
+//! What the engine took a moment ago is dropped; less time is remembered for that than passes between two
+//! resends (docs/CONSENSUS.md R9), so that a message that the engine had no use for yet comes through again. It is
+//! not checked again then: where many validators share few cores, copies come late, and checking each
+//! of them would make the next ones later still, until no round is in time.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::{
-    chain::BlockHash,
-    consensus::{ConsensusMessage, Mono, Position, Signer},
-    crypto::Signature,
+    consensus::{ConsensusMessage, Mono},
+    crypto::{Hash256, HashWriter, Verified},
+    wire::codec,
 };
 
 /// Shorter than the shortest pause between two resends.
 const REMEMBER_US: u64 = 200_000;
 /// Messages remembered: three a round of each of a thousand validators.
 const REMEMBERED_MAX: usize = 4_096;
+/// What checked messages may take together, encoded.
+const CHECKED_BYTES_MAX: usize = 8 << 20;
 
-/// All fields of a message that has no attachments.
-type Key = (Position, Signer, BlockHash, Signature);
+/// Hash of a message with everything that is attached to it.
+type Id = Hash256;
+
+fn id(message: &ConsensusMessage) -> Option<(Id, usize)> {
+    let bytes = codec::encode(message).ok()?;
+    let id = HashWriter::new("timed/came-before").bytes(&bytes).finish();
+    Some((id, bytes.len()))
+}
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Duplicates {
-    known: HashSet<Key>,
-    order: VecDeque<(u64, Key)>,
-}
-
-fn key(message: &ConsensusMessage) -> Option<Key> {
-    match message {
-        ConsensusMessage::Vote(vote) => Some((message.position(), vote.signer, vote.digest, vote.signature)),
-        ConsensusMessage::PrePrepare(proposal)
-            if proposal.view_changes.is_empty() && proposal.prepared.is_none() =>
-        {
-            Some((
-                message.position(),
-                proposal.signer,
-                proposal.digest,
-                proposal.signature,
-            ))
-        }
-        ConsensusMessage::PrePrepare(_) | ConsensusMessage::ViewChange(_) => None,
-    }
+    known: HashSet<Id>,
+    order: VecDeque<(u64, Id)>,
 }
 
 impl Duplicates {
@@ -54,14 +47,14 @@ impl Duplicates {
         {
             self.forget_oldest();
         }
-        key(message).is_some_and(|key| self.known.contains(&key))
+        id(message).is_some_and(|(id, _)| self.known.contains(&id))
     }
 
     /// The engine took it.
     pub(super) fn taken(&mut self, message: &ConsensusMessage, now: Mono) {
-        let Some(key) = key(message) else { return };
-        if self.known.insert(key) {
-            self.order.push_back((now.micros(), key));
+        let Some((id, _)) = id(message) else { return };
+        if self.known.insert(id) {
+            self.order.push_back((now.micros(), id));
             if self.order.len() > REMEMBERED_MAX {
                 self.forget_oldest();
             }
@@ -69,8 +62,45 @@ impl Duplicates {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, key)) = self.order.pop_front() {
-            self.known.remove(&key);
+        if let Some((_, id)) = self.order.pop_front() {
+            self.known.remove(&id);
+        }
+    }
+}
+
+/// Messages whose signatures were checked, and under which set. Oldest first they make room.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    messages: HashMap<Id, (Verified<ConsensusMessage>, Hash256)>,
+    order: VecDeque<(Id, usize)>,
+    bytes: usize,
+}
+
+impl Checked {
+    /// The same message as it was checked under the set with this hash.
+    pub(super) fn find(
+        &self,
+        message: &ConsensusMessage,
+        set: &Hash256,
+    ) -> Option<Verified<ConsensusMessage>> {
+        let (id, _) = id(message)?;
+        let (found, under) = self.messages.get(&id)?;
+        (under == set).then(|| found.clone())
+    }
+
+    /// It was checked under the set with this hash.
+    pub(super) fn insert(&mut self, message: &Verified<ConsensusMessage>, set: Hash256) {
+        let Some((id, bytes)) = id(message) else { return };
+        if self.messages.insert(id, (message.clone(), set)).is_none() {
+            self.order.push_back((id, bytes));
+            self.bytes += bytes;
+        }
+        while self.bytes > CHECKED_BYTES_MAX || self.order.len() > REMEMBERED_MAX {
+            let Some((oldest, bytes)) = self.order.pop_front() else {
+                break;
+            };
+            self.messages.remove(&oldest);
+            self.bytes -= bytes;
         }
     }
 }
@@ -79,9 +109,9 @@ impl Duplicates {
 mod tests {
     use super::*;
     use crate::{
-        chain::Height,
-        consensus::{Round, Step, Vote},
-        crypto::Hash256,
+        chain::{BlockHash, Height},
+        consensus::{MessageContext, Round, SigningDomain, Step, ValidatorSet, Vote},
+        crypto::{SecretKey, Signature},
     };
 
     fn vote(height: u64, signature: u8) -> ConsensusMessage {
@@ -109,5 +139,49 @@ mod tests {
             duplicates.taken(&vote(height, 1), at(REMEMBER_US));
         }
         assert_eq!(duplicates.known.len(), REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn what_was_checked_is_found_under_its_set_only_and_the_oldest_make_room() {
+        let key = SecretKey::from_seed(&[7; 32]);
+        let set = ValidatorSet::new(vec![key.public_key()]);
+        let domain = SigningDomain {
+            chain_id: Hash256::ZERO,
+            vset_hash: set.hash(),
+        };
+        let signed = |height| {
+            let mut vote = Vote {
+                step: Step::Prepare,
+                height: Height::new(height),
+                round: Round::ZERO,
+                digest: BlockHash::from_hash(Hash256::from_bytes([3; 32])),
+                signer: 0,
+                signature: Signature::from_bytes([0; 64]),
+            };
+            vote.signature = key.sign(&vote.signing_bytes(&domain));
+            ConsensusMessage::Vote(vote)
+        };
+        let context = || MessageContext {
+            domain: &domain,
+            validators: &set,
+        };
+        let mut checked = Checked::default();
+        let first = Verified::check(signed(1), context()).unwrap();
+        checked.insert(&first, domain.vset_hash);
+        assert_eq!(checked.find(&signed(1), &domain.vset_hash), Some(first));
+        assert_eq!(checked.find(&signed(1), &Hash256::ZERO), None);
+        assert_eq!(
+            checked.find(&vote(1, 9), &domain.vset_hash),
+            None,
+            "another signature"
+        );
+        for height in 2..REMEMBERED_MAX as u64 + 2 {
+            let next = Verified::check(signed(height), context()).unwrap();
+            checked.insert(&next, domain.vset_hash);
+        }
+        assert_eq!(checked.messages.len(), REMEMBERED_MAX);
+        assert_eq!(checked.find(&signed(1), &domain.vset_hash), None);
+        assert!(checked.find(&signed(2), &domain.vset_hash).is_some());
+        assert!(checked.bytes <= CHECKED_BYTES_MAX);
     }
 }

@@ -358,6 +358,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         late_ms: AtomicU64::new(0),
     });
     let verifier = Arc::new(Verifier {
+        checked: Default::default(),
         chain_id,
         params: genesis.params,
         clock,

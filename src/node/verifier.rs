@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
 use crossbeam_channel::Sender;
@@ -33,7 +33,7 @@ use super::{
     clock::NodeClock,
     compact::{Fill, Filling, Partial},
     driver::Shared,
-    duplicates::Duplicates,
+    duplicates::{Checked, Duplicates},
     evidence::EvidenceBook,
     gossip::Gossip,
     pool_file,
@@ -67,6 +67,8 @@ pub(super) struct Verifier {
     pub(super) tasks: Arc<Tasks>,
     /// Proposals by ids that are being filled.
     pub(super) filling: Filling,
+    /// Consensus messages whose signatures hold; they come again.
+    pub(super) checked: Mutex<Checked>,
 }
 
 /// When each peer last told of a decision that is not the next one.
@@ -231,6 +233,10 @@ impl Verifier {
         }
     }
 
+    fn lock_checked(&self) -> MutexGuard<'_, Checked> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The message once membership and signatures are checked, with the set that it was checked under; or, of a height that nobody checks, what
     /// its sender claims by it.
     fn checked(
@@ -253,8 +259,15 @@ impl Verifier {
             domain: &domain,
             validators: set,
         };
+        let known = self.lock_checked().find(&message, &domain.vset_hash);
+        if let Some(message) = known {
+            return Some(Ok((message, domain.vset_hash)));
+        }
         match Verified::check(message, context) {
-            Ok(message) => Some(Ok((message, domain.vset_hash))),
+            Ok(message) => {
+                self.lock_checked().insert(&message, domain.vset_hash);
+                Some(Ok((message, domain.vset_hash)))
+            }
             Err(error) => {
                 tracing::debug!(peer = %from.short(), %error, "consensus message refused");
                 // Two heights up, the set may be one that we cannot know yet.
