@@ -237,7 +237,7 @@ async fn dos_13_one_key_has_sessions_with_two_nodes_and_no_more() {
 fn dos_05_positions_that_repeat_are_over_the_limit() {
     let ask = |positions: Vec<u32>| {
         let message = Message::GetBlockTxs(crate::wire::GetBlockTxs {
-            hash: crate::chain::BlockHash::from_hash(Hash256::ZERO),
+            hash: Default::default(),
             positions: BoundedVec::truncated(positions),
         });
         Quotas::new(true, 4, Instant::now()).on_message(&message, false, Instant::now())
