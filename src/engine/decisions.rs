@@ -161,7 +161,7 @@ impl Engine {
             Ok(certificate) if height == tip.next() => {
                 let block = block.filter(|block| self.is_whole(block));
                 self.sync.on_certified(height);
-                self.look_for_own_signature(now, &certificate, &validators);
+                self.look_for_own_signature(now, &certificate, self.own_place(&validators));
                 self.consensus(now, consensus::Event::Decided { certificate, block });
             }
             Ok(_) => {

@@ -55,6 +55,10 @@ impl Engine {
             self.listen(now);
             return;
         }
+        // At every step of a node's life; what follows is for the few that listen.
+        if self.listening.is_none() {
+            return;
+        }
         let hears = !self.syncing && !self.stands_still() && self.is_with_quorum();
         let syncs = self.syncing;
         let Some(listening) = &mut self.listening else {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     chain::{Block, CommitCertificate, Height},
-    consensus::{Mono, Now, ValidatorSet},
+    consensus::{Mono, Now, Signer, ValidatorSet},
     crypto::{NodeId, PublicKey},
 };
 
@@ -161,36 +161,41 @@ impl Engine {
 
     /// A certificate that holds our signature above what our log knows: the log is an old copy, and
     /// there may be more that it does not know of. Above what may have been ours before this run, another
-    /// node signs. `validators` is the set of the certificate.
+    /// node signs. `own` is our place in the set of the certificate.
     pub(super) fn look_for_own_signature(
         &mut self,
         now: Now,
         certificate: &CommitCertificate,
-        validators: &ValidatorSet,
+        own: Option<Signer>,
     ) {
-        let me = self.config.me.as_ref();
-        let Some(signer) = me.and_then(|me| validators.signer_of(me)) else {
+        let Some(signer) = own else { return };
+        // Whoever only follows may have given its key to another node on purpose.
+        if self.holds.contains(&SigningHold::Observer) {
             return;
-        };
+        }
         let is_unknown = self.machine.guard().mark() < Some(certificate.height);
         if !is_unknown || !certificate.signers().any(|found| found == signer) {
             return;
         }
-        if self.holds.contains(&SigningHold::Observer) {
-            // Whoever only follows may have given its key to another node on purpose.
-        } else if self.ours_end_at.is_some_and(|end| certificate.height > end) {
+        if self.ours_end_at.is_some_and(|end| certificate.height > end) {
             self.set_hold(now, SigningHold::Doppelganger, true);
         } else if self.observer.is_none() {
             self.set_hold(now, SigningHold::LogMissing, true);
         }
     }
 
+    /// Our place in a set, if we have one.
+    pub(super) fn own_place(&self, set: &ValidatorSet) -> Option<Signer> {
+        let me = self.config.me.as_ref();
+        me.and_then(|me| set.signer_of(me))
+    }
+
     /// The same for what a block that was decided just now says of the tip below it: there stand those
     /// whose COMMIT came too late to decide.
     pub(super) fn look_below(&mut self, now: Now, block: &Block) {
         if let Some(certificate) = &block.prev_commit {
-            let validators = self.ledger.validators_of_tip().clone();
-            self.look_for_own_signature(now, certificate, &validators);
+            let own = self.own_place(self.ledger.validators_of_tip());
+            self.look_for_own_signature(now, certificate, own);
         }
     }
 }

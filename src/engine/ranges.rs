@@ -166,7 +166,7 @@ impl Engine {
         };
         let certificate = certificate.into_inner();
         self.sync.on_certified(block.height());
-        self.look_for_own_signature(now, &certificate, &validators);
+        self.look_for_own_signature(now, &certificate, self.own_place(&validators));
         self.out
             .push(Effect::Persist(consensus::Record::Body((*block).clone())));
         self.out

@@ -22,9 +22,10 @@ const REMEMBERED_MAX: usize = 4_096;
 const CHECKED_BYTES_MAX: usize = 8 << 20;
 
 /// Hash of a message with everything that is attached to it.
-type Id = Hash256;
+pub(super) type Id = Hash256;
 
-fn id(message: &ConsensusMessage) -> Option<(Id, usize)> {
+/// The id of a message, and its length encoded.
+pub(super) fn id(message: &ConsensusMessage) -> Option<(Id, usize)> {
     let bytes = codec::encode(message).ok()?;
     let id = HashWriter::new("timed/came-before").bytes(&bytes).finish();
     Some((id, bytes.len()))
@@ -78,19 +79,18 @@ pub(super) struct Checked {
 
 impl Checked {
     /// The same message as it was checked under the set with this hash.
-    pub(super) fn find(
-        &self,
-        message: &ConsensusMessage,
-        set: &Hash256,
-    ) -> Option<Verified<ConsensusMessage>> {
-        let (id, _) = id(message)?;
-        let (found, under) = self.messages.get(&id)?;
+    pub(super) fn find(&self, id: &Id, set: &Hash256) -> Option<Verified<ConsensusMessage>> {
+        let (found, under) = self.messages.get(id)?;
         (under == set).then(|| found.clone())
     }
 
     /// It was checked under the set with this hash.
-    pub(super) fn insert(&mut self, message: &Verified<ConsensusMessage>, set: Hash256) {
-        let Some((id, bytes)) = id(message) else { return };
+    pub(super) fn insert(
+        &mut self,
+        (id, bytes): (Id, usize),
+        message: &Verified<ConsensusMessage>,
+        set: Hash256,
+    ) {
         if self.messages.insert(id, (message.clone(), set)).is_none() {
             self.order.push_back((id, bytes));
             self.bytes += bytes;
@@ -167,21 +167,28 @@ mod tests {
         };
         let mut checked = Checked::default();
         let first = Verified::check(signed(1), context()).unwrap();
-        checked.insert(&first, domain.vset_hash);
-        assert_eq!(checked.find(&signed(1), &domain.vset_hash), Some(first));
-        assert_eq!(checked.find(&signed(1), &Hash256::ZERO), None);
+        checked.insert(id(&first).unwrap(), &first, domain.vset_hash);
         assert_eq!(
-            checked.find(&vote(1, 9), &domain.vset_hash),
+            checked.find(&id(&signed(1)).unwrap().0, &domain.vset_hash),
+            Some(first)
+        );
+        assert_eq!(checked.find(&id(&signed(1)).unwrap().0, &Hash256::ZERO), None);
+        assert_eq!(
+            checked.find(&id(&vote(1, 9)).unwrap().0, &domain.vset_hash),
             None,
             "another signature"
         );
         for height in 2..REMEMBERED_MAX as u64 + 2 {
             let next = Verified::check(signed(height), context()).unwrap();
-            checked.insert(&next, domain.vset_hash);
+            checked.insert(id(&next).unwrap(), &next, domain.vset_hash);
         }
         assert_eq!(checked.messages.len(), REMEMBERED_MAX);
-        assert_eq!(checked.find(&signed(1), &domain.vset_hash), None);
-        assert!(checked.find(&signed(2), &domain.vset_hash).is_some());
+        assert_eq!(checked.find(&id(&signed(1)).unwrap().0, &domain.vset_hash), None);
+        assert!(
+            checked
+                .find(&id(&signed(2)).unwrap().0, &domain.vset_hash)
+                .is_some()
+        );
         assert!(checked.bytes <= CHECKED_BYTES_MAX);
     }
 }

@@ -33,7 +33,7 @@ use super::{
     clock::NodeClock,
     compact::{Fill, Filling, Partial},
     driver::Shared,
-    duplicates::{Checked, Duplicates},
+    duplicates::{self, Checked, Duplicates},
     evidence::EvidenceBook,
     gossip::Gossip,
     pool_file,
@@ -259,13 +259,16 @@ impl Verifier {
             domain: &domain,
             validators: set,
         };
-        let known = self.lock_checked().find(&message, &domain.vset_hash);
+        let id = duplicates::id(&message);
+        let known = id.and_then(|(id, _)| self.lock_checked().find(&id, &domain.vset_hash));
         if let Some(message) = known {
             return Some(Ok((message, domain.vset_hash)));
         }
         match Verified::check(message, context) {
             Ok(message) => {
-                self.lock_checked().insert(&message, domain.vset_hash);
+                if let Some(id) = id {
+                    self.lock_checked().insert(id, &message, domain.vset_hash);
+                }
                 Some(Ok((message, domain.vset_hash)))
             }
             Err(error) => {

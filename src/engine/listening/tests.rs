@@ -24,6 +24,16 @@ fn awake() -> World {
     world
 }
 
+/// One that lost its log and knows from the others up to where it may have signed.
+fn observing() -> World {
+    let mut world = lost();
+    world.engine.config.listen_ms = LISTEN_MS;
+    world.connect_others();
+    world.tick();
+    world.all_answer();
+    world
+}
+
 fn listens(world: &World) -> bool {
     world.holds().contains(&SigningHold::Listening)
 }
@@ -92,11 +102,7 @@ fn time_that_nobody_looked_at_does_not_count() {
 
 #[test]
 fn after_an_observation_it_listens_before_it_signs() {
-    let mut world = lost();
-    world.engine.config.listen_ms = LISTEN_MS;
-    world.connect_others();
-    world.tick();
-    world.all_answer();
+    let mut world = observing();
     world.decide();
     world.decide();
     assert!(!world.holds().contains(&SigningHold::LogMissing));
@@ -109,11 +115,7 @@ fn after_an_observation_it_listens_before_it_signs() {
 /// bears them.
 #[test]
 fn whoever_signs_elsewhere_is_seen_in_the_certificates_after_an_observation() {
-    let mut world = lost();
-    world.engine.config.listen_ms = LISTEN_MS;
-    world.connect_others();
-    world.tick();
-    world.all_answer();
+    let mut world = observing();
     world.signs_elsewhere = true;
     world.decide();
     world.decide();
@@ -129,10 +131,7 @@ fn whoever_signs_elsewhere_is_seen_in_the_certificates_after_an_observation() {
 
 #[test]
 fn a_commit_of_ours_that_only_the_next_block_bears_is_seen() {
-    let mut world = lost();
-    world.connect_others();
-    world.tick();
-    world.all_answer();
+    let mut world = observing();
     for _ in 0..3 {
         world.decide();
     }
