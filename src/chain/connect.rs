@@ -4,7 +4,7 @@
 //! run the same [`Work`], so nobody can propose what others would compute differently. Clocks
 //! stay outside: whether a timestamp lies too far ahead is the voter's to judge.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bincode::{Decode, Encode};
 
@@ -197,7 +197,8 @@ pub struct Assembled {
 }
 
 /// Builds the block of `draft` on top of `state`. A transaction that does not fit the limits is
-/// left out; one that is not valid is left out and reported: a stale pool must not stop blocks.
+/// left out with those that spend it; one that is not valid is left out and reported: a stale pool
+/// must not stop blocks.
 ///
 /// # Errors
 /// [`ConnectError::Invalid`] if certificate, proposer or evidence cannot make a valid block,
@@ -244,8 +245,17 @@ pub fn assemble(
     let mut bytes_left = bytes_max.saturating_sub(block.body_bytes() + reward_bytes);
     let mut count_left = params.max_block_txs.saturating_sub(u64::from(closes));
     let mut refused = Vec::new();
+    let mut left_out: HashSet<TxId> = HashSet::new();
     for transaction in draft.transactions {
-        if transaction.size() > bytes_left || count_left == 0 {
+        // Who spends what had no room waits with it: there is nothing wrong with either.
+        let waits = || {
+            transaction
+                .inputs
+                .iter()
+                .any(|spent| left_out.contains(&spent.txid))
+        };
+        if transaction.size() > bytes_left || count_left == 0 || waits() {
+            left_out.insert(transaction.txid());
             continue;
         }
         match work.spend(&transaction)? {

@@ -589,3 +589,36 @@ fn genesis_block_is_the_parent_of_block_1() {
     assert_eq!(chain.state.validators(), chain.genesis.validator_keys());
     assert_books_balance(&chain);
 }
+
+#[test]
+fn what_has_no_room_in_a_block_waits_with_those_that_spend_it() {
+    let mut chain = TestChain::new(10, 40);
+    let inputs: Vec<_> = (0..20).map(|n| (chain.coin(n), u64::from(n))).collect();
+    let parent = chain.transfer(&inputs, &[(0, 19 * GENESIS_UNITS)]);
+    let child = chain.transfer(
+        &[(OutPoint::new(parent.txid(), 0), 0)],
+        &[(0, 18 * GENESIS_UNITS)],
+    );
+    let grandchild = chain.transfer(&[(OutPoint::new(child.txid(), 0), 0)], &[(0, 17 * GENESIS_UNITS)]);
+    let other = chain.transfer(&[(chain.coin(30), 30)], &[(30, GENESIS_UNITS - 1_000)]);
+    chain.genesis.params.max_block_bytes = parent.size() as u64 - 1;
+    let all = vec![parent.clone(), child.clone(), grandchild, other.clone()];
+    let assembled = chain.assemble(1, all);
+    assert_eq!(
+        assembled.refused,
+        [],
+        "there is nothing wrong with a child whose parent has no room"
+    );
+    let ids = |block: &Block| {
+        block
+            .transactions
+            .iter()
+            .map(|one| one.txid())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&assembled.block), [other.txid()]);
+    chain.genesis.params.max_block_bytes = (parent.size() + child.size()) as u64;
+    let assembled = chain.assemble(1, vec![parent.clone(), child.clone(), other]);
+    assert_eq!(assembled.refused, []);
+    assert_eq!(ids(&assembled.block), [parent.txid(), child.txid()]);
+}

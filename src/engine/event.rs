@@ -1,7 +1,7 @@
 //! Everything that can happen to the validator, on one screen.
 
 use crate::{
-    chain::{Block, CommitCertificate, Height, SharedTransaction},
+    chain::{Block, CommitCertificate, Height, SharedTransaction, TimestampMs},
     consensus::{Body, ConsensusMessage, Evidence, Timer},
     crypto::{Hash256, NodeId, PublicKey, Signature, Verified},
     sync::Failure,
@@ -149,8 +149,15 @@ pub enum Source {
     Peer(NodeId),
     /// Our own operator or an RPC client, who waits under this number for the verdict.
     Local(u64),
+    /// This node itself, for nobody who waits for the verdict.
+    Own,
     /// Our own file of pooled transactions, read again at start.
-    Restored,
+    Saved {
+        /// Since when it waits.
+        since: TimestampMs,
+        /// It was submitted here, and no peer was known to have it.
+        is_ours: bool,
+    },
 }
 
 /// Why a validator holds its signature back. Several may hold at once.

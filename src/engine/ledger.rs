@@ -127,7 +127,7 @@ impl Ledger {
         &self.pool
     }
 
-    /// Admits a transaction into the pool.
+    /// Admits a transaction into the pool, which has waited since `since`.
     ///
     /// # Errors
     /// The pool's [`Refusal`].
@@ -135,6 +135,7 @@ impl Ledger {
         &mut self,
         transaction: Verified<SharedTransaction>,
         now: TimestampMs,
+        since: TimestampMs,
     ) -> Result<Vec<TxId>, Refusal> {
         let context = Context {
             view: &self.view,
@@ -143,7 +144,7 @@ impl Ledger {
             now,
         };
         self.pool
-            .admit(transaction, context)
+            .admit_since(transaction, context, since)
             .map(|admitted| admitted.evicted)
     }
 

@@ -30,7 +30,11 @@ impl Engine {
             if is_gossip && (pool.seen(&shared.txid(), None).is_some() || pool.is_orphan(&shared.txid())) {
                 continue; // It came on two roads, as gossip does: nobody's fault and no refusal.
             }
-            match self.ledger.admit(transaction.clone(), now.wall) {
+            let since = match source {
+                Source::Saved { since, .. } => since.min(now.wall),
+                Source::Own | Source::Local(_) | Source::Peer(_) => now.wall,
+            };
+            match self.ledger.admit(transaction.clone(), now.wall, since) {
                 Ok(evicted) => {
                     for (transaction, peer) in self.ledger.adopt(&shared.txid()).into_iter().rev() {
                         let source = Source::Peer(peer);
@@ -46,7 +50,8 @@ impl Engine {
                             });
                             ours.push(shared);
                         }
-                        Source::Restored => restored.push(shared),
+                        Source::Saved { is_ours: true, .. } => ours.push(shared),
+                        Source::Own | Source::Saved { .. } => restored.push(shared),
                         Source::Peer(peer) => theirs.entry(peer).or_default().push(shared),
                     }
                 }
@@ -71,7 +76,7 @@ impl Engine {
                                 self.out.push(Effect::Blame { peer, fault });
                             }
                         }
-                        Source::Restored => {}
+                        Source::Own | Source::Saved { .. } => {}
                     }
                     if !matches!(refusal, Refusal::Duplicate { .. }) {
                         gone.push((shared.txid(), Some(refusal.code())));

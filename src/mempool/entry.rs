@@ -27,6 +27,15 @@ impl FeeRate {
         }
     }
 
+    /// What `transaction` is worth to a pool and a block at this fee. The word that a masternode is there
+    /// goes before everything: it is small, one of each that waits, and no money can be asked of it.
+    pub(super) fn of(transaction: &SharedTransaction, fee: u64) -> Self {
+        if transaction.kind.as_ready().is_some() {
+            return Self::new(u64::MAX, 1);
+        }
+        Self::new(fee, transaction.size() as u64)
+    }
+
     /// Units per 1000 bytes, rounded up.
     pub fn per_kb(self) -> u64 {
         let rate = (u128::from(self.fee) * 1000).div_ceil(u128::from(self.size));
@@ -95,18 +104,20 @@ impl Entry {
         self.transaction.size() as u64
     }
 
+    /// What it pays a byte.
     pub(super) fn rate(&self) -> FeeRate {
         FeeRate::new(self.fee, self.size())
+    }
+
+    /// What it is worth by itself.
+    pub(super) fn worth(&self) -> FeeRate {
+        FeeRate::of(&self.transaction, self.fee)
     }
 
     /// What it is worth to keep or to select: its own rate, or that of its package if better,
     /// since a child that pays well pays for its parents.
     pub(super) fn score(&self) -> Score {
-        // Small, one of each masternode that waits, and no money can be asked of them.
-        if self.transaction.kind.as_ready().is_some() {
-            return (FeeRate::new(u64::MAX, 1), Reverse(self.arrival));
-        }
         let package = FeeRate::new(self.package.fee, self.package.size);
-        (self.rate().max(package), Reverse(self.arrival))
+        (self.worth().max(package), Reverse(self.arrival))
     }
 }

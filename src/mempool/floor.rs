@@ -7,7 +7,7 @@ use super::FeeRate;
 /// The floor of a calm pool: 1 unit per byte, in units per 1000 bytes. Without it, spam is free.
 const BASE_PER_KB: u64 = 1_000;
 /// What a newcomer has to pay on top of what was evicted, so that each eviction costs somebody.
-const INCREMENT_PER_KB: u64 = 1_000;
+pub(super) const INCREMENT_PER_KB: u64 = 1_000;
 /// A raised floor halves in this time, ms; in half of it below half the caps, in a quarter below
 /// a quarter.
 const HALF_LIFE_MS: u64 = 600_000;

@@ -22,6 +22,8 @@ mod stats;
 #[cfg(test)]
 mod attack_tests;
 #[cfg(test)]
+mod eviction_tests;
+#[cfg(test)]
 mod order_tests;
 #[cfg(test)]
 mod tests;

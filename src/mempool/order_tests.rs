@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
+    floor::INCREMENT_PER_KB,
     tests::{admit, assert_consistent, child, context, pay, small},
     *,
 };
@@ -64,7 +65,8 @@ proptest! {
     }
 
     /// Of different sizes, in lines, under a cap of bytes: what leaves for somebody paid less a byte, all
-    /// together, than who came; and nobody leaves for a transaction that is refused.
+    /// together, than who came; the floor rises to what the newcomer pays at most; and nobody leaves for a
+    /// transaction that is refused.
     #[test]
     fn what_leaves_paid_less_than_what_came_for_it(
         steps in prop::collection::vec((any::<u16>(), 300u64..60_000, 1u64..6), 1..60),
@@ -90,12 +92,14 @@ proptest! {
             let outputs: Vec<(u64, u64)> = (0..pieces).map(|_| (owner, piece)).collect();
             let transaction = chain.transfer(&[(spent, owner)], &outputs);
             let before = fees_of(&pool);
+            let floor = pool.floor.per_kb();
             match admit(&mut pool, &chain, &transaction) {
                 Ok(admitted) => {
                     let left = admitted.evicted.iter().map(|txid| before[txid]);
                     let (fees, bytes) = left.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
                     let newcomer = FeeRate::new(admitted.fee.units(), transaction.size() as u64);
                     prop_assert!(bytes == 0 || FeeRate::new(fees, bytes) < newcomer);
+                    prop_assert!(pool.floor.per_kb() <= floor.max(newcomer.per_kb() + INCREMENT_PER_KB));
                     made.push((transaction, owner));
                 }
                 Err(_) => prop_assert_eq!(fees_of(&pool), before),

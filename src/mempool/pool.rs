@@ -189,22 +189,22 @@ impl Mempool {
         (found.collect(), end)
     }
 
-    /// All transactions in the order of arrival, hence parents first: for the file that survives
-    /// a restart.
+    /// All transactions in the order of arrival, hence parents first.
     pub fn transactions(&self) -> impl Iterator<Item = &Verified<SharedTransaction>> {
+        self.waiting().map(|(transaction, _)| transaction)
+    }
+
+    /// The same with the time since when each waits: for the file that survives a restart.
+    pub fn waiting(&self) -> impl Iterator<Item = (&Verified<SharedTransaction>, TimestampMs)> {
         self.by_age
             .values()
             .filter_map(|slot| self.slots.get(*slot))
-            .map(|entry| &entry.transaction)
+            .map(|entry| (&entry.transaction, entry.entered_ms))
     }
 
-    /// The checks of admission but signatures, cheapest first, without taking anything: to be
-    /// asked before signatures are worth checking.
-    ///
-    /// # Errors
-    /// The [`Refusal`] that [`Mempool::admit`] would give.
-    pub fn check(&self, transaction: &SharedTransaction, context: Context<'_>) -> Result<Amount, Refusal> {
-        self.judge(transaction, context).map(|judged| judged.fee)
+    /// Another value whenever the content is another: transactions that ever came, and those that are here.
+    pub fn edition(&self) -> (u64, usize) {
+        (self.arrivals, self.len())
     }
 
     /// Takes `transaction` in, or nothing of it.
@@ -216,11 +216,27 @@ impl Mempool {
         transaction: Verified<SharedTransaction>,
         context: Context<'_>,
     ) -> Result<Admitted, Refusal> {
+        self.admit_since(transaction, context, context.now)
+    }
+
+    /// [`Mempool::admit`] of what has waited since `since` already, in an earlier run: a restart gives it no
+    /// second life.
+    ///
+    /// # Errors
+    /// As [`Mempool::admit`].
+    pub fn admit_since(
+        &mut self,
+        transaction: Verified<SharedTransaction>,
+        context: Context<'_>,
+        since: TimestampMs,
+    ) -> Result<Admitted, Refusal> {
         self.floor.decay(context.now, self.pressure_permille());
         match self.judge(&transaction, context) {
             Ok(judged) => {
-                let evicted = self.evict(&judged.victims, context.now);
-                self.insert(transaction, judged.fee.units(), judged.parents, context.now);
+                let rate = FeeRate::of(&transaction, judged.fee.units());
+                let evicted = self.evict(&judged.victims, rate, context.now);
+                let entered_ms = self.entered(since, context.now, &judged.parents);
+                self.insert(transaction, judged.fee.units(), judged.parents, entered_ms);
                 Ok(Admitted {
                     fee: judged.fee,
                     evicted,
@@ -274,7 +290,8 @@ impl Mempool {
             return Err(Refusal::FeeTooLow { fee, need });
         }
         let ancestors = self.check_chain(&parents)?;
-        let victims = self.victims(transaction, fee, &ancestors)?;
+        let rate = FeeRate::of(transaction, fee.units());
+        let victims = self.victims(transaction, rate, &ancestors)?;
         Ok(Judged {
             fee,
             parents,
@@ -327,30 +344,38 @@ impl Mempool {
         Ok(ancestors)
     }
 
-    /// Who has to leave for `transaction`: those worth least, each with its descendants, all of
-    /// them worth less than the newcomer. Its own ancestors stay: it pays for them.
+    /// Who has to leave for `transaction`, which is worth `rate`: those worth least, each with its
+    /// descendants, all of them worth less than the newcomer. Its own ancestors stay: it pays for them.
     fn victims(
         &self,
         transaction: &SharedTransaction,
-        fee: Amount,
+        rate: FeeRate,
         ancestors: &[Slot],
     ) -> Result<Vec<Slot>, Refusal> {
-        let rate = FeeRate::new(fee.units(), transaction.size() as u64);
         let mut count = (self.len() + 1).saturating_sub(self.limits.txs_max);
         let mut bytes =
             (self.heap_bytes + heap_bytes(transaction)).saturating_sub(self.limits.heap_bytes_max);
         let mut victims: Vec<Slot> = Vec::new();
+        let full = |above: FeeRate| Refusal::PoolFull {
+            need: above.fee_above(transaction.size()),
+        };
+        // The lowest that a newcomer has to beat, of those that this one does not.
+        let mut unbeaten: Option<FeeRate> = None;
         for ((lowest, _), slot) in &self.by_score {
             if count == 0 && bytes == 0 {
                 return Ok(victims);
             }
             if *lowest >= rate {
-                return Err(Refusal::PoolFull {
-                    need: lowest.fee_above(transaction.size()),
-                });
+                return Err(full(unbeaten.map_or(*lowest, |rest| rest.min(*lowest))));
             }
             let package = self.slots.reach([*slot], |entry| &entry.children, CHAIN_MAX);
             if package.iter().any(|slot| ancestors.contains(slot)) {
+                continue;
+            }
+            // What is left of it once a child that weighed it down is gone may be worth more.
+            let rest = self.worth_without(*slot, &package, &victims);
+            if rest >= rate {
+                unbeaten = Some(unbeaten.map_or(rest, |lower| lower.min(rest)));
                 continue;
             }
             for slot in package {
@@ -365,18 +390,30 @@ impl Mempool {
             return Ok(victims);
         }
         // Nobody is left who could leave: only its own ancestors are here.
-        Err(Refusal::PoolFull {
-            need: rate.fee_above(transaction.size()),
-        })
+        Err(full(unbeaten.unwrap_or(rate)))
     }
 
-    fn evict(&mut self, victims: &[Slot], now: TimestampMs) -> Vec<TxId> {
+    /// What `slot` is worth with what is left of its package when `victims` have gone.
+    fn worth_without(&self, slot: Slot, package: &[Slot], victims: &[Slot]) -> FeeRate {
+        let rest = package.iter().filter(|slot| !victims.contains(slot));
+        let entries = rest.filter_map(|slot| self.slots.get(*slot));
+        let (fee, size) = entries.fold((0_u64, 0), |(fee, size), entry| {
+            (fee.saturating_add(entry.fee), size + entry.size())
+        });
+        let own = self.slots.get(slot).map(Entry::worth);
+        let rest = FeeRate::new(fee, size);
+        own.map_or(rest, |own| own.max(rest))
+    }
+
+    /// Takes `victims` out for a newcomer worth `rate`. The floor rises with what they were worth, never
+    /// beyond what the newcomer shows: or one cheap eviction could shut everybody out.
+    fn evict(&mut self, victims: &[Slot], rate: FeeRate, now: TimestampMs) -> Vec<TxId> {
         let mut evicted = Vec::new();
         for slot in victims {
-            let rate = self.slots.get(*slot).map(|entry| entry.score().0);
+            let worth = self.slots.get(*slot).map(|entry| entry.score().0);
             let left = self.remove_with_descendants(*slot);
-            if let (Some(rate), false) = (rate, left.is_empty()) {
-                self.floor.raise(rate, now);
+            if let (Some(worth), false) = (worth, left.is_empty()) {
+                self.floor.raise(worth.min(rate), now);
             }
             evicted.extend(left);
         }
@@ -384,12 +421,23 @@ impl Mempool {
         evicted
     }
 
+    /// The time under which something that waits since `since` stands. Time never runs backwards inside the
+    /// pool, and a child never stands before its parents, so that order of age has parents first.
+    fn entered(&self, since: TimestampMs, now: TimestampMs, parents: &[Slot]) -> TimestampMs {
+        if since < now {
+            let entries = parents.iter().filter_map(|slot| self.slots.get(*slot));
+            return entries.fold(since, |latest, parent| latest.max(parent.entered_ms));
+        }
+        let last = self.by_age.last_key_value();
+        last.map_or(now, |((last, _), _)| now.max(*last))
+    }
+
     fn insert(
         &mut self,
         transaction: Verified<SharedTransaction>,
         fee: u64,
         parents: Vec<Slot>,
-        now: TimestampMs,
+        entered_ms: TimestampMs,
     ) {
         let (txid, until, size) = (
             transaction.txid(),
@@ -400,11 +448,6 @@ impl Mempool {
         let ready = transaction.kind.as_ready().map(|(id, _)| *id);
         let arrival = self.arrivals;
         self.arrivals += 1;
-        // Time never runs backwards inside the pool, so age order is arrival order.
-        let entered_ms = self
-            .by_age
-            .last_key_value()
-            .map_or(now, |((last, _), _)| now.max(*last));
         let entry = Entry {
             fee,
             arrival,

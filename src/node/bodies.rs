@@ -222,6 +222,11 @@ impl Bodies {
         }
     }
 
+    /// True if it was submitted here and no peer is known to have it.
+    pub(super) fn is_ours(&self, txid: &TxId) -> bool {
+        self.ours.contains_key(txid)
+    }
+
     /// A peer has it.
     pub(super) fn seen_elsewhere(&self, txid: &TxId) {
         self.ours.remove(txid);

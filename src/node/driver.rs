@@ -4,7 +4,7 @@
 //! consensus but never a runtime worker, and a slow runtime can never delay consensus. Votes have a
 //! queue of their own and are always taken first.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -12,19 +12,25 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use crate::{
     chain::{Height, History},
     consensus::{Mono, Now, ValidatorSet},
-    crypto::Hash256,
     engine::{Effect, Engine, EngineView, Event},
     metrics::{Metrics, labels::SignResult},
     signer::{Signer, Wish},
     storage::failpoint,
 };
 
-use super::{clock::NodeClock, performer::Work, pool_file, timers::Timers};
+use super::{
+    clock::NodeClock,
+    performer::Work,
+    pool_file::{PoolFile, Waiting},
+    timers::Timers,
+};
 
 /// How often the engine gets a [`Event::Tick`]: ranges are asked for, transactions expire.
 const TICK_MS: u64 = 100;
 /// A new view is published at most this often; screens draw 4 times a second.
 const VIEW_EVERY_MS: u64 = 25;
+/// How often what waits is written to its file, if it is not what it was.
+const SAVE_EVERY_MS: u64 = 60_000;
 /// Bulk events taken in a row before the clock and the vote queue are looked at again.
 const BULK_RUN: usize = 8;
 /// Iterations between looks at the deadlines while votes keep coming.
@@ -75,8 +81,20 @@ pub(super) struct Driver {
     pub(super) tick_at: Mono,
     /// Nothing more is taken.
     pub(super) stopping: bool,
-    /// Where the pool is kept over a restart, and the chain it belongs to.
-    pub(super) pool_file: (PathBuf, Hash256),
+    /// Where the pool is kept over a restart.
+    pub(super) pool_file: Arc<PoolFile>,
+    /// Takes what waits to whoever writes it, with its number.
+    pub(super) pool_saves: tokio::sync::mpsc::Sender<(u64, Waiting)>,
+    pub(super) saved: SavedState,
+}
+
+/// What of the pool is in its file.
+#[derive(Debug, Default)]
+pub(super) struct SavedState {
+    at: Mono,
+    /// Number of the state handed over last.
+    number: u64,
+    edition: (u64, usize),
 }
 
 impl Driver {
@@ -108,6 +126,7 @@ impl Driver {
                 self.handle(event);
             }
             self.publish();
+            self.save_pool_if_due();
         }
         self.view_is_old = true;
         self.view_at = Mono::default();
@@ -115,16 +134,36 @@ impl Driver {
         self.save_pool();
     }
 
+    fn waiting(&self) -> Waiting {
+        let waiting = self.engine.pool().waiting();
+        waiting
+            .map(|(transaction, since)| ((**transaction).clone(), since))
+            .collect()
+    }
+
+    /// Hands what waits to whoever writes files. Each is a handle, so this takes a moment and no more.
+    fn save_pool_if_due(&mut self) {
+        let now = self.clock.now().mono;
+        if now.ms_since(self.saved.at) < SAVE_EVERY_MS {
+            return;
+        }
+        self.saved.at = now;
+        let edition = self.engine.pool().edition();
+        if edition == self.saved.edition {
+            return;
+        }
+        let number = self.saved.number + 1;
+        // Full: the one before is being written still, and this one comes in its turn.
+        if self.pool_saves.try_send((number, self.waiting())).is_ok() {
+            (self.saved.number, self.saved.edition) = (number, edition);
+        }
+    }
+
     fn save_pool(&self) {
-        let (path, chain_id) = &self.pool_file;
-        let transactions = self
-            .engine
-            .pool()
-            .transactions()
-            .map(|transaction| &**transaction);
-        match pool_file::save(path, chain_id, transactions) {
+        let path = self.pool_file.path().display();
+        match self.pool_file.save(self.saved.number + 1, &self.waiting()) {
             Ok(transactions) => tracing::info!(transactions, "pool saved for the next start"),
-            Err(error) => tracing::warn!(%error, path = %path.display(), "pool not saved: it starts empty"),
+            Err(error) => tracing::warn!(%error, %path, "pool not saved: it starts as it was a minute ago"),
         }
     }
 

@@ -122,7 +122,7 @@ impl ReadyTask {
         match Verified::check(transaction, &self.chain_id) {
             Ok(transaction) => {
                 tracing::info!(masternode = %word.id, %txid, "this node is there: it asks to join the validator set");
-                let source = Source::Restored;
+                let source = Source::Own;
                 // Full: said again soon.
                 let _ = self
                     .engine

@@ -54,7 +54,7 @@ use super::{
     open::{self, Opened},
     people::{self, People, PeopleParts},
     performer::{Hands, Performer, WORK_QUEUE_MAX, Work},
-    pool_file,
+    pool_file::PoolFile,
     ready::ReadyTask,
     reindex::Reindex,
     requests::Requests,
@@ -392,6 +392,12 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         work: work_in,
         ticked: Arc::clone(&shared.performed),
     };
+    let pool_file = Arc::new(PoolFile::new(
+        &options.data_dir,
+        chain_id,
+        Arc::clone(&bodies_of_ours),
+    ));
+    let (pool_saves, mut pools) = tokio::sync::mpsc::channel(1);
     let driver = Driver {
         engine,
         signer: options.signer.clone(),
@@ -406,7 +412,9 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         view_is_old: true,
         tick_at: Default::default(),
         stopping: false,
-        pool_file: (pool_file::path(&options.data_dir), chain_id),
+        pool_file: Arc::clone(&pool_file),
+        pool_saves,
+        saved: Default::default(),
     };
 
     let serve = Serve {
@@ -564,11 +572,18 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         tasks.start("backfill", backfill.run());
     }
     let (consensus_verifier, restorer) = (Arc::clone(&verifier), Arc::clone(&verifier));
-    let saved = pool_file::path(&options.data_dir);
-    tasks.start("restore pool", {
-        let tasks = Arc::clone(&tasks);
+    tasks.start("pool file", {
+        let (tasks, expiry_ms) = (Arc::clone(&tasks), options.pool.expiry_ms);
         async move {
-            let _ = tasks.blocking(move || restorer.restore(&saved)).await;
+            let file = Arc::clone(&pool_file);
+            let _ = tasks.blocking(move || restorer.restore(&file, expiry_ms)).await;
+            while let Some((number, waiting)) = pools.recv().await {
+                let file = Arc::clone(&pool_file);
+                let saved = tasks.blocking(move || file.save(number, &waiting)).await;
+                if let Some(Err(error)) = saved {
+                    tracing::warn!(%error, "the pool was not written to its file; tried again in a minute");
+                }
+            }
         }
     });
     tasks.start(

@@ -36,7 +36,7 @@ use super::{
     duplicates::{self, Checked, Duplicates},
     evidence::EvidenceBook,
     gossip::Gossip,
-    pool_file,
+    pool_file::PoolFile,
     spawner::Tasks,
 };
 
@@ -512,32 +512,49 @@ impl Verifier {
         }
     }
 
-    /// Takes the pool of the last run up again: checked and admitted like everything else.
-    pub(super) fn restore(&self, saved: &std::path::Path) {
-        let transactions = match pool_file::load(saved, &self.chain_id) {
-            Ok(transactions) => transactions,
+    /// Takes the pool of the last run up again: checked and admitted like everything else, but for what has
+    /// waited `expiry_ms` already.
+    pub(super) fn restore(&self, file: &PoolFile, expiry_ms: u64) {
+        match self.read_saved(file, expiry_ms) {
+            Ok(0) => {}
+            Ok(transactions) => tracing::info!(transactions, "pool of the last run read"),
             Err(error) => {
-                tracing::warn!(%error, path = %saved.display(), "saved pool not read: the pool starts empty");
-                return;
-            }
-        };
-        for chunk in transactions.chunks(GATHER_MAX) {
-            let sound = chunk
-                .iter()
-                .filter(|one| check_alone(one).is_ok())
-                .cloned()
-                .collect();
-            let (held, _) = self.verify_transactions(sound);
-            let arrivals = held.into_iter().map(|transaction| Arrival {
-                transaction,
-                source: Source::Restored,
-            });
-            if self.bulk.send(Event::Transactions(arrivals.collect())).is_err() {
-                return;
+                tracing::warn!(%error, path = %file.path().display(), "saved pool not read: the pool starts without it");
             }
         }
-        if !transactions.is_empty() {
-            tracing::info!(transactions = transactions.len(), "pool of the last run read");
+    }
+
+    fn read_saved(&self, file: &PoolFile, expiry_ms: u64) -> std::io::Result<usize> {
+        let Some(mut saved) = file.open()? else {
+            return Ok(0);
+        };
+        let mut count = 0;
+        loop {
+            let chunk = saved.next(GATHER_MAX)?;
+            if chunk.is_empty() {
+                return Ok(count);
+            }
+            count += chunk.len();
+            let now = self.clock.now().wall;
+            let mut sources = std::collections::HashMap::new();
+            let mut sound = Vec::new();
+            for one in chunk {
+                let since = one.since.map_or(now, |since| since.min(now));
+                if now.ms_since(since) >= expiry_ms || check_alone(&one.transaction).is_err() {
+                    continue;
+                }
+                let is_ours = one.is_ours;
+                sources.insert(one.transaction.wtxid(), Source::Saved { since, is_ours });
+                sound.push(one.transaction);
+            }
+            let (held, _) = self.verify_transactions(sound);
+            let arrivals = held.into_iter().filter_map(|transaction| {
+                let source = *sources.get(&transaction.wtxid())?;
+                Some(Arrival { transaction, source })
+            });
+            if self.bulk.send(Event::Transactions(arrivals.collect())).is_err() {
+                return Ok(count);
+            }
         }
     }
 

@@ -29,6 +29,7 @@ mod moves;
 pub(crate) mod net;
 mod operator;
 mod partitions;
+mod pool;
 mod prometheus;
 mod puppet;
 mod refusals;

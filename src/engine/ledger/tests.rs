@@ -60,7 +60,7 @@ proptest! {
         for (ledger, order) in ledgers.iter_mut().zip([&one, &other]) {
             for index in order {
                 // Conflicts and orphans are refused, others by each order.
-                let _ = ledger.admit(chain.verified(all[*index].clone()), now);
+                let _ = ledger.admit(chain.verified(all[*index].clone()), now, now);
             }
         }
         let [a, b] = &mut ledgers;
@@ -88,4 +88,28 @@ proptest! {
         prop_assert_eq!(&from_a, &from_b);
         prop_assert_eq!(from_a, connected(&mut fresh));
     }
+}
+
+#[test]
+fn a_full_block_throws_nobody_out_of_the_pool() {
+    // The block that closes a period keeps room for a reward, which the pool knows nothing of.
+    let mut chain = TestChain::new(10, 40);
+    let inputs: Vec<_> = (0..20).map(|n| (chain.coin(n), u64::from(n))).collect();
+    let units = crate::chain::testing::GENESIS_UNITS;
+    let parent = chain.transfer(&inputs, &[(0, 19 * units)]);
+    let spent = crate::chain::OutPoint::new(parent.txid(), 0);
+    let child = chain.transfer(&[(spent, 0)], &[(0, 18 * units)]);
+    chain.genesis.params.max_block_bytes = (parent.size() + child.size()) as u64;
+    let mut ledger = ledger(&chain, 1000);
+    let period = chain.params().reward_period_ms;
+    let now = chain.state.tip.timestamp_ms.saturating_add(period);
+    for transaction in [&parent, &child] {
+        ledger
+            .admit(chain.verified(transaction.clone()), now, now)
+            .unwrap();
+    }
+    let block = ledger.build(Round::ZERO, now, None).unwrap();
+    assert!(block.transactions.iter().all(|one| one.is_reward()));
+    assert_eq!(ledger.take_dropped(), []);
+    assert_eq!(ledger.pool().len(), 2, "both wait for the next block");
 }
