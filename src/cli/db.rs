@@ -14,15 +14,16 @@ use super::{
 use crate::{
     chain::{CoinSum, Height, check_body},
     control::words::grouped,
+    crypto::Hash256,
     node::NodeError,
-    storage::{Store, StoreError, StoreOptions, StoreReader, lock::DataDirLock, schema},
+    storage::{SnapshotFile, Store, StoreError, StoreOptions, StoreReader, lock::DataDirLock, schema},
 };
 
 /// A line of progress after this many blocks.
 const TELL_EVERY: u64 = 10_000;
 
 pub(super) fn db(command: &DbCommand) -> Result<ExitCode, Failure> {
-    let (DbCommand::Check(arguments) | DbCommand::Stats(arguments) | DbCommand::Version(arguments)) = command;
+    let arguments = command.arguments();
     let loaded = load_chain(&arguments.chain)?;
     let dir = loaded.data_dir()?;
     let _lock = DataDirLock::acquire(dir.root())?;
@@ -32,12 +33,10 @@ pub(super) fn db(command: &DbCommand) -> Result<ExitCode, Failure> {
     let store = Store::open(&blocks, &genesis, StoreOptions::default(), |_| {}).map_err(damaged)?;
     let reader = store.reader();
     match command {
-        DbCommand::Version(arguments) => version(arguments)?,
-        DbCommand::Stats(arguments) => stats(arguments, &store).map_err(damaged)??,
-        DbCommand::Check(_) => {
-            let checked = check(&reader).map_err(damaged)??;
-            output::line(&checked)?;
-        }
+        DbCommand::Version(_) => version(arguments)?,
+        DbCommand::Stats(_) => stats(arguments, &store).map_err(damaged)??,
+        DbCommand::Check(_) => checked(arguments, check(&reader).map_err(damaged)??)?,
+        DbCommand::Snapshot(_) => snapshot(arguments, store.write_snapshot().map_err(damaged)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -46,6 +45,53 @@ fn version(arguments: &DbArguments) -> Result<(), Failure> {
     match arguments.json {
         true => output::json(&json!({ "layout": schema::SCHEMA })),
         false => output::line(&format!("layout {}", schema::SCHEMA)),
+    }
+}
+
+fn snapshot(arguments: &DbArguments, written: Option<SnapshotFile>) -> Result<(), Failure> {
+    let Some(written) = written else {
+        return Err(Failure::new(
+            Code::Argument,
+            "there is nothing to write a snapshot of: no block is final yet, or there are more coins than one holds; run the node until it has blocks",
+        ));
+    };
+    let file = written.manifest.display();
+    match arguments.json {
+        true => output::json(&json!({
+            "height": written.height.get(),
+            "hash": written.hash.to_string(),
+            "coins": written.coins,
+            "bytes": written.bytes,
+            "file": file.to_string(),
+        })),
+        false => output::line(&format!(
+            "snapshot of block {}, {}: {} coins, {} bytes, {file} and its pages",
+            grouped(written.height.get()),
+            written.hash,
+            grouped(written.coins),
+            grouped(written.bytes),
+        )),
+    }
+}
+
+fn checked(arguments: &DbArguments, checked: Checked) -> Result<(), Failure> {
+    match arguments.json {
+        true => output::json(&json!({
+            "whole": true,
+            "blocks": checked.blocks,
+            "bodies_from": checked.lowest.get(),
+            "transactions": checked.transactions,
+            "coins": checked.coins,
+            "utxo_commitment": checked.commitment.to_string(),
+        })),
+        false => output::line(&format!(
+            "whole: {} blocks from {} on, {} transactions, {} coins, commitment {}",
+            grouped(checked.blocks),
+            grouped(checked.lowest.get()),
+            grouped(checked.transactions),
+            grouped(checked.coins),
+            checked.commitment,
+        )),
     }
 }
 
@@ -79,35 +125,82 @@ fn stats(arguments: &DbArguments, store: &Store) -> Result<Result<(), Failure>, 
     )))
 }
 
+/// What was found whole.
+struct Checked {
+    blocks: u64,
+    lowest: Height,
+    transactions: u64,
+    coins: u64,
+    commitment: Hash256,
+}
+
 /// Every block hangs on the one before it and is named by its certificate, every body is its
-/// header's, and the coins are exactly those that the tip's header commits to. Signatures are not
-/// checked again: `timed resync --mode reindex` does that.
-fn check(reader: &StoreReader) -> Result<Result<String, Failure>, StoreError> {
+/// header's, hashes and transactions are found where they stand, and the coins are exactly those that the
+/// tip's header commits to, each once under its address. Signatures are not checked again: `timed resync
+/// --mode reindex` does that.
+fn check(reader: &StoreReader) -> Result<Result<Checked, Failure>, StoreError> {
     let state = reader.state();
-    let wrong = |what: String| {
-        Ok(Err(Failure::new(
-            Code::Database,
-            format!("{what}; run `timed resync`, and keep a copy of blocks/ if you report it"),
-        )))
-    };
-    let (mut height, mut hash) = (state.tip.height, state.tip.hash);
     let lowest = reader.pruned_below().max(Height::new(1));
-    let mut blocks = 0_u64;
+    let blocks = match check_blocks(reader, lowest)? {
+        Ok(found) => found,
+        Err(what) => return Ok(Err(wrong(&what))),
+    };
+    let coins = match check_coins(reader)? {
+        Ok(found) => found,
+        Err(what) => return Ok(Err(wrong(&what))),
+    };
+    Ok(Ok(Checked {
+        blocks: blocks.0,
+        lowest,
+        transactions: blocks.1,
+        coins,
+        commitment: state.commitment.digest(),
+    }))
+}
+
+fn wrong(what: &str) -> Failure {
+    Failure::new(
+        Code::Database,
+        format!("{what}; run `timed resync`, and keep a copy of blocks/ if you report it"),
+    )
+}
+
+/// Blocks from the tip down to `lowest`, with the indexes that lead to them; gives how many blocks and
+/// transactions there are, or what is wrong.
+fn check_blocks(reader: &StoreReader, lowest: Height) -> Result<Result<(u64, u64), String>, StoreError> {
+    let tip = reader.state().tip;
+    let (mut height, mut hash) = (tip.height, tip.hash);
+    let (mut blocks, mut transactions) = (0_u64, 0_u64);
     while height >= lowest {
         let Some(stored) = reader.block(height)? else {
-            return wrong(format!("block {height} is missing"));
+            return Ok(Err(format!("block {height} is missing")));
         };
         if stored.block.hash() != hash || stored.block.height() != height {
-            return wrong(format!("block {height} is not the parent of the one above it"));
+            return Ok(Err(format!(
+                "block {height} is not the parent of the one above it"
+            )));
         }
         let certificate = stored.certificate.as_ref();
         if !certificate.is_some_and(|found| found.block_hash == hash && found.height == height) {
-            return wrong(format!("block {height} has no certificate of its own"));
+            return Ok(Err(format!("block {height} has no certificate of its own")));
         }
         if let Err(error) = check_body(&stored.block) {
-            return wrong(format!(
+            return Ok(Err(format!(
                 "the body of block {height} is not its header's ({error})"
-            ));
+            )));
+        }
+        if reader.height_of(&hash)? != Some(height) {
+            return Ok(Err(format!("the index does not lead to block {height}")));
+        }
+        for (position, transaction) in (0..).zip(&stored.block.transactions) {
+            let place = schema::TransactionPosition { height, position };
+            if reader.transaction_position(&transaction.txid())? != Some(place) {
+                return Ok(Err(format!(
+                    "the index does not lead to transaction {} in block {height}",
+                    transaction.txid()
+                )));
+            }
+            transactions += 1;
         }
         (height, hash) = (height.saturating_sub(1), stored.block.header.prev_hash);
         blocks += 1;
@@ -115,8 +208,14 @@ fn check(reader: &StoreReader) -> Result<Result<String, Failure>, StoreError> {
             output::diagnostic(&format!("{} blocks hold, down to {height}", grouped(blocks)));
         }
     }
-    let mut sum = CoinSum::default();
-    let mut after = None;
+    Ok(Ok((blocks, transactions)))
+}
+
+/// All coins against the commitment, and the address index against the coins; gives how many there are,
+/// or what is wrong.
+fn check_coins(reader: &StoreReader) -> Result<Result<u64, String>, StoreError> {
+    let state = reader.state();
+    let (mut sum, mut after) = (CoinSum::default(), None);
     loop {
         let page = reader.coins(after)?;
         for (outpoint, coin) in &page {
@@ -128,17 +227,36 @@ fn check(reader: &StoreReader) -> Result<Result<String, Failure>, StoreError> {
         }
     }
     if !state.is_made_of(&sum) {
-        return wrong(format!(
+        return Ok(Err(format!(
             "{} coins are not the {} that block {} commits to",
             grouped(sum.count()),
             grouped(state.totals.utxo_count),
             state.tip.height
-        ));
+        )));
     }
-    Ok(Ok(format!(
-        "whole: {} blocks, {} coins, commitment {}",
-        grouped(blocks),
-        grouped(sum.count()),
-        state.commitment.digest()
-    )))
+    let (mut indexed, mut after) = (0_u64, None);
+    loop {
+        let page = reader.addresses(after)?;
+        for (address, outpoint, coin) in &page {
+            if coin.output.address != *address || reader.utxo(outpoint)? != Some(*coin) {
+                return Ok(Err(format!(
+                    "the address index holds {outpoint}, which is no coin of that address"
+                )));
+            }
+        }
+        indexed += page.len() as u64;
+        match page.last() {
+            Some((address, outpoint, _)) => after = Some((*address, *outpoint)),
+            None => break,
+        }
+    }
+    // Each of its entries is another coin, so as many entries as coins are all of them.
+    if indexed != sum.count() {
+        return Ok(Err(format!(
+            "the address index holds {} coins of {}",
+            grouped(indexed),
+            grouped(sum.count())
+        )));
+    }
+    Ok(Ok(indexed))
 }

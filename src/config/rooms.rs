@@ -33,6 +33,7 @@ impl Config {
             cache_bytes: self.storage.page_cache_mb.saturating_mul(MEGABYTE as u64),
             flush: FlushOptions {
                 snapshot_every: self.storage.snapshot_every,
+                keep_blocks: self.storage.keep_blocks,
                 ..FlushOptions::default()
             },
         }

@@ -125,6 +125,8 @@ pub struct StorageSection {
     pub page_cache_mb: u64,
     /// A snapshot of the state is kept, and served, every this many blocks; 0 for none.
     pub snapshot_every: u64,
+    /// Only the newest this many blocks are kept; 0 keeps all.
+    pub keep_blocks: u64,
     /// `height:hash` of a block that the operator vouches for: a snapshot of it needs no other proof.
     pub trusted: String,
 }
@@ -135,6 +137,7 @@ impl Default for StorageSection {
             cache_coins: StoreOptions::default().cache_coins,
             page_cache_mb: StoreOptions::default().cache_bytes / MEGABYTE as u64,
             snapshot_every: 1_000,
+            keep_blocks: 0,
             trusted: String::new(),
         }
     }

@@ -340,3 +340,17 @@ fn no_key_of_the_past_is_one_of_today_and_each_new_name_exists() {
         assert!(old.now.is_none_or(is_known), "{old}");
     }
 }
+
+#[test]
+fn a_node_keeps_enough_blocks_to_repair_itself_and_does_not_fetch_what_it_deletes() {
+    let few = refusal("[storage]\nkeep_blocks = 999\n");
+    assert!(
+        few.contains("`storage.keep_blocks`: 999 is less than 1000"),
+        "{few}"
+    );
+    let both = refusal("[storage]\nkeep_blocks = 1000\n[sync]\nbackfill = true\n");
+    assert!(both.contains("sync.backfill"), "{both}");
+    let dir = tempfile::tempdir().unwrap();
+    let loaded = load(&file(dir.path(), "[storage]\nkeep_blocks = 1000\n")).unwrap();
+    assert_eq!(loaded.config.store_options().flush.keep_blocks, 1_000);
+}

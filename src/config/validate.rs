@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::{
     chain::Network,
     network::{DIALLED_PEERS_MAX, PeerAddress},
+    storage::KEEP_BLOCKS_MIN,
 };
 
 use super::{Config, ConfigError, error::Problem, nearest};
@@ -51,6 +52,19 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if let Err(error) = config.trusted() {
         problem("storage.trusted", error);
+    }
+    let keep = config.storage.keep_blocks;
+    if keep > 0 && keep < KEEP_BLOCKS_MIN {
+        problem(
+            "storage.keep_blocks",
+            format!("{keep} is less than {KEEP_BLOCKS_MIN}, which repairs need; 0 keeps all"),
+        );
+    }
+    if keep > 0 && config.sync.backfill {
+        problem(
+            "storage.keep_blocks",
+            "what it deletes, sync.backfill would fetch again; set one of them".to_owned(),
+        );
     }
     let moniker = &config.node.moniker;
     if moniker.chars().count() > MONIKER_CHARS_MAX || moniker.chars().any(|c| c.is_control()) {

@@ -122,6 +122,9 @@ pub(super) fn open(
         StoreEvent::NoSnapshot(error) => {
             tracing::warn!(%error, "no snapshot was written; the next one is due in its turn");
         }
+        StoreEvent::NotPruned(error) => {
+            tracing::warn!(%error, "old blocks were not deleted; tried again after the next flush");
+        }
         StoreEvent::Failed(error) => {
             tracing::error!(%error, "the chain database takes no more blocks; final blocks stay in the consensus log");
             let _ = work.try_send(Work::StoreFailed);

@@ -27,6 +27,9 @@ const PAGE_ATTEMPTS: usize = 16;
 /// Coins with their outpoints, ascending by outpoint.
 pub type CoinPage = Vec<(OutPoint, Coin)>;
 
+/// Coins under their addresses, ascending by both.
+pub type AddressPage = Vec<(Address, OutPoint, Coin)>;
+
 /// A final block as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBlock {
@@ -64,7 +67,7 @@ impl StoreReader {
     }
 
     /// Lowest height whose body is here; genesis unless this database began with a snapshot and what is
-    /// below it has not all been archived since.
+    /// below it has not all been archived since, or keeps only the newest blocks.
     pub fn pruned_below(&self) -> Height {
         self.shared.pruned_below()
     }
@@ -106,11 +109,11 @@ impl StoreReader {
         let key = schema::height_key(height);
         let header: Option<StoredHeader> = self.get(Table::Headers, &key)?;
         let Some(StoredHeader { header, certificate }) = header else {
-            return Err(self.corrupt(format!("the header of block {height} is missing")));
+            return self.gone(height, "header");
         };
         let body: Option<StoredBody> = self.get(Table::Bodies, &key)?;
         let Some(body) = body else {
-            return Err(self.corrupt(format!("the body of block {height} is missing")));
+            return self.gone(height, "body");
         };
         Ok(Some(StoredBlock {
             block: Block {
@@ -136,7 +139,7 @@ impl StoreReader {
         }
         match self.get(Table::Headers, &schema::height_key(height))? {
             Some(header) => Ok(Some(header)),
-            None => Err(self.corrupt(format!("the header of block {height} is missing"))),
+            None => self.gone(height, "header"),
         }
     }
 
@@ -193,6 +196,30 @@ impl StoreReader {
         };
         let page = self.shared.backend.page(Table::Utxos, cursor, PAGE_ENTRIES_MAX)?;
         coins_of(&page).ok_or_else(|| self.corrupt("a coin does not decode"))
+    }
+
+    /// A page of the address index in the database above `after`: each coin under its address, ascending; empty
+    /// at the end. Blocks that are not flushed yet are not in it: for a database that nobody writes.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn addresses(&self, after: Option<(Address, OutPoint)>) -> Result<AddressPage, StoreError> {
+        let after = after.map(|(address, outpoint)| schema::address_key(&address, &outpoint));
+        let cursor = Cursor {
+            prefix: &[],
+            after: after.as_deref(),
+        };
+        let page = self
+            .shared
+            .backend
+            .page(Table::Addresses, cursor, PAGE_ENTRIES_MAX)?;
+        let entries = page.iter().map(|(key, value)| {
+            let address = schema::address_of_key(key).ok()?;
+            let outpoint = schema::outpoint_of_address_key(key).ok()?;
+            Some((address, outpoint, schema::decode(value).ok()?))
+        });
+        let entries: Option<AddressPage> = entries.collect();
+        entries.ok_or_else(|| self.corrupt("an entry of the address index does not decode"))
     }
 
     /// Coins of an address above `after`, ascending by outpoint; at most `limit` and
@@ -333,6 +360,14 @@ impl StoreReader {
         let block = Arc::clone(pending.block(height)?);
         drop(pending);
         Some(Some(view(&block)))
+    }
+
+    /// A row that is not there: of a block that was pruned since the look before, or damage.
+    fn gone<T>(&self, height: Height, what: &str) -> Result<Option<T>, StoreError> {
+        match self.shared.is_pruned(height) {
+            true => Ok(None),
+            false => Err(self.corrupt(format!("the {what} of block {height} is missing"))),
+        }
     }
 
     fn get<T: bincode::Decode<()>>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreError> {

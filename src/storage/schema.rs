@@ -114,6 +114,15 @@ pub fn outpoint_of_address_key(key: &[u8]) -> Result<OutPoint, Undecodable> {
     outpoint_of_key(key.get(ADDRESS_BYTES..).ok_or(Undecodable)?)
 }
 
+/// The address in an [`address_key`].
+///
+/// # Errors
+/// [`Undecodable`] if it is too short.
+pub fn address_of_key(key: &[u8]) -> Result<Address, Undecodable> {
+    let (address, _) = key.split_first_chunk::<ADDRESS_BYTES>().ok_or(Undecodable)?;
+    Ok(Address::from_bytes(*address))
+}
+
 /// Key of a piece of evidence: ascending by the height of the crime.
 pub fn evidence_key(height: Height, id: &Hash256) -> Vec<u8> {
     [&height_key(height)[..], id.as_bytes()].concat()

@@ -84,13 +84,13 @@ impl Shared {
         }
     }
 
-    /// Lowest height whose body is here, durably; genesis if none is missing. It only ever falls, as blocks
-    /// below a snapshot are archived.
+    /// Lowest height whose body is here, durably; genesis if none is missing. It falls as blocks below a
+    /// snapshot are archived, and rises where the operator keeps only the newest ones.
     pub(super) fn pruned_below(&self) -> Height {
         Height::new(self.lowest.load(Ordering::Acquire))
     }
 
-    /// Everything from `lowest` on is durable.
+    /// Everything from `lowest` on is durable, and nothing below is looked at.
     pub(super) fn set_pruned_below(&self, lowest: Height) {
         self.lowest.store(lowest.get(), Ordering::Release);
     }

@@ -160,6 +160,42 @@ fn export_up_to(
     forget_old(&dir)
 }
 
+/// A snapshot that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// The height whose state it is.
+    pub height: Height,
+    /// Hash of its block.
+    pub hash: BlockHash,
+    /// Coins in it.
+    pub coins: u64,
+    /// What it says of itself; its pages lie beside it.
+    pub manifest: PathBuf,
+    /// Bytes of manifest and pages.
+    pub bytes: u64,
+}
+
+/// The snapshot at `height` in `blocks`, if there is one.
+pub(super) fn written(blocks: &Path, height: Height) -> Result<Option<SnapshotFile>, StoreError> {
+    let Some(stored) = Snapshots::new(blocks).stored(height.get()) else {
+        return Ok(None);
+    };
+    let dir = blocks.join(DIR);
+    let path = |kind: &str| dir.join(format!("{height}.{kind}"));
+    let length = |path: &Path| {
+        let found = fs::metadata(path).map_err(|error| StoreError::io(path, "look at", error));
+        found.map(|found| found.len())
+    };
+    let manifest = path("manifest");
+    Ok(Some(SnapshotFile {
+        height,
+        hash: stored.manifest.header.hash(),
+        coins: stored.manifest.coins,
+        bytes: length(&manifest)? + length(&path("pages"))?,
+        manifest,
+    }))
+}
+
 /// Heights with a manifest, ascending.
 fn heights(dir: &Path) -> Vec<u64> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();

@@ -30,6 +30,7 @@ use super::{
     schema::{self, StoredHeader, StoredState, StoredUndo},
     shared::Shared,
     sled_backend::{CACHE_BYTES, SledBackend},
+    snapshot::{self, SnapshotFile},
     writer::{self, FlushOptions, Queue, StoreEvent},
 };
 
@@ -333,6 +334,24 @@ impl Store {
     /// [`StoreError::Stopped`] if the writer has failed.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.shared.queue.flush()
+    }
+
+    /// Flushes, and writes a snapshot of the state at the tip where nodes that join find it. For a store
+    /// that nobody commits to meanwhile. `None` if there is nothing to write one of: at block 0, or with more
+    /// coins than a snapshot holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`] if the writer has failed, [`StoreError::DiskFull`], [`StoreError::Io`],
+    /// [`StoreError::Backend`], [`StoreError::Corrupt`]; the database is as it was.
+    pub fn write_snapshot(&self) -> Result<Option<SnapshotFile>, StoreError> {
+        self.flush()?;
+        let height = self.shared.flushed_height();
+        if height == Height::GENESIS {
+            return Ok(None);
+        }
+        let blocks = self.shared.redo.dir();
+        snapshot::export(self.shared.backend.as_ref(), blocks, height)?;
+        snapshot::written(blocks, height)
     }
 
     /// Flushes, ends the writer and closes. Readers still in use keep the database open.

@@ -17,6 +17,7 @@ use super::{
     backend::{Op, Table},
     flush,
     pending::PendingBlock,
+    prune::Pruner,
     shared::Shared,
     snapshot,
 };
@@ -36,6 +37,8 @@ pub struct FlushOptions {
     pub pending_bytes_max: usize,
     /// Write a snapshot after each block whose height is a multiple of this; 0 for none.
     pub snapshot_every: u64,
+    /// Newest blocks that are kept, at least [`super::KEEP_BLOCKS_MIN`]; 0 keeps all.
+    pub keep_blocks: u64,
 }
 
 impl FlushOptions {
@@ -53,6 +56,7 @@ impl Default for FlushOptions {
             pending_blocks_max: 256,
             pending_bytes_max: 48 << 20,
             snapshot_every: 0,
+            keep_blocks: 0,
         }
     }
 }
@@ -69,6 +73,8 @@ pub enum StoreEvent {
     Flushed(Flushed),
     /// A snapshot could not be written; the database is well.
     NoSnapshot(StoreError),
+    /// Old blocks could not be deleted; it is tried again after the next flush.
+    NotPruned(StoreError),
     /// The database takes no more blocks.
     Failed(StoreError),
 }
@@ -100,9 +106,14 @@ struct Work {
     archived: Option<Result<(), StoreError>>,
     /// Blocks and bytes of the window under way.
     flushing: (usize, usize),
+    /// Blocks and pieces of evidence that ever came, those of the window under way, and those that are
+    /// durable.
+    came: (u64, u64),
+    taken: (u64, u64),
+    durable: (u64, u64),
     /// When the oldest thing in here came.
     since: Option<Instant>,
-    /// Somebody waits for everything to be flushed.
+    /// Somebody waits for what is here to be flushed.
     is_urgent: bool,
     is_stopping: bool,
     /// Why nothing more is taken.
@@ -112,10 +123,6 @@ struct Work {
 impl Work {
     fn is_empty(&self) -> bool {
         self.blocks.is_empty() && self.evidence.is_empty()
-    }
-
-    fn is_idle(&self) -> bool {
-        self.is_empty() && self.flushing.0 == 0
     }
 
     fn is_due(&self, options: &FlushOptions) -> bool {
@@ -140,6 +147,8 @@ enum Next {
     Window(Vec<Arc<PendingBlock>>, Vec<Op>),
     /// Rows of blocks below the lowest one.
     Archive(Rows),
+    /// Blocks that are no longer kept.
+    Prune,
 }
 
 /// The queue between committers and the writer.
@@ -187,6 +196,7 @@ impl Queue {
         let mut work = self.lock();
         work.waiting_bytes += block.bytes();
         work.blocks.push_back(block);
+        work.came.0 += 1;
         work.since.get_or_insert_with(Instant::now);
         self.arrived.notify_one();
     }
@@ -199,15 +209,17 @@ impl Queue {
             return Ok(false);
         }
         work.evidence.push(Op::put(Table::Evidence, key, value));
+        work.came.1 += 1;
         work.since.get_or_insert_with(Instant::now);
         self.arrived.notify_one();
         Ok(true)
     }
 
-    /// Flushes all that is here now and waits for it.
+    /// Flushes all that is here now and waits for it; not for what comes meanwhile.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
         let mut work = self.lock();
-        while work.failure.is_none() && !work.is_idle() {
+        let goal = work.came;
+        while work.failure.is_none() && (work.durable.0 < goal.0 || work.durable.1 < goal.1) {
             work.is_urgent = true;
             self.arrived.notify_one();
             work = self.finished.wait(work).unwrap_or_else(PoisonError::into_inner);
@@ -250,9 +262,9 @@ impl Queue {
         self.finished.notify_all();
     }
 
-    /// What to do next; `None` once stopped and empty. Rows that are archived change nothing that anybody
-    /// waits for, so a window that is due goes first, and a stop does not wait for them.
-    fn next(&self) -> Option<Next> {
+    /// What to do next; `None` once stopped and empty. Rows that are archived or deleted change nothing that
+    /// anybody waits for, so a window that is due goes first, and a stop does not wait for them.
+    fn next(&self, may_prune: bool) -> Option<Next> {
         let mut work = self.lock();
         loop {
             if work.is_due(&self.options) {
@@ -265,6 +277,9 @@ impl Queue {
             if let Some(rows) = work.archive.take() {
                 work.is_archiving = true;
                 return Some(Next::Archive(rows));
+            }
+            if may_prune {
+                return Some(Next::Prune);
             }
             if work.is_empty() {
                 work = self.arrived.wait(work).unwrap_or_else(PoisonError::into_inner);
@@ -295,11 +310,15 @@ impl Queue {
         work.flushing = (window.len().max(1), bytes);
         work.since = (!work.blocks.is_empty()).then(Instant::now);
         work.is_urgent &= !work.blocks.is_empty();
+        work.taken = (window.len() as u64, work.evidence.len() as u64);
         (window, std::mem::take(&mut work.evidence))
     }
 
     fn done(&self) {
-        self.lock().flushing = (0, 0);
+        let mut work = self.lock();
+        work.flushing = (0, 0);
+        let (blocks, evidence) = std::mem::take(&mut work.taken);
+        work.durable = (work.durable.0 + blocks, work.durable.1 + evidence);
         self.finished.notify_all();
     }
 
@@ -328,7 +347,8 @@ pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
     }
     let _closed = Closed(&shared.queue);
 
-    while let Some(next) = shared.queue.next() {
+    let mut pruner = Pruner::new(shared.queue.options.keep_blocks);
+    while let Some(next) = shared.queue.next(pruner.is_due(shared)) {
         let (window, evidence) = match next {
             Next::Window(window, evidence) => (window, evidence),
             Next::Archive(rows) => {
@@ -336,6 +356,12 @@ pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
                 let written = archive::write(&shared.target(), &rows);
                 let outcome = written.map(|lowest| shared.set_pruned_below(lowest));
                 shared.queue.archived(outcome);
+                continue;
+            }
+            Next::Prune => {
+                if let Err(error) = pruner.turn(shared) {
+                    report(StoreEvent::NotPruned(error));
+                }
                 continue;
             }
         };

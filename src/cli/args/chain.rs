@@ -67,12 +67,34 @@ pub(in crate::cli) struct MigrateArguments {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum DbCommand {
-    /// Check that blocks hang together and that the coins are those that the tip commits to.
+    /// Check that blocks hang together, that the indexes lead where they say, and that the coins are those
+    /// that the tip commits to.
     Check(DbArguments),
     /// Height, coins, transactions, size.
     Stats(DbArguments),
     /// Version of the layout.
     Version(DbArguments),
+    /// Snapshots of the state, which nodes that join can begin with.
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum SnapshotCommand {
+    /// Write one of the last block; the node serves it from its next start on.
+    Create(DbArguments),
+}
+
+impl DbCommand {
+    /// The arguments, which are every command's.
+    pub(in crate::cli) const fn arguments(&self) -> &DbArguments {
+        match self {
+            Self::Check(arguments)
+            | Self::Stats(arguments)
+            | Self::Version(arguments)
+            | Self::Snapshot(SnapshotCommand::Create(arguments)) => arguments,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

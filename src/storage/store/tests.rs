@@ -1,6 +1,7 @@
 //! The laws of the chain store: what readers see, what a crash leaves, what is refused.
 
 mod measure;
+mod prune;
 mod rows;
 
 use std::{
@@ -435,7 +436,9 @@ fn windows_are_flushed_by_count_and_reported_in_order() {
                 assert!(*blocks <= 4);
                 height.get()
             }
-            StoreEvent::NoSnapshot(error) | StoreEvent::Failed(error) => panic!("{error}"),
+            StoreEvent::NoSnapshot(error) | StoreEvent::NotPruned(error) | StoreEvent::Failed(error) => {
+                panic!("{error}")
+            }
         })
         .collect();
     assert!(heights.is_sorted() && heights.last() == Some(&10), "{heights:?}");
@@ -697,4 +700,101 @@ fn readers_beside_commits_and_flushes_see_whole_blocks() {
         store.flush().unwrap();
         is_over.store(true, Ordering::Release);
     });
+}
+
+#[test]
+fn a_flush_waits_for_what_was_here_and_not_for_what_comes_meanwhile() {
+    let builder = Builder::with_blocks(4);
+    let (returned, has_returned) = std::sync::mpsc::channel::<()>();
+    let store: Arc<std::sync::OnceLock<Store>> = Arc::default();
+    let writers = Arc::clone(&store);
+    let rest = Mutex::new(builder.blocks[1..].to_vec().into_iter());
+    // The writer never finds its queue empty: with each block that is durable another one comes, and the
+    // third is only done with once the flush has returned.
+    let report = move |event| {
+        let StoreEvent::Flushed(flushed) = event else {
+            panic!("{event:?}");
+        };
+        if let (Some(next), Some(store)) = (rest.lock().unwrap().next(), writers.get()) {
+            store.commit(next).unwrap();
+        }
+        if flushed.height == Height::new(3) {
+            let _ = has_returned.recv_timeout(Duration::from_secs(20));
+        }
+    };
+    let mut options = patient();
+    options.flush.window_age = Duration::from_millis(1);
+    options.flush.window_blocks = 1;
+    let backend = Arc::new(MemoryBackend::default());
+    let opened = Store::open_on(
+        backend,
+        Arc::new(disk()),
+        &blocks_dir(),
+        0,
+        builder.genesis(),
+        options,
+        report,
+    );
+    store.set(opened.unwrap()).unwrap();
+    let store = store.get().unwrap();
+    store.commit(builder.blocks[0].clone()).unwrap();
+    store.flush().unwrap();
+    let height = store.shared.flushed_height();
+    assert!(
+        height >= Height::new(1) && height < Height::new(4),
+        "it waited until {height}"
+    );
+    returned.send(()).unwrap();
+    store.flush().unwrap();
+}
+
+#[test]
+fn a_snapshot_at_the_tip_is_written_on_demand_and_says_what_it_holds() {
+    let builder = Builder::with_blocks(5);
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(crate::storage::disk::RealDisk);
+    let backend = Arc::new(MemoryBackend::default());
+    let store = Store::open_on(backend, disk, dir.path(), 0, builder.genesis(), patient(), |_| {}).unwrap();
+    assert_eq!(store.write_snapshot().unwrap(), None, "nothing certifies block 0");
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    let written = store.write_snapshot().unwrap().unwrap();
+    let tip = builder.chain.state.tip;
+    assert_eq!((written.height, written.hash), (tip.height, tip.hash));
+    assert_eq!(written.coins, builder.chain.state.totals.utxo_count);
+    assert!(written.manifest.is_file() && written.bytes > 0);
+    let newest = crate::storage::Snapshots::new(dir.path()).newest().unwrap();
+    assert_eq!(newest.header.hash(), tip.hash);
+    assert_eq!(
+        store.write_snapshot().unwrap(),
+        Some(written),
+        "again, it is the same"
+    );
+}
+
+#[test]
+fn the_address_index_is_read_page_by_page_and_holds_every_coin() {
+    let builder = Builder::with_blocks(6);
+    let store = open(MemoryBackend::default(), builder.genesis());
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    store.flush().unwrap();
+    let (reader, mut after, mut found) = (store.reader(), None, 0);
+    loop {
+        let page = reader.addresses(after).unwrap();
+        let Some((address, outpoint, _)) = page.last() else {
+            break;
+        };
+        after = Some((*address, *outpoint));
+        for (address, outpoint, coin) in page {
+            assert_eq!(
+                (coin.output.address, builder.chain.view.0[&outpoint]),
+                (address, coin)
+            );
+            found += 1;
+        }
+    }
+    assert_eq!(found, builder.chain.view.0.len());
 }
