@@ -55,7 +55,12 @@ impl Query for Nothing {
     fn balance(&self, _: &str) -> Result<BalanceView, QueryError> {
         Err(QueryError::Invalid("no storage here".to_owned()))
     }
-    fn utxos(&self, _: &str, _: Page) -> Result<Vec<UtxoEntry>, QueryError> {
+    fn utxos(
+        &self,
+        _: &str,
+        _: Option<crate::chain::OutPoint>,
+        _: Page,
+    ) -> Result<Vec<UtxoEntry>, QueryError> {
         Ok(Vec::new())
     }
     fn masternodes(&self, _: Page) -> Result<Vec<MasternodeView>, QueryError> {

@@ -10,18 +10,19 @@ use super::{
     args::Question,
     client::client,
     failure::{Code, Failure},
+    output,
     payment::{self, Order, Spendable},
     tx, wallet,
 };
 use crate::{
     chain::{Address, Amount, Network, OutPoint, TxId},
-    control::{Page, PendingOutput, UtxoEntry},
+    control::{Page, PendingOutput, UtxoEntry, words::grouped},
     crypto::{Hash256, SecretKey},
     rpc::client::{Client, ClientError},
     signer::Unlock,
 };
 
-/// Pages of an address's outputs that are read: 10 000 outputs, of which 256 can be spent at once.
+/// Pages of an address's outputs that are read: of 10 000 outputs 256 can be spent at once.
 const PAGES_MAX: u32 = 10;
 /// How often a payment is built again because somebody else spent what it chose.
 const ATTEMPTS_MAX: usize = 5;
@@ -163,30 +164,44 @@ fn was_taken(error: &ClientError) -> bool {
     matches!(error.code(), Some("double_spend" | "missing_inputs"))
 }
 
-/// What an address owns in final blocks, as far as a wallet reads it.
+/// What an address owns in final blocks, as far as a wallet reads it; says so if there is more.
 pub(super) async fn all_utxos(client: &Client, address: &str) -> Result<Vec<UtxoEntry>, ClientError> {
-    all(async |page| client.utxos(address, page).await).await
-}
-
-/// What waits for an address, as far as a wallet reads it.
-pub(super) async fn all_pending(client: &Client, address: &str) -> Result<Vec<PendingOutput>, ClientError> {
-    all(async |page| client.pending(address, page).await).await
-}
-
-/// Page after page, until one is not full.
-async fn all<T>(ask: impl AsyncFn(Page) -> Result<Vec<T>, ClientError>) -> Result<Vec<T>, ClientError> {
-    let mut all = Vec::new();
-    for page in pages() {
-        let found = ask(page).await?;
+    let mut all: Vec<UtxoEntry> = Vec::new();
+    for _ in 0..PAGES_MAX {
+        let last = all.last();
+        let after = last.map(|last| OutPoint::new(TxId::from_hash(last.txid), last.index));
+        let found = client
+            .utxos(address, after, Page::new(0, Page::LIMIT_MAX))
+            .await?;
         let is_last = found.len() < Page::LIMIT_MAX as usize;
         all.extend(found);
         if is_last {
-            break;
+            return Ok(all);
         }
     }
+    say_cut(address, "outputs");
     Ok(all)
 }
 
-fn pages() -> impl Iterator<Item = Page> {
-    (0..PAGES_MAX).map(|page| Page::new(page * Page::LIMIT_MAX, Page::LIMIT_MAX))
+/// What waits for an address, as far as a wallet reads it; says so if there is more.
+pub(super) async fn all_pending(client: &Client, address: &str) -> Result<Vec<PendingOutput>, ClientError> {
+    let mut all = Vec::new();
+    for page in 0..PAGES_MAX {
+        let page = Page::new(page * Page::LIMIT_MAX, Page::LIMIT_MAX);
+        let found = client.pending(address, page).await?;
+        let is_last = found.len() < Page::LIMIT_MAX as usize;
+        all.extend(found);
+        if is_last {
+            return Ok(all);
+        }
+    }
+    say_cut(address, "outputs that wait");
+    Ok(all)
+}
+
+fn say_cut(address: &str, what: &str) {
+    output::diagnostic(&format!(
+        "{address}: only the first {} {what} are looked at; join them by payments to yourself if you need the others",
+        grouped(u64::from(PAGES_MAX * Page::LIMIT_MAX)),
+    ));
 }

@@ -1,13 +1,17 @@
 //! `timed wallet`: the addresses of wallet files, and what they own.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use serde_json::json;
 
 use super::{
-    args::{Owners, WalletCommand},
-    client::{block_on, client},
+    args::{Owners, Place, WalletCommand},
+    client::{block_on, client, load_place},
     failure::{Code, Failure},
+    identity::WALLET_FILE,
     output, payer, wallet_history,
 };
 use crate::{
@@ -18,16 +22,22 @@ use crate::{
     signer::{Unlock, WalletFile, WalletLabel},
 };
 
+/// Directory of further wallets, in `keys/`.
+const WALLETS_DIR: &str = "wallets";
+/// Ending of a wallet's file.
+const WALLET_SUFFIX: &str = ".key.json";
+
 pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
     match command {
-        WalletCommand::Address {
-            wallet,
-            network,
-            json,
-        } => {
-            let network = network.as_deref().map(parse_network).transpose()?;
+        WalletCommand::Address { wallet, place, json } => {
+            let network = place.network.as_deref().map(parse_network).transpose()?;
+            let own = match wallet.is_empty() {
+                true => wallets_of(place)?,
+                false => Vec::new(),
+            };
             let addresses: Vec<String> = wallet
                 .iter()
+                .chain(&own)
                 .map(|path| address_of(path, network))
                 .collect::<Result<_, _>>()?;
             match json {
@@ -43,7 +53,7 @@ pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
             let client = client(&question.asked)?;
             let owned = block_on(async {
                 let mut owned = Vec::new();
-                for address in whose(&client, owners).await? {
+                for address in whose(&client, owners, &question.asked.place).await? {
                     let pending = payer::all_pending(&client, &address).await?;
                     let utxos = payer::all_utxos(&client, &address).await?;
                     owned.push((address, utxos, pending));
@@ -72,7 +82,7 @@ pub(super) fn wallet(command: &WalletCommand) -> Result<ExitCode, Failure> {
             let client = client(&question.asked)?;
             let balances = block_on(async {
                 let mut balances = Vec::new();
-                for address in whose(&client, owners).await? {
+                for address in whose(&client, owners, &question.asked.place).await? {
                     balances.push(client.balance(&address).await?);
                 }
                 Ok(balances)
@@ -170,11 +180,44 @@ fn show_output(txid: &Hash256, index: u32, units: u64, height: &str, state: &str
     ))
 }
 
-/// The addresses that wallet files and arguments name, each once, on the node's network.
-pub(super) async fn whose(client: &Client, owners: &Owners) -> Result<Vec<String>, Failure> {
+/// The wallets of a node's data directory: the one that `init` made, then the others by name.
+fn wallets_of(place: &Place) -> Result<Vec<PathBuf>, Failure> {
+    let keys = load_place(place)?.data_dir()?.keys();
+    let others = std::fs::read_dir(keys.join(WALLETS_DIR))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let is_wallet = |path: &PathBuf| path.to_string_lossy().ends_with(WALLET_SUFFIX);
+    let mut found: Vec<PathBuf> = others.map(|entry| entry.path()).filter(is_wallet).collect();
+    found.sort_unstable();
+    found.insert(0, keys.join(WALLET_FILE));
+    found.retain(|path| path.is_file());
+    if found.is_empty() {
+        return Err(Failure::new(
+            Code::Argument,
+            format!(
+                "there is no wallet in {}; name one with --wallet, or an --address",
+                keys.display()
+            ),
+        ));
+    }
+    Ok(found)
+}
+
+/// The addresses that wallet files and arguments name, else those of the data directory's wallets; each once,
+/// on the node's network.
+pub(super) async fn whose(client: &Client, owners: &Owners, place: &Place) -> Result<Vec<String>, Failure> {
+    let own = match owners.wallet.is_empty() && owners.address.is_empty() {
+        true => wallets_of(place)?,
+        false => Vec::new(),
+    };
     let network = parse_network(&client.status().await?.network)?;
     let mut addresses: Vec<String> = Vec::new();
-    let of_wallets = owners.wallet.iter().map(|path| address_of(path, Some(network)));
+    let of_wallets = owners
+        .wallet
+        .iter()
+        .chain(&own)
+        .map(|path| address_of(path, Some(network)));
     let named = owners.address.iter().map(|text| {
         let address = Address::from_text(text, network);
         let address = address.map_err(|error| Failure::new(Code::Argument, format!("--address: {error}")))?;

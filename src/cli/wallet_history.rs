@@ -55,7 +55,7 @@ pub(super) fn history(
 ) -> Result<(), Failure> {
     let client = client(&question.asked)?;
     let shown = block_on(async {
-        let addresses = wallet::whose(&client, owners).await?;
+        let addresses = wallet::whose(&client, owners, &question.asked.place).await?;
         if addresses.len() > HISTORY_ADDRESSES_MAX {
             return Err(Failure::new(
                 Code::Argument,

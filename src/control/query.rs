@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BalanceView, HistoryPage, HistoryPlace, MasternodeView, OutputView, PendingOutput, UtxoEntry};
 use crate::{
+    chain::OutPoint,
     crypto::{Hash256, PublicKey, Signature},
     wire::Ban,
 };
@@ -66,8 +67,10 @@ pub trait Query: Send + Sync {
     /// What an address owns in final blocks.
     fn balance(&self, address: &str) -> Result<BalanceView, QueryError>;
 
-    /// Unspent outputs of an address, ascending by (txid, index), one page of them.
-    fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError>;
+    /// Unspent outputs of an address, ascending by (txid, index), one page of those above `after`. What a page
+    /// skips is read too: a long list is walked by the last output of each page.
+    fn utxos(&self, address: &str, after: Option<OutPoint>, page: Page)
+    -> Result<Vec<UtxoEntry>, QueryError>;
 
     /// What waiting transactions pay to an address and no other waiting one spends, ascending by
     /// (txid, index), one page of it.

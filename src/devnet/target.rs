@@ -146,11 +146,11 @@ impl Target {
     /// One page of what an address owns in final blocks.
     pub(super) async fn utxos(&self, address: String, page: Page) -> Result<Vec<UtxoEntry>, Silent> {
         match self {
-            Self::Http(client) => match bounded(client.utxos(&address, page)).await {
+            Self::Http(client) => match bounded(client.utxos(&address, None, page)).await {
                 Some(Ok(entries)) => Ok(entries),
                 Some(Err(_)) | None => Err(Silent),
             },
-            Self::Local(node) => look_up(node, move |query| query.utxos(&address, page)).await,
+            Self::Local(node) => look_up(node, move |query| query.utxos(&address, None, page)).await,
         }
     }
 

@@ -202,8 +202,13 @@ impl Query for Lookups {
         self.balance_of(address)
     }
 
-    fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError> {
-        self.utxos_of(address, page)
+    fn utxos(
+        &self,
+        address: &str,
+        after: Option<OutPoint>,
+        page: Page,
+    ) -> Result<Vec<UtxoEntry>, QueryError> {
+        self.utxos_of(address, after, page)
     }
 
     fn pending(&self, address: &str, page: Page) -> Result<Vec<PendingOutput>, QueryError> {

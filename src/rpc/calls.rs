@@ -10,7 +10,7 @@ use super::{
     info,
     json_rpc::{Fault, Given},
     limits,
-    lookups::{look_up, parse_before, split_addresses},
+    lookups::{look_up, parse_after, parse_before, split_addresses},
     methods::{METHODS, Method},
     observe,
     server::Peer,
@@ -98,7 +98,8 @@ pub(super) async fn call(
         }
         "listunspent" => {
             let (address, page) = (address(app, &given)?, page(&given));
-            value(&look_up(app, move |query| query.utxos(&address, page)).await?)
+            let after = parse_after(Some(given.text("after")).filter(|text| !text.is_empty()))?;
+            value(&look_up(app, move |query| query.utxos(&address, after, page)).await?)
         }
         "listpending" => {
             let (address, page) = (address(app, &given)?, page(&given));

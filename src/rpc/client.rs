@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::{Accepted, BanPlan, CarriedOut, CommandJson, ErrorBody, Verdict, limits};
 use crate::{
+    chain::OutPoint,
     control::{
         BalanceView, Ban, BanTarget, BlockView, EvidenceView, HistoryPage, MasternodeView, OutputView, Page,
         PendingOutput, TransactionView, UtxoEntry,
@@ -215,14 +216,22 @@ impl Client {
         self.get(&format!("/address/{address}/balance")).await
     }
 
-    /// One page of `GET /address/{address}/utxos`.
+    /// One page of `GET /address/{address}/utxos`, of those above `after`.
     ///
     /// # Errors
     /// As [`Client::status`].
-    pub async fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, ClientError> {
+    pub async fn utxos(
+        &self,
+        address: &str,
+        after: Option<OutPoint>,
+        page: Page,
+    ) -> Result<Vec<UtxoEntry>, ClientError> {
         let Page { skip, limit } = page;
-        self.get(&format!("/address/{address}/utxos?skip={skip}&limit={limit}"))
-            .await
+        let after = after.map_or_else(String::new, |after| format!("&after={after}"));
+        self.get(&format!(
+            "/address/{address}/utxos?skip={skip}&limit={limit}{after}"
+        ))
+        .await
     }
 
     /// One page of `GET /address/{address}/pending`.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{App, error::Refusal, limits};
 use crate::{
-    chain::Address,
+    chain::{Address, OutPoint},
     control::{
         BalanceView, BlockView, EvidenceView, HistoryPage, HistoryPlace, MasternodeView, OutputView, Page,
         PendingOutput, Query, QueryError, TransactionView, UtxoEntry,
@@ -76,14 +76,32 @@ pub(super) async fn balance(
         .map(Json)
 }
 
+/// `?after=&skip=&limit=` of unspent outputs.
+#[derive(Debug, Deserialize)]
+pub(super) struct UtxoParameters {
+    after: Option<String>,
+    skip: Option<u32>,
+    limit: Option<u32>,
+}
+
+/// The output that a page goes on above, if one is named.
+pub(super) fn parse_after(text: Option<&str>) -> Result<Option<OutPoint>, Refusal> {
+    let after = text.map(str::parse::<OutPoint>).transpose();
+    after
+        .map_err(|_| Refusal::bad_request("after: an output is TXID:INDEX, 64 hex digits and a whole number"))
+}
+
 /// `GET /address/{address}/utxos`.
 pub(super) async fn utxos(
     State(app): State<App>,
     Path(address): Path<String>,
-    Parameters(page): Parameters<PageParameters>,
+    Parameters(asked): Parameters<UtxoParameters>,
 ) -> Result<Json<Vec<UtxoEntry>>, Refusal> {
     check_address(&app, &address)?;
-    look_up(&app, move |query| query.utxos(&address, page.page()))
+    let after = parse_after(asked.after.as_deref())?;
+    let UtxoParameters { skip, limit, .. } = asked;
+    let page = PageParameters { skip, limit }.page();
+    look_up(&app, move |query| query.utxos(&address, after, page))
         .await
         .map(Json)
 }

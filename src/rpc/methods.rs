@@ -140,7 +140,7 @@ pub const METHODS: &[Method] = &[
     method("getrawtransaction", Scope::Read, &[text("txid")], "`hex` of one that waits or is final, as `POST /tx` takes it, and the `height` of its block."),
     method("gettransactionfinality", Scope::Read, &[text("txid")], "The body of `GET /tx/{txid}`."),
     method("getbalance", Scope::Read, &[text("address")], "What an address owns in final blocks, in base units, and what waits."),
-    method("listunspent", Scope::Read, &[text("address"), SKIP, LIMIT], "Its unspent outputs, a page of them. `state` says whether the pool already spends one."),
+    method("listunspent", Scope::Read, &[text("address"), SKIP, LIMIT, maybe(text("after"))], "Its unspent outputs by id, a page of those above the output `after` (`txid:index`; of a long list, the last one of the page before). `state` says whether the pool already spends one."),
     method("listpending", Scope::Read, &[text("address"), SKIP, LIMIT], "What waiting transactions pay to it, a page of them."),
     method("listtransactions", Scope::Read, &[text("addresses"), maybe(text("before")), LIMIT], "The body of `GET /history`; several addresses stand between commas."),
     method("gettxout", Scope::Read, &[text("txid"), number("n")], "The body of `GET /txout/{txid}/{index}`: an output that is spent is told too; null if nothing known makes it."),

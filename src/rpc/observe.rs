@@ -39,7 +39,7 @@ pub(super) async fn index(State(app): State<App>) -> Json<Value> {
             "/evidence": "proofs of equivocation",
             "/tx/{txid}": "where a transaction stands",
             "/address/{address}/balance": "what an address owns",
-            "/address/{address}/utxos": "its unspent outputs (skip, limit)",
+            "/address/{address}/utxos": "its unspent outputs (after, skip, limit)",
             "POST /rpc": "JSON-RPC 2.0; the method `help` lists all",
             "POST /tx": "submit a transaction as hex",
             "POST /command": "change the node; from this machine, with its cookie",

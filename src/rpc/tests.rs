@@ -14,7 +14,7 @@ use super::{
     client::{Client, ClientError},
 };
 use crate::{
-    chain::{Address, Network, testing::TestChain},
+    chain::{Address, Network, OutPoint, TxId, testing::TestChain},
     control::{
         BalanceView, BlockView, Clock, CommandError, CommandRequest, Direction, EventRing, EvidenceView,
         HealthStatus, HealthWord, LogRing, MasternodeView, NodeHandle, NodeStatus, OutputState, Page,
@@ -82,7 +82,8 @@ impl Query for FakeQuery {
         })
     }
 
-    fn utxos(&self, _: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError> {
+    fn utxos(&self, _: &str, after: Option<OutPoint>, page: Page) -> Result<Vec<UtxoEntry>, QueryError> {
+        let first = after.map_or(0, |after| after.index + 1) + page.skip;
         let entry = |index| UtxoEntry {
             txid: Hash256::ZERO,
             index,
@@ -93,7 +94,7 @@ impl Query for FakeQuery {
             state: OutputState::Unspent,
             spent_by: None,
         };
-        Ok((page.skip..page.skip + page.limit).map(entry).collect())
+        Ok((first..first + page.limit).map(entry).collect())
     }
 
     fn masternodes(&self, page: Page) -> Result<Vec<MasternodeView>, QueryError> {
@@ -272,10 +273,10 @@ fn the_client_reads_what_the_server_says() {
         assert!(matches!(&storage, ClientError::Refused { status: 503, code, .. } if code == "storage"));
         let address = Address::from_bytes([3; 20]).to_text(Network::Devnet);
         assert_eq!(client.balance(&address).await.unwrap().amount, 5);
-        assert_eq!(
-            client.utxos(&address, Page::new(10, 3)).await.unwrap()[0].index,
-            10
-        );
+        let first = async |after, page| client.utxos(&address, after, page).await.unwrap()[0].index;
+        assert_eq!(first(None, Page::new(10, 3)).await, 10);
+        let last = OutPoint::new(TxId::from_hash(Hash256::ZERO), 41);
+        assert_eq!(first(Some(last), Page::new(0, 3)).await, 42);
         assert!(client.peers().await.unwrap().is_empty());
         let figures: MetricsJson = client.get("/metrics.json").await.unwrap();
         assert_eq!((figures.height, figures.consensus_latency_ms), (7, None));

@@ -14,6 +14,7 @@ use std::{
 };
 
 use timecoin::{
+    chain::OutPoint,
     console::{self, Config, Environment, GlyphName, Options, Source, ThemeName},
     control::{
         BalanceView, BlockView, ChainStatus, Clock, Command, CommandRequest, ConsensusStatus, EventRing,
@@ -58,7 +59,7 @@ impl Query for NoStore {
     fn balance(&self, _: &str) -> Result<BalanceView, QueryError> {
         Err(QueryError::Invalid("no storage here".to_owned()))
     }
-    fn utxos(&self, _: &str, _: Page) -> Result<Vec<UtxoEntry>, QueryError> {
+    fn utxos(&self, _: &str, _: Option<OutPoint>, _: Page) -> Result<Vec<UtxoEntry>, QueryError> {
         Ok(Vec::new())
     }
 

@@ -147,7 +147,13 @@ impl Query for Answers {
         Err(QueryError::Invalid("not kept here".to_owned()))
     }
 
-    fn utxos(&self, address: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError> {
+    fn utxos(
+        &self,
+        address: &str,
+        after: Option<OutPoint>,
+        page: Page,
+    ) -> Result<Vec<UtxoEntry>, QueryError> {
+        assert_eq!(after, None, "the load goes by pages");
         let address = Address::from_text(address, Network::Devnet).unwrap();
         let chain = self.0.lock().unwrap();
         let owned = chain.coins.iter().filter(|(_, output)| output.address == address);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::place::{Asked, PassphraseArguments, Question};
+use super::place::{Asked, PassphraseArguments, Place, Question};
 
 /// Who pays for a transaction, and what is told of it.
 #[derive(Debug, Args)]
@@ -21,11 +21,11 @@ pub(in crate::cli) struct PaymentArguments {
     pub(in crate::cli) wait_final: bool,
 }
 
-/// Whose money is meant: wallet files, addresses, or both.
+/// Whose money is meant: wallet files, addresses, or both; without either, the wallets of the data directory.
 #[derive(Debug, Clone, Default, Args)]
-#[group(required = true, multiple = true)]
 pub(in crate::cli) struct Owners {
-    /// Wallet file; repeat it for several.
+    /// Wallet file; repeat it for several. Without it and --address: keys/wallet.key.json and
+    /// keys/wallets/*.key.json of the data directory.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) wallet: Vec<PathBuf>,
     /// An address; repeat it for several.
@@ -37,12 +37,12 @@ pub(in crate::cli) struct Owners {
 pub(in crate::cli) enum WalletCommand {
     /// Show the address of a wallet file.
     Address {
-        /// Wallet file (*.key.json, or a PEM with --network); repeat it for several.
-        #[arg(long, value_name = "FILE", required = true)]
+        /// Wallet file (*.key.json, or a PEM with --network); repeat it for several. Without it:
+        /// keys/wallet.key.json and keys/wallets/*.key.json of the data directory.
+        #[arg(long, value_name = "FILE")]
         wallet: Vec<PathBuf>,
-        /// The network whose address is shown; without it, the file's.
-        #[arg(long, value_name = "NAME")]
-        network: Option<String>,
+        #[command(flatten)]
+        place: Place,
         /// As JSON.
         #[arg(long)]
         json: bool,

@@ -91,7 +91,7 @@ impl Lookups {
                 height: height.get(),
                 ..BalanceView::default()
             };
-            self.walk(&wanted, &waiting, |entry| {
+            self.walk(&wanted, &waiting, None, |entry| {
                 balance.amount = balance.amount.saturating_add(entry.amount);
                 balance.utxos += 1;
                 if entry.is_spendable() {
@@ -114,14 +114,19 @@ impl Lookups {
         }
     }
 
-    pub(super) fn utxos_of(&self, text: &str, page: Page) -> Result<Vec<UtxoEntry>, QueryError> {
+    pub(super) fn utxos_of(
+        &self,
+        text: &str,
+        after: Option<OutPoint>,
+        page: Page,
+    ) -> Result<Vec<UtxoEntry>, QueryError> {
         let wanted = self.address(text)?;
         let (mut skipped, mut found) = (0, Vec::new());
         if page.limit == 0 {
             return Ok(found);
         }
         let waiting = self.pool_of(&wanted);
-        self.walk(&wanted, &waiting, |entry| {
+        self.walk(&wanted, &waiting, after, |entry| {
             if skipped < page.skip {
                 skipped += 1;
             } else {
@@ -230,14 +235,15 @@ impl Lookups {
         }
     }
 
-    /// Hands every coin of an address to `take`, ascending by outpoint, until it says false.
+    /// Hands every coin of an address above `after` to `take`, ascending by outpoint, until it says false.
     fn walk(
         &self,
         address: &Address,
         waiting: &Waiting,
+        mut after: Option<OutPoint>,
         mut take: impl FnMut(UtxoEntry) -> bool,
     ) -> Result<(), QueryError> {
-        let (mut after, mut seen): (Option<OutPoint>, usize) = (None, 0);
+        let mut seen = 0;
         let state = self.reader.state();
         let next = state.tip.height.next();
         loop {
@@ -266,7 +272,7 @@ impl Lookups {
             }
             if seen >= COINS_MAX {
                 return Err(QueryError::Invalid(format!(
-                    "the address has more than {COINS_MAX} outputs; ask for pages near the beginning"
+                    "the address has more than {COINS_MAX} outputs; ask for them page by page, each after=<txid:index> of the last one"
                 )));
             }
         }

@@ -157,12 +157,24 @@ fn coins_of_an_address_are_summed_and_paged() {
     let balance = fixture.lookups.balance(&owner).unwrap();
     assert_eq!((balance.amount, balance.utxos, balance.height), (5_010, 5, 1));
     let amounts = |skip, limit| -> Vec<u64> {
-        let page = fixture.lookups.utxos(&owner, Page::new(skip, limit)).unwrap();
+        let page = fixture
+            .lookups
+            .utxos(&owner, None, Page::new(skip, limit))
+            .unwrap();
         page.iter().map(|entry| entry.amount).collect()
     };
     assert_eq!(amounts(0, 2), [1_000, 1_001]);
     assert_eq!(amounts(3, 10), [1_003, 1_004]);
     assert_eq!((amounts(5, 10), amounts(0, 0)), (vec![], vec![]));
+    // From the last of each page on, all are met once and in order.
+    let (mut after, mut met) = (None, Vec::new());
+    loop {
+        let page = fixture.lookups.utxos(&owner, after, Page::new(0, 2)).unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(OutPoint::new(TxId::from_hash(last.txid), last.index));
+        met.extend(page.iter().map(|entry| entry.amount));
+    }
+    assert_eq!(met, [1_000, 1_001, 1_002, 1_003, 1_004]);
     assert_eq!(fixture.lookups.balance(&fixture.text(0)).unwrap().amount, 0);
     let elsewhere = address(9).to_text(Network::Mainnet);
     assert!(matches!(
@@ -170,7 +182,7 @@ fn coins_of_an_address_are_summed_and_paged() {
         Err(QueryError::Invalid(_))
     ));
     assert!(matches!(
-        fixture.lookups.utxos("timed1x", Page::new(0, 1)),
+        fixture.lookups.utxos("timed1x", None, Page::new(0, 1)),
         Err(QueryError::Invalid(_))
     ));
 }
@@ -199,7 +211,10 @@ fn what_waits_locks_outputs_and_shows_what_it_makes() {
         )
     };
     let state = |fixture: &Fixture| {
-        let page = fixture.lookups.utxos(&fixture.text(0), Page::new(0, 10)).unwrap();
+        let page = fixture
+            .lookups
+            .utxos(&fixture.text(0), None, Page::new(0, 10))
+            .unwrap();
         page.iter()
             .find(|utxo| utxo.txid == *first.txid.as_hash() && utxo.index == first.index)
             .map(|utxo| (utxo.state, utxo.spent_by, utxo.is_spendable()))

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::net::{Net, limit};
+use super::net::{Net, limit, run_timed};
 
 #[test]
 fn one_of_four_is_killed_the_others_go_on_and_it_comes_back_to_sign() {
@@ -95,6 +95,7 @@ pub(super) fn kill_all_under_load(times: u32) {
         reached = before;
     }
     net.check_again(&all);
+    check_databases(&mut net);
 }
 
 #[test]
@@ -160,4 +161,18 @@ fn two_hundred_kills_under_load_lose_nothing_final() {
     assert_eq!(report.lost, 0, "{report:?}");
     net.check_again(&all);
     net.check_no_evidence(&all);
+    check_databases(&mut net);
+}
+
+/// Every table of every node agrees with every other: blocks, indexes, coins, addresses, commitment.
+fn check_databases(net: &mut Net) {
+    for node in net.all() {
+        net.stop(node);
+    }
+    for node in net.all() {
+        let config = net.layout.config(node).display().to_string();
+        let (code, out, errors) = run_timed(&["db", "check", "--config", &config]);
+        assert_eq!(code, 0, "node{node}: {errors}");
+        println!("node{node}: {}", out.trim());
+    }
 }

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use timecoin::{
-    chain::{BlockHash, Height, Params, Standing},
+    chain::{
+        Address, Amount, BlockHash, Height, OutPoint, Output, Params, Standing, TRANSACTION_VERSION,
+        Transaction, TransactionKind, TxId,
+    },
     consensus::{
         ConsensusMessage, Evidence, EvidenceKind, Round, SigningDomain, Step, ValidatorSet, Vote, vote_bytes,
     },
     control::MasternodeView,
-    crypto::{Hash256, PublicKey, Signature},
-    signer::{NODE_KEY_FILE, VALIDATOR_KEY_FILE, read_key_file},
+    crypto::{Hash256, PublicKey, SecretKey, Signature},
+    signer::{NODE_KEY_FILE, VALIDATOR_KEY_FILE, create_key_file_under, read_key_file, rewrite_key_file},
     storage::{Store, StoreOptions},
 };
 
@@ -111,8 +114,16 @@ fn a_registered_masternode_joins_falls_silent_and_comes_back() {
     )
     .parse()
     .unwrap();
+    let registered = look(&net, 0, id).unwrap().period;
     let joined = wait_standing(&net, 0, id, Standing::Active, limit(10));
     assert_eq!(joined.validator_id, key);
+    // Its node says that it is there in the period of the registration if a block of that period is left to
+    // say it in, else in the one after; it joins with the end of the period it said so in.
+    assert!(
+        joined.since_period > registered.saturating_sub(1) && joined.since_period <= registered + 2,
+        "registered in period {registered}, joined in {}",
+        joined.since_period
+    );
     wait_set(&net, 0, 5);
     wait_signature(&net, 0, key, joined.height, limit(10));
     // And it leads in its turn: the set of every node has it in the same place.
@@ -145,6 +156,68 @@ fn a_registered_masternode_joins_falls_silent_and_comes_back() {
     assert_eq!((code, out.lines().count()), (0, 6), "{out}");
     let (code, out, _) = run_timed(&["masternode", "status", "--rpc", &net.layout.url(NEW)]);
     assert!(code == 0 && out.contains("standing     active"), "{out}");
+    assert!(out.contains("\nnext turn    height "), "{out}");
+
+    // Another consensus key takes over with the next period, once its node holds it.
+    let next = SecretKey::from_seed(&[77; 32]);
+    let next_file = net.layout.dir().join("next-validator.key");
+    create_key_file_under(&next_file, &next, None).unwrap();
+    let new_key = next_file.display().to_string();
+    masternode(
+        &net,
+        &["update", &id.to_string(), "--new-validator-key", &new_key],
+    );
+    net.stop(NEW);
+    let (own, keys) = (next.public_key(), net.layout.node_dir(NEW).join("keys"));
+    rewrite_key_file(&keys.join(VALIDATOR_KEY_FILE), &next, None).unwrap();
+    net.start(NEW);
+    net.wait("the key changes", limit(20), |net| {
+        look(net, 0, id).is_some_and(|view| view.validator_id == own)
+    });
+    let changed = look(&net, 0, id).unwrap();
+    assert_eq!(changed.standing, Standing::Active, "{}", changed.reason);
+    wait_signature(&net, 0, own, changed.height, limit(30));
+
+    // Its owner ends it; the collateral is money again when the period is over.
+    let collateral = OutPoint::new(TxId::from_hash(id), 0);
+    let spends_it = |net: &Net| {
+        let found = net.ask(net.client(0).output(id, 0)).unwrap();
+        let key = net.wallet(0);
+        let fee = 10_000;
+        let mut spending = Transaction {
+            version: TRANSACTION_VERSION,
+            kind: TransactionKind::Transfer,
+            inputs: vec![collateral],
+            outputs: vec![Output {
+                amount: Amount::from_units(found.amount - fee),
+                address: Address::of(&key.public_key()),
+            }],
+            valid_until_height: Height::GENESIS,
+            witnesses: vec![],
+        };
+        spending.sign(&net.genesis().chain_id(), &[&key]);
+        spending.canonical_bytes()
+    };
+    let bytes = spends_it(&net);
+    assert!(
+        net.ask(net.client(0).submit(&bytes)).is_none(),
+        "it is locked while the masternode stands"
+    );
+    masternode(&net, &["deregister", &id.to_string()]);
+    wait_standing(&net, 0, id, Standing::Deregistered, limit(20));
+    net.wait("the collateral is free", limit(20), |net| {
+        let found = net.ask(net.client(0).output(id, 0));
+        found.is_some_and(|found| found.locked_for.is_none())
+    });
+    let mut spent = None;
+    net.wait("the pool takes it", limit(20), |net| {
+        spent = spent.or_else(|| net.ask(net.client(0).submit(&bytes)));
+        spent.is_some()
+    });
+    net.wait("it is spent", limit(20), |net| net.is_final(0, spent.unwrap()));
+    wait_set(&net, 0, 4);
+    hashes_agree(&net, &[0, 1, 2, 3, 4]);
+    net.check_no_evidence(&[0, 1, 2, 3, 4]);
 }
 
 /// Two COMMITs of one round, signed by the key of `node`.
