@@ -344,7 +344,7 @@ impl World {
             6 => {
                 let which = bytes.below(self.blocks.len() as u64) as usize;
                 if let Some(block) = self.verified(self.blocks[which].clone()) {
-                    self.step(Event::Fetched(block));
+                    self.step(Event::Fetched(Box::new(block)));
                 }
             }
             7 => {
@@ -376,7 +376,7 @@ impl World {
                     signatures,
                 };
                 let block = self.blocks.iter().find(|block| block.hash() == digest).cloned();
-                let block = block.and_then(|block| self.verified(block));
+                let block = block.and_then(|block| self.verified(block)).map(Box::new);
                 let from = self.keys[usize::from(self.other(bytes))].public_key();
                 self.step(Event::Decided {
                     from,

@@ -22,13 +22,13 @@ pub enum Event {
         body: Option<Body>,
     },
     /// A block we asked for with [`Effect::FetchBody`](super::Effect::FetchBody).
-    Fetched(Verified<Block>),
+    Fetched(Box<Verified<Block>>),
     /// A block with a certificate of its height's quorum (R5), from a peer that is ahead.
     Decided {
         /// The certificate, checked under the set of its height.
         certificate: Verified<CommitCertificate>,
         /// The block, if it came along.
-        block: Option<Verified<Block>>,
+        block: Option<Box<Verified<Block>>>,
     },
     /// A timer set by [`Effect::SetTimer`](super::Effect::SetTimer) fired.
     Timer(Timer),

@@ -6,12 +6,13 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    chain::Height,
-    crypto::{self, Hash256, HashWriter, PublicKey},
+    chain::{CommitCertificate, Height},
+    crypto::{self, Hash256, HashWriter, PublicKey, Signature},
 };
 
 use super::{
-    ConsensusMessage, MessageContext, SigningDomain, Step, ViewChange, ViewChangeHeader, Vote, justify,
+    ConsensusMessage, MessageContext, Round, Signer, SigningDomain, Step, ValidatorSet, ViewChange,
+    ViewChangeHeader, Vote, justify,
 };
 
 const TAG: &str = "timecoin/evidence/1";
@@ -186,6 +187,47 @@ impl Evidence {
         }
         writer.finish()
     }
+}
+
+/// E2 of everybody who stands in two certificates of one height and round for two blocks. Certificates of
+/// different rounds name nobody by themselves: that takes the VIEW-CHANGEs between them (E5).
+pub fn double_commits(
+    one: &CommitCertificate,
+    other: &CommitCertificate,
+    validators: &ValidatorSet,
+    domain: &SigningDomain,
+) -> Vec<Evidence> {
+    let is_contradiction =
+        (one.height, one.round) == (other.height, other.round) && one.block_hash != other.block_hash;
+    if !is_contradiction {
+        return Vec::new();
+    }
+    let commit = |certificate: &CommitCertificate, (signer, signature): (Signer, Signature)| {
+        ConsensusMessage::Vote(Vote {
+            step: Step::Commit,
+            height: certificate.height,
+            round: Round::new(certificate.round),
+            digest: certificate.block_hash,
+            signer,
+            signature,
+        })
+    };
+    let both = one.signatures.iter().filter_map(|ours| {
+        let at = other
+            .signatures
+            .binary_search_by_key(&ours.0, |(signer, _)| *signer)
+            .ok()?;
+        let messages = vec![commit(one, *ours), commit(other, other.signatures[at])];
+        let offender = *validators.key(ours.0)?;
+        Some(Evidence::new(
+            EvidenceKind::Commits,
+            offender,
+            one.height,
+            domain,
+            messages,
+        ))
+    });
+    both.collect()
 }
 
 fn is_double(a: &Vote, b: &Vote, step: Step) -> bool {

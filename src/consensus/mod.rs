@@ -86,7 +86,7 @@ pub use application::{Application, Verdict};
 pub use certificate::{CertificateContext, CertificateError, PreparedCert};
 pub use effect::{Effect, Note, ViewChangeCause};
 pub use event::{Body, Event, Timer};
-pub use evidence::{Evidence, EvidenceError, EvidenceKind};
+pub use evidence::{Evidence, EvidenceError, EvidenceKind, double_commits};
 pub use guard::{Answer, Guard, Origin};
 pub use judge::{EvidenceBytesError, judge_evidence};
 pub use justification::{Justified, check_view_change, justify};

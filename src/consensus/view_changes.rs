@@ -43,6 +43,9 @@ pub(super) enum Noted {
 #[derive(Debug, Clone)]
 pub(super) struct ViewChanges {
     by_signer: Vec<Option<Entry>>,
+    /// Of every validator the one with the lowest lock of those that a higher one took the place of: proof,
+    /// should a COMMIT come that it forgot.
+    superseded: Vec<Option<ViewChangeHeader>>,
     /// The rounds of all entries, highest first: rules ask after every event.
     rounds: Vec<Round>,
 }
@@ -52,6 +55,7 @@ impl ViewChanges {
     pub(super) fn new(n: usize) -> Self {
         Self {
             by_signer: vec![None; n],
+            superseded: vec![None; n],
             rounds: Vec::new(),
         }
     }
@@ -85,10 +89,29 @@ impl ViewChanges {
         if let Some(before) = before {
             let place = self.rounds.partition_point(|round| *round > before.header.round);
             self.rounds.remove(place);
+            self.keep_superseded(before.header);
         }
         let place = self.rounds.partition_point(|round| *round > header.round);
         self.rounds.insert(place, header.round);
         Noted::New
+    }
+
+    /// Of two equal locks the later VIEW-CHANGE contradicts more COMMITs.
+    fn keep_superseded(&mut self, header: ViewChangeHeader) {
+        let locked = |header: &ViewChangeHeader| header.prepared.map(|(round, _)| round);
+        if let Some(slot) = self.superseded.get_mut(usize::from(header.signer)) {
+            let is_lower = slot.is_none_or(|kept| locked(&header) <= locked(&kept));
+            if is_lower {
+                *slot = Some(header);
+            }
+        }
+    }
+
+    /// What of `signer` a COMMIT may contradict: at most two headers.
+    pub(super) fn of(&self, signer: Signer) -> impl Iterator<Item = &ViewChangeHeader> {
+        let latest = self.get(signer).map(|entry| &entry.header);
+        let superseded = self.superseded.get(usize::from(signer)).and_then(Option::as_ref);
+        latest.into_iter().chain(superseded)
     }
 
     /// The entry of `signer`.

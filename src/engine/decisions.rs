@@ -16,15 +16,19 @@ use super::{CommittedBlock, Effect, Engine, Happening, SigningHold};
 const PAST_MAX: usize = 8;
 
 impl Engine {
+    fn domain_of(&self, validators: &ValidatorSet) -> SigningDomain {
+        SigningDomain {
+            chain_id: self.config.chain_id,
+            vset_hash: validators.hash(),
+        }
+    }
+
     pub(super) fn checked(
         &self,
         certificate: CommitCertificate,
         validators: &ValidatorSet,
     ) -> Result<Verified<CommitCertificate>, consensus::CertificateError> {
-        let domain = SigningDomain {
-            chain_id: self.config.chain_id,
-            vset_hash: validators.hash(),
-        };
+        let domain = self.domain_of(validators);
         Verified::check(
             certificate,
             CertificateContext {
@@ -148,7 +152,7 @@ impl Engine {
         now: Now,
         from: NodeId,
         certificate: CommitCertificate,
-        block: Option<Verified<Block>>,
+        block: Option<Box<Verified<Block>>>,
     ) {
         let tip = self.ledger.tip();
         let height = certificate.height;
@@ -156,7 +160,7 @@ impl Engine {
             self.compare_with_ours(now, from, certificate);
             return;
         }
-        let validators = self.certifiers(block.as_deref());
+        let validators = self.certifiers(block.as_deref().map(|block| &**block));
         match self.checked(certificate, &validators) {
             Ok(certificate) if height == tip.next() => {
                 let block = block.filter(|block| self.is_whole(block));
@@ -183,7 +187,7 @@ impl Engine {
     }
 
     /// A body that consensus waits for.
-    pub(super) fn on_fetched(&mut self, now: Now, block: Verified<Block>) {
+    pub(super) fn on_fetched(&mut self, now: Now, block: Box<Verified<Block>>) {
         if self.is_whole(&block) {
             self.consensus(now, consensus::Event::Fetched(block));
         }
@@ -224,6 +228,11 @@ impl Engine {
             is_certified: true,
         };
         if let Decision::Conflict { .. } = decide(&local, &[Some(shown)], &Policy::default()) {
+            let domain = self.domain_of(&validators);
+            for evidence in consensus::double_commits(&ours, &theirs, &validators, &domain) {
+                self.ledger.note_evidence(&evidence);
+                self.out.push(Effect::Evidence(evidence));
+            }
             self.out.push(Effect::SafetyViolation {
                 height: theirs.height,
                 ours,

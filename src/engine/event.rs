@@ -36,10 +36,10 @@ pub enum Event {
         /// The certificate.
         certificate: CommitCertificate,
         /// The block, if it came along.
-        block: Option<Verified<Block>>,
+        block: Option<Box<Verified<Block>>>,
     },
     /// A body we asked for came.
-    Fetched(Verified<Block>),
+    Fetched(Box<Verified<Block>>),
     /// A peer answered a range request with consecutive blocks, ascending, possibly none.
     Blocks {
         /// Who.

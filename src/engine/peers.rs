@@ -46,10 +46,11 @@ struct Help {
 impl Peers {
     /// Validators of `set` that are connected with proof, counting ourselves.
     pub(super) fn connected_validators(&self, set: &ValidatorSet, me: Option<&PublicKey>) -> usize {
-        self.connected_keys(me)
-            .iter()
-            .filter(|key| set.signer_of(key).is_some())
-            .count()
+        let keys = self.sessions.values().flatten().chain(me);
+        let mut signers: Vec<_> = keys.filter_map(|key| set.signer_of(key)).collect();
+        signers.sort_unstable();
+        signers.dedup();
+        signers.len()
     }
 
     /// Keys that live sessions proved, and our own.

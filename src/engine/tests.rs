@@ -9,7 +9,7 @@ use crate::{
         Block, BlockContext, ChainState, CommitCertificate, Height, SharedTransaction, TimestampMs, assemble,
         testing::{MapView, TestChain, key},
     },
-    consensus::{Mono, Now, Recovered, Round, SigningDomain, Step, Tip, ValidatorSet, Vote},
+    consensus::{EvidenceKind, Mono, Now, Recovered, Round, SigningDomain, Step, Tip, ValidatorSet, Vote},
     crypto::{NodeId, PublicKey, Signature, Verified},
     mempool::PoolLimits,
     sync::Failure,
@@ -367,6 +367,20 @@ fn dos_26_two_certificates_at_one_height_stop_everything_loudly() {
         _ => None,
     });
     let (height, ours, theirs) = violation.expect("it is loud");
+    let named = effects.iter().filter_map(|effect| match effect {
+        Effect::Evidence(evidence) => Some((evidence.kind, evidence.offender)),
+        _ => None,
+    });
+    let both = ours.signatures.iter().filter(|(signer, _)| {
+        let mut signers = theirs.signatures.iter().map(|(signer, _)| signer);
+        signers.any(|other| other == signer)
+    });
+    let set = ValidatorSet::new(world.genesis_state.validators());
+    let expected: Vec<_> = both
+        .map(|(signer, _)| (EvidenceKind::Commits, *set.key(*signer).unwrap()))
+        .collect();
+    assert!(expected.len() >= 2, "two quorums share f + 1");
+    assert_eq!(named.collect::<Vec<_>>(), expected);
     assert_eq!((height, theirs), (Height::new(2), rival));
     assert_eq!(ours, world.blocks[1].1);
     assert!(node.0.view(now(3)).holds.contains(&SigningHold::SafetyViolation));

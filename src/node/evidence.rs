@@ -8,14 +8,22 @@ use std::{
 use crossbeam_channel::Sender;
 
 use crate::{
-    consensus::Evidence,
+    consensus::{Evidence, EvidenceKind},
     crypto::{Hash256, NodeId},
+    storage::{StoreError, StoreReader},
 };
 
 use super::performer::Work;
 
-/// Pieces kept; the first ones stay, so that a later flood cannot push the proof out.
+/// Pieces kept. Beyond, the one of the lowest height goes: no block takes it any more.
 pub(super) const EVIDENCE_MAX: usize = 1_000;
+
+/// Pieces kept of one kind by one offender. Whoever signs a thousand contradictions at one height proves no
+/// more than with two, and must not fill the book.
+const OF_ONE_MAX: usize = 4;
+
+/// Bad proposals kept: nobody is jailed for one, so a validator may make them for ever.
+const BAD_PROPOSALS_MAX: usize = EVIDENCE_MAX / 4;
 
 /// Evidence by id. Persisted, shown and passed on by the performer.
 #[derive(Debug)]
@@ -25,15 +33,33 @@ pub(super) struct EvidenceBook {
 }
 
 impl EvidenceBook {
-    /// A book that holds what storage remembered.
-    pub(super) fn new(remembered: Vec<Evidence>, work: Sender<Work>) -> Self {
-        let held = remembered
-            .into_iter()
-            .map(|evidence| (evidence.id(), evidence))
-            .collect();
+    /// A book that holds `remembered`, as far as there is room.
+    pub(super) fn new(remembered: impl IntoIterator<Item = Evidence>, work: Sender<Work>) -> Self {
+        let mut held = BTreeMap::new();
+        for evidence in remembered {
+            take(&mut held, &evidence);
+        }
         Self {
             held: Mutex::new(held),
             work,
+        }
+    }
+
+    /// A book that holds what storage remembers, page by page.
+    pub(super) fn open(reader: &StoreReader, work: Sender<Work>) -> Result<Self, StoreError> {
+        let book = Self::new([], work);
+        let mut after = None;
+        loop {
+            let page = reader.evidence(after, EVIDENCE_MAX)?;
+            let Some((height, id, _)) = page.last() else {
+                return Ok(book);
+            };
+            after = Some((*height, *id));
+            for (_, _, bytes) in &page {
+                if let Ok(evidence) = Evidence::from_bytes(bytes) {
+                    book.insert(&evidence);
+                }
+            }
         }
     }
 
@@ -45,20 +71,14 @@ impl EvidenceBook {
     pub(super) fn add(&self, evidence: Evidence, from: Option<NodeId>) {
         let is_new = !self.held().contains_key(&evidence.id());
         if is_new {
-            // Full means that much is being found; peers repeat it.
+            // A full queue means that much is being found. Blocks bring what they jail for.
             let _ = self.work.try_send(Work::Evidence(evidence, from));
         }
     }
 
-    /// Takes a piece in; false if it is held already or the book is full.
+    /// Takes a piece in; false if it is held already or there is no room for it.
     pub(super) fn insert(&self, evidence: &Evidence) -> bool {
-        let mut held = self.held();
-        let id = evidence.id();
-        if held.contains_key(&id) || held.len() >= EVIDENCE_MAX {
-            return false;
-        }
-        held.insert(id, evidence.clone());
-        true
+        take(&mut self.held(), evidence)
     }
 
     /// Everything held, ascending by height, then round.
@@ -81,3 +101,47 @@ impl EvidenceBook {
         self.held().len()
     }
 }
+
+fn take(held: &mut BTreeMap<Hash256, Evidence>, evidence: &Evidence) -> bool {
+    let id = evidence.id();
+    if held.contains_key(&id) {
+        return false;
+    }
+    let is_bad_proposal = evidence.kind == EvidenceKind::BadProposal;
+    let is_like = |known: &Evidence| known.kind == evidence.kind && known.offender == evidence.offender;
+    let is_bad = |known: &Evidence| known.kind == EvidenceKind::BadProposal;
+    let mut room = make_room(held, evidence, OF_ONE_MAX, is_like);
+    if is_bad_proposal {
+        room = room && make_room(held, evidence, BAD_PROPOSALS_MAX, is_bad);
+    }
+    if room && make_room(held, evidence, EVIDENCE_MAX, |_| true) {
+        held.insert(id, evidence.clone());
+        return true;
+    }
+    false
+}
+
+/// False if there are `most` pieces like this one, none of a lower height. Else the lowest goes.
+fn make_room(
+    held: &mut BTreeMap<Hash256, Evidence>,
+    evidence: &Evidence,
+    most: usize,
+    is_like: impl Fn(&Evidence) -> bool,
+) -> bool {
+    let like = || held.iter().filter(|(_, known)| is_like(known));
+    if like().count() < most {
+        return true;
+    }
+    let oldest = like().min_by_key(|(_, known)| known.height);
+    let Some(id) = oldest
+        .filter(|(_, known)| known.height < evidence.height)
+        .map(|(id, _)| *id)
+    else {
+        return false;
+    };
+    held.remove(&id);
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -270,7 +270,7 @@ impl Requests {
         let checking = move || (verifier.whole_block(found.block), permit);
         match self.tasks.blocking(checking).await {
             Some((Some(block), _)) => {
-                let _ = self.votes.try_send(Event::Fetched(block));
+                let _ = self.votes.try_send(Event::Fetched(Box::new(block)));
                 true
             }
             Some((None, _)) => {

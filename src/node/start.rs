@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     chain::{BlockHash, Genesis, Height},
-    consensus::{Evidence, ValidatorSet},
+    consensus::ValidatorSet,
     control::{ChainStatus, EventRing, LogFilter, LogRing, Mode, NodeHandle, NodeStatus, StopStatus},
     crypto::SecretKey,
     engine::{Engine, EngineConfig, Event, Ledger, SigningHold, Start},
@@ -47,7 +47,7 @@ use super::{
     compact::Filling,
     disk_floor,
     driver::{Driver, Shared, Window},
-    evidence::{EVIDENCE_MAX, EvidenceBook},
+    evidence::EvidenceBook,
     facts::Facts,
     gossip::{ASKS_MAX, Gossip},
     names::Names,
@@ -305,11 +305,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let (asks, asks_in) = tokio::sync::mpsc::channel(ASKS_MAX);
     let gossip = Arc::new(Gossip::new(network.clone(), asks));
     let bodies = Arc::new(Bodies::new());
-    let remembered = reader.evidence(None, EVIDENCE_MAX)?;
-    let remembered: Vec<Evidence> = remembered
-        .iter()
-        .filter_map(|(_, _, bytes)| Evidence::from_bytes(bytes).ok())
-        .collect();
+    let evidence = Arc::new(EvidenceBook::open(&reader, work.clone())?);
     let mut ledger = Ledger::new(
         chain_id,
         genesis.params,
@@ -321,11 +317,10 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     if let Some(certificate) = tip.certificate.clone() {
         ledger.remember_tip(certificate);
     }
-    for evidence in &remembered {
+    for evidence in &evidence.all() {
         ledger.note_evidence(evidence);
     }
     let bodies_of_ours = Arc::clone(&bodies);
-    let evidence = Arc::new(EvidenceBook::new(remembered, work.clone()));
     let tickets = Arc::new(Tickets::default());
 
     let listen_ms = match options.skip_doppelganger {

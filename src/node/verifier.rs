@@ -431,7 +431,8 @@ impl Verifier {
         let came = block.is_some();
         let block = block
             .filter(|block| block.hash() == certificate.block_hash)
-            .and_then(|block| self.whole_block(block));
+            .and_then(|block| self.whole_block(block))
+            .map(Box::new);
         if came && block.is_none() {
             self.gossip.blame(from, Fault::InvalidBlock);
             return None;

@@ -8,10 +8,7 @@ use std::{
 
 use timecoin::{
     chain::{BlockHash, CommitCertificate},
-    consensus::{
-        Record,
-        mutant::{self, Mutant},
-    },
+    consensus::mutant::{self, Mutant},
     crypto::{Hash256, SecretKey},
 };
 
@@ -95,7 +92,7 @@ pub(crate) fn schedule(
         if is_engines(seed, options, mutant) {
             engines(seed, options, watcher)
         } else {
-            machines(seed, options, mutant, watcher)
+            machines(seed, options, watcher)
         }
     };
     let outcome = catch_unwind(AssertUnwindSafe(run));
@@ -110,10 +107,7 @@ pub(crate) fn schedule(
 /// Whether whole validators run under this seed.
 pub(crate) fn is_engines(seed: u64, options: &Options, mutant: Option<Mutant>) -> bool {
     // What only bare machines can do.
-    let is_bare = options.dead.is_some()
-        || options.is_beyond_f
-        || options.crime == Some(Crime::Twin)
-        || matches!(mutant, Some(Mutant::NoLog | Mutant::LockLost));
+    let is_bare = options.dead.is_some() || options.is_beyond_f || options.crime == Some(Crime::Twin);
     match options.worlds {
         _ if mutant == Some(Mutant::SetFromHeader) => true,
         Worlds::Both => !is_bare && seed % ENGINES_EVERY == ENGINES_EVERY / 2,
@@ -122,12 +116,7 @@ pub(crate) fn is_engines(seed: u64, options: &Options, mutant: Option<Mutant>) -
     }
 }
 
-fn machines(
-    seed: u64,
-    options: &Options,
-    mutant: Option<Mutant>,
-    watcher: Option<Watcher>,
-) -> Result<Played, String> {
+fn machines(seed: u64, options: &Options, watcher: Option<Watcher>) -> Result<Played, String> {
     let make = |n: usize| {
         if has_real_signatures(seed) {
             World::new(n)
@@ -151,11 +140,7 @@ fn machines(
             world.nodes[node].stays_down = true;
             world.push(millis(draws.below(1_500)), Item::Crash { node });
         }
-        world.loses = match mutant {
-            Some(Mutant::NoLog) => Some(|record| matches!(record, Record::Signed(_) | Record::Lock(_))),
-            Some(Mutant::LockLost) => Some(|record| matches!(record, Record::Lock(_))),
-            _ => None,
-        };
+        world.laws.alarms_are_false = !options.is_beyond_f;
     };
     let world = if options.is_beyond_f {
         culprits::run(seed, &options.nodes, make, prepare)?
@@ -216,9 +201,14 @@ fn engines(seed: u64, options: &Options, watcher: Option<Watcher>) -> Result<Pla
     })
 }
 
+/// One of bare machines and one of whole validators, in turn.
 fn has_real_signatures(seed: u64) -> bool {
-    seed % REAL_SIGNATURES_EVERY == REAL_SIGNATURES_EVERY - 1
+    let every = 2 * REAL_SIGNATURES_EVERY;
+    let of_engines = REAL_SIGNATURES_EVERY - ENGINES_EVERY / 2;
+    [of_engines, every - 1].contains(&(seed % every))
 }
+
+const _: () = assert!((REAL_SIGNATURES_EVERY - ENGINES_EVERY / 2) % ENGINES_EVERY == ENGINES_EVERY / 2);
 
 thread_local! {
     static KEYS: RefCell<BTreeMap<[u8; 32], SecretKey>> = const { RefCell::new(BTreeMap::new()) };

@@ -8,7 +8,7 @@ use crate::{
     crypto::Signature,
 };
 
-use super::{Context, Machine, Moment, Tip, height::HeightState};
+use super::{Context, Machine, Moment, Tip, deciders::Deciders, height::HeightState};
 
 impl Machine {
     /// `tip` is final and connected, whether we decided it or synchronised to it; `validators` are
@@ -58,6 +58,7 @@ impl Machine {
             HeightState::new(height, validators, self.config.chain_id, self.config.me.as_ref()),
         );
         self.current.timeline = past.timeline;
+        self.deciders = is_next.then(|| Deciders::new(past.validators, past.domain));
         self.guard.prune_below(height);
         self.requests.forget_all();
         self.work_since = None;

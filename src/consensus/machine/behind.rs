@@ -75,6 +75,7 @@ impl Machine {
         from: Option<NodeId>,
         message: &ConsensusMessage,
     ) {
+        self.accuse_late(message);
         if self.joins_tip(message, context.now.mono) {
             return;
         }
@@ -86,6 +87,20 @@ impl Machine {
             });
         } else {
             self.drop_because("of a final height, answered enough");
+        }
+    }
+
+    /// E2 at the tip's height: the decision does not end anybody's duty to sign one block a round.
+    fn accuse_late(&mut self, message: &ConsensusMessage) {
+        let (ConsensusMessage::Vote(vote), Some(certificate), Some(deciders)) =
+            (message, &self.tip.certificate, &mut self.deciders)
+        else {
+            return;
+        };
+        if let Some(ours) = self.tip_commits.get(&vote.signer)
+            && let Some(evidence) = deciders.named_late(certificate, *ours, vote)
+        {
+            self.effects.push(Effect::Evidence(evidence));
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::{
     chain::{Block, BlockHash, CommitCertificate},
     consensus::{
-        ConsensusMessage, Effect, EvidenceKind, Record, Round, Step, Vote,
+        Effect, Record, Round,
+        evidence::double_commits,
         round::{Input, Output},
     },
     crypto::Verified,
@@ -52,7 +53,7 @@ impl Machine {
         &mut self,
         context: &Context<'_>,
         certificate: CommitCertificate,
-        block: Option<Verified<Block>>,
+        block: Option<Box<Verified<Block>>>,
     ) {
         if self.is_halted {
             return;
@@ -74,7 +75,7 @@ impl Machine {
         &mut self,
         context: &Context<'_>,
         certificate: CommitCertificate,
-        block: Option<Verified<Block>>,
+        block: Option<Box<Verified<Block>>>,
     ) {
         let digest = certificate.block_hash;
         let ours = self.current.deciding.as_ref().or(self.current.decided.as_ref());
@@ -86,7 +87,7 @@ impl Machine {
             return;
         }
         if let Some(block) = block.filter(|block| block.hash() == digest) {
-            self.current.bodies.insert(digest, block);
+            self.current.bodies.insert(digest, *block);
             self.current.fetching.remove(&digest);
         }
         if self.current.deciding.is_none() {
@@ -177,28 +178,14 @@ impl Machine {
     /// §7: nothing is resolved automatically; whoever stands in both certificates is named.
     pub(super) fn halt(&mut self, ours: CommitCertificate, theirs: CommitCertificate) {
         self.is_halted = true;
-        if ours.round == theirs.round && ours.height == self.current.height {
-            for (signer, signature) in &theirs.signatures {
-                let Ok(at) = ours
-                    .signatures
-                    .binary_search_by_key(signer, |(signer, _)| *signer)
-                else {
-                    continue;
-                };
-                let vote = |certificate: &CommitCertificate, signature| {
-                    ConsensusMessage::Vote(Vote {
-                        step: Step::Commit,
-                        height: certificate.height,
-                        round: Round::new(certificate.round),
-                        digest: certificate.block_hash,
-                        signer: *signer,
-                        signature,
-                    })
-                };
-                let (one, other) = (vote(&ours, ours.signatures[at].1), vote(&theirs, *signature));
-                self.accuse(EvidenceKind::Commits, one, other);
-            }
-        }
+        let named = if ours.height == self.current.height {
+            double_commits(&ours, &theirs, &self.current.validators, &self.current.domain)
+        } else if let Some(deciders) = self.deciders.as_ref().filter(|_| ours.height == self.tip.height) {
+            deciders.named_by(&ours, &theirs)
+        } else {
+            Vec::new()
+        };
+        self.effects.extend(named.into_iter().map(Effect::Evidence));
         self.effects.push(Effect::SafetyViolation { ours, theirs });
     }
 }

@@ -11,6 +11,7 @@ mod advance;
 mod behind;
 mod config;
 mod decide;
+mod deciders;
 mod futile;
 mod height;
 mod lead;
@@ -40,6 +41,7 @@ pub use recovery::Recovered;
 pub use view::{Mark, Moment, RoundPast, Tallies, TimelineEntry, View, WaitingFor};
 
 use behind::Answered;
+use deciders::Deciders;
 use height::HeightState;
 use next_height::NextHeight;
 use signing::Requests;
@@ -77,6 +79,8 @@ pub struct Machine {
     tip_commits: BTreeMap<Signer, Signature>,
     /// Who joined it after the tip was decided, and when.
     late_commits: Vec<(Signer, Mono)>,
+    /// Who could decide the tip; `None` if it is not known here.
+    deciders: Option<Deciders>,
     current: HeightState,
     next: NextHeight,
     guard: Guard,
@@ -125,6 +129,7 @@ impl Machine {
             tip,
             tip_commits,
             late_commits: Vec::new(),
+            deciders: None,
             current,
             guard,
             requests: Requests::default(),
@@ -165,7 +170,7 @@ impl Machine {
             Event::Message { from, message, body } => {
                 self.on_message(&mut context, from, message.into_inner(), body);
             }
-            Event::Fetched(block) => self.on_fetched(&mut context, block),
+            Event::Fetched(block) => self.on_fetched(&mut context, *block),
             Event::Decided { certificate, block } => {
                 self.on_decided(&context, certificate.into_inner(), block);
             }

@@ -43,7 +43,7 @@ impl Recovered {
         mut verify: impl FnMut(Block) -> Option<Verified<Block>>,
     ) -> Self {
         let mut recovered = Self::default();
-        for record in records {
+        for record in records.into_iter().filter(|record| !is_lost(record)) {
             let height = record.height();
             match record {
                 Record::Signed(message) => recovered.guard.restore(message),
@@ -86,6 +86,17 @@ impl Recovered {
     fn take(&mut self, height: Height) -> HeightLog {
         self.heights = self.heights.split_off(&height);
         self.heights.remove(&height).unwrap_or_default()
+    }
+}
+
+/// Planted faults: what a log without a memory of votes, or of locks, would not give back.
+fn is_lost(record: &Record) -> bool {
+    match record {
+        Record::Signed(_) => is_mutant!(NoLog),
+        Record::Lock(_) => is_mutant!(NoLog) || is_mutant!(LockLost),
+        Record::Body(_) | Record::Decided(_) | Record::RaisedTo(_) | Record::Lost | Record::Vouched(..) => {
+            false
+        }
     }
 }
 

@@ -70,12 +70,15 @@ impl Machine {
 
     /// E5, the COMMIT being the newer of the two messages.
     fn check_amnesia_of_commit(&mut self, commit: &Vote) {
-        let Some(entry) = self.current.view_changes.get(commit.signer) else {
-            return;
-        };
-        if is_amnesia(commit, &entry.header) {
+        let forgot = self
+            .current
+            .view_changes
+            .of(commit.signer)
+            .find(|header| is_amnesia(commit, header))
+            .copied();
+        if let Some(header) = forgot {
             let view_change = ViewChange {
-                header: entry.header,
+                header,
                 certificate: None,
             };
             self.accuse(

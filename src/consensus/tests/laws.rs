@@ -24,6 +24,9 @@ pub(super) struct Laws {
     bodies: BTreeSet<(usize, BlockHash)>,
     /// Certificates that were found to hold.
     held: BTreeSet<Judged>,
+    /// Nobody honest may believe that its key is signed with elsewhere, or that the chain forked: so it is as
+    /// long as the world is one that agreement survives.
+    pub(super) alarms_are_false: bool,
     pub(super) broken: Vec<String>,
 }
 
@@ -157,6 +160,14 @@ impl Laws {
         if is_honest {
             self.broken
                 .push(format!("O3: honest node {offender:?} accused of {kind:?}"));
+        }
+    }
+
+    /// O1, O3: an honest node stops for good.
+    pub(super) fn on_alarm(&mut self, node: usize, law: &str, what: &str) {
+        if self.alarms_are_false {
+            self.broken
+                .push(format!("{law}: node {node} stops for good: {what}"));
         }
     }
 

@@ -11,6 +11,7 @@ mod futile;
 mod fuzz;
 mod guard;
 mod happy;
+mod late;
 mod latency;
 mod laws;
 mod pp_ok;

@@ -410,8 +410,8 @@ fn a_proposal_without_its_body_waits_for_it() {
         ConsensusMessage::PrePrepare(world.pre_prepare(leader, 1, 0, block.hash(), Vec::new(), None));
     world.give(me, proposal, None);
     assert!(world.sent(me, 1, Step::Prepare).is_empty());
-    world.step(me, Event::Fetched(verified(world.block(me, 0, 7))));
+    world.step(me, Event::Fetched(Box::new(verified(world.block(me, 0, 7)))));
     assert!(world.sent(me, 1, Step::Prepare).is_empty(), "not just any body");
-    world.step(me, Event::Fetched(verified(block)));
+    world.step(me, Event::Fetched(Box::new(verified(block))));
     assert_eq!(world.sent(me, 1, Step::Prepare).len(), 1);
 }

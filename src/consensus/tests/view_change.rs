@@ -99,7 +99,10 @@ fn a04_leader_proposes_the_highest_lock() {
         world.sent(me, 1, Step::PrePrepare).is_empty(),
         "not without the block"
     );
-    world.step(me, Event::Fetched(super::toy_ledger::verified(high.clone())));
+    world.step(
+        me,
+        Event::Fetched(Box::new(super::toy_ledger::verified(high.clone()))),
+    );
     let proposals = world.sent(me, 1, Step::PrePrepare);
     let ConsensusMessage::PrePrepare(proposal) = &proposals[0] else {
         panic!("a proposal")

@@ -81,7 +81,7 @@ fn a09_late_commits_of_an_old_round_decide() {
     }
     assert_eq!(world.round(me), 2);
     give_votes(&mut world, me, &others, Step::Commit, 0, block.hash());
-    world.step(me, Event::Fetched(verified(block.clone())));
+    world.step(me, Event::Fetched(Box::new(verified(block.clone()))));
     assert_eq!(world.nodes[me].chain[0].0.hash(), block.hash());
     assert_eq!(world.nodes[me].chain[0].1.round, 0);
 }
@@ -96,7 +96,7 @@ fn a10_committed_to_another_block_than_the_quorum() {
     give_votes(&mut world, me, &others[..2], Step::Prepare, 0, a.hash());
     assert_eq!(world.sent(me, 1, Step::Commit).len(), 1, "committed to A");
     give_votes(&mut world, me, &others, Step::Commit, 0, b.hash());
-    world.step(me, Event::Fetched(verified(b.clone())));
+    world.step(me, Event::Fetched(Box::new(verified(b.clone()))));
     assert_eq!(world.nodes[me].chain[0].0.hash(), b.hash());
 }
 
@@ -160,7 +160,7 @@ fn votes_of_different_rounds_never_add_up() {
             block.hash(),
         );
     }
-    world.step(me, Event::Fetched(verified(block)));
+    world.step(me, Event::Fetched(Box::new(verified(block))));
     assert!(world.nodes[me].chain.is_empty());
 }
 
@@ -186,7 +186,7 @@ fn r5_a_certificate_and_its_block_decide() {
         me,
         Event::Decided {
             certificate: checked,
-            block: Some(verified(block)),
+            block: Some(Box::new(verified(block))),
         },
     );
     assert_eq!(world.nodes[me].chain.len(), 1);
@@ -260,7 +260,7 @@ fn a_fork_is_never_resolved() {
         me,
         Event::Decided {
             certificate: first,
-            block: Some(verified(a)),
+            block: Some(Box::new(verified(a))),
         },
     );
     assert_eq!(world.nodes[me].chain.len(), 1);
@@ -268,10 +268,15 @@ fn a_fork_is_never_resolved() {
         me,
         Event::Decided {
             certificate: second,
-            block: Some(verified(b)),
+            block: Some(Box::new(verified(b))),
         },
     );
     assert_eq!(world.nodes[me].violations, 1);
+    assert_eq!(
+        world.nodes[me].evidence.len(),
+        3,
+        "whoever stands in both is named"
+    );
     world.nodes[me].sent.clear();
     world.run_ms(20_000);
     assert!(world.nodes[me].sent.is_empty(), "nothing is signed any more");
@@ -288,7 +293,7 @@ fn a_decided_block_upon_another_parent_stops_us_before_it_is_logged() {
             validators: &world.validators,
         };
         let certificate = Verified::check(certificate, context).unwrap();
-        let block = Some(verified(block));
+        let block = Some(Box::new(verified(block)));
         world.step(me, Event::Decided { certificate, block });
     };
     let for_a = world.certificate(&others, 1, 0, a.hash());
@@ -302,6 +307,11 @@ fn a_decided_block_upon_another_parent_stops_us_before_it_is_logged() {
     let certificate = world.certificate(&others, 2, 0, upon_b.hash());
     decide(&mut world, certificate, upon_b);
     assert_eq!(world.nodes[me].violations, 1);
+    assert_eq!(
+        world.nodes[me].evidence.len(),
+        3,
+        "whoever stands in both is named"
+    );
     assert_eq!(world.nodes[me].chain.len(), 1);
     let decided = |record: &&Record| matches!(record, Record::Decided(_));
     assert_eq!(world.nodes[me].disk.iter().filter(decided).count(), 1);

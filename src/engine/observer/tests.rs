@@ -185,7 +185,7 @@ impl World {
         let (block, certificate) = self.next_block();
         self.connect(&block, certificate.clone());
         self.now_ms += 1_000;
-        let block = Some(self.verified(block));
+        let block = Some(Box::new(self.verified(block)));
         self.step(Event::Decided {
             from: self.others()[0].public_key(),
             certificate,

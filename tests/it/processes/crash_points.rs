@@ -151,7 +151,9 @@ fn dies_everywhere(role: Role) {
         "{role:?}: {deaths} deaths at {} points, {as_planned} after it had signed at the height; nothing signed twice, nothing final taken back",
         2 * POINTS
     );
-    assert!(deaths > POINTS && as_planned > 0);
+    assert_eq!(deaths, 2 * POINTS, "it never came to some of the points");
+    // It may die at the first write of the height, before it signed.
+    assert!(as_planned + 4 >= 2 * POINTS, "{as_planned}");
 }
 
 /// All four die within one height, each at a point of its own; all come back.

@@ -17,6 +17,9 @@ const ROOTS: usize = 16;
 const FEE: u64 = 100_000;
 /// Transactions of a submission: of this size they stay below what one request may be.
 const AT_ONCE: usize = 32;
+/// Transactions that a pool takes, and the coins that each of these spends.
+const POOL: usize = 10_000;
+const SPENT: usize = 100;
 
 /// One wallet that spends its own outputs.
 struct Purse {
@@ -45,9 +48,10 @@ impl Purse {
         net: &Net,
         coins: &[(OutPoint, u64)],
         outputs: u64,
+        fee: u64,
     ) -> (Transaction, Vec<(OutPoint, u64)>) {
         let total: u64 = coins.iter().map(|(_, units)| units).sum();
-        let each = (total - FEE) / outputs;
+        let each = (total - fee) / outputs;
         let output = Output {
             amount: Amount::from_units(each),
             address: Address::of(&self.key.public_key()),
@@ -123,8 +127,9 @@ fn l6_l8_memory_and_starts_with_a_million_outputs_and_a_full_pool() {
     net.start_all();
     let memory = |net: &mut Net, field: &str| memory_bytes(net.node(0).pid().unwrap(), field) as f64 / 1e6;
     std::thread::sleep(Duration::from_secs(20));
-    println!("idle: {:.0} MB", memory(&mut net, "VmRSS"));
-    println!("start to HTTP, empty: {:?}", starts(&mut net));
+    let idle = memory(&mut net, "VmRSS");
+    let empty = starts(&mut net);
+    println!("idle: {idle:.0} MB; start to HTTP, empty: {empty:?}");
 
     let mut purse = Purse::of(&net);
     let began = Instant::now();
@@ -133,7 +138,7 @@ fn l6_l8_memory_and_starts_with_a_million_outputs_and_a_full_pool() {
         for coins in purse.coins.chunks(1_024) {
             let spent: Vec<_> = coins
                 .iter()
-                .map(|coin| purse.spend(&net, std::slice::from_ref(coin), FAN))
+                .map(|coin| purse.spend(&net, std::slice::from_ref(coin), FAN, FEE))
                 .collect();
             let (transactions, outputs): (Vec<_>, Vec<_>) = spent.into_iter().unzip();
             submit(&net, &transactions, true);
@@ -147,9 +152,14 @@ fn l6_l8_memory_and_starts_with_a_million_outputs_and_a_full_pool() {
         memory(&mut net, "VmRSS"),
         memory(&mut net, "VmHWM")
     );
-    println!("start to HTTP, a million outputs: {:?}", starts(&mut net));
+    let million = starts(&mut net);
     std::thread::sleep(Duration::from_secs(10));
-    println!("after a start: {:.0} MB", memory(&mut net, "VmRSS"));
+    let loaded = memory(&mut net, "VmRSS");
+    println!("start to HTTP, a million outputs: {million:?}; after it: {loaded:.0} MB");
+    assert!(idle <= 60.0 && loaded <= 400.0, "{idle} {loaded}");
+    if !cfg!(debug_assertions) {
+        assert!(empty <= Duration::from_millis(200) && million <= Duration::from_secs(2));
+    }
 
     // Nothing is decided from here on, so that the pool fills.
     net.stop(0);
@@ -170,18 +180,24 @@ fn l6_l8_memory_and_starts_with_a_million_outputs_and_a_full_pool() {
     });
     net.start(0);
     let began = Instant::now();
-    for coins in purse.coins.chunks(100 * AT_ONCE).take(10_000 / AT_ONCE) {
-        let spends = coins.chunks(100).map(|coins| purse.spend(&net, coins, 1).0);
-        submit(&net, &spends.collect::<Vec<_>>(), false);
+    let (first, dearer) = purse.coins.split_at(POOL * SPENT);
+    for (coins, fee) in [(first, FEE), (dearer, 4 * FEE)] {
+        for coins in coins.chunks(SPENT * AT_ONCE) {
+            let spends = coins
+                .chunks(SPENT)
+                .map(|coins| purse.spend(&net, coins, 1, fee).0);
+            submit(&net, &spends.collect::<Vec<_>>(), false);
+        }
+        let status = net.status(0);
+        println!(
+            "pool of {} transactions in {:?}: {:.0} MB, at most {:.0} MB",
+            status.mempool_txs,
+            began.elapsed(),
+            memory(&mut net, "VmRSS"),
+            memory(&mut net, "VmHWM")
+        );
+        assert_eq!(status.mempool_txs, POOL as u64, "not at its cap");
     }
-    let status = net.status(0);
-    println!(
-        "pool of {} transactions in {:?}: {:.0} MB, at most {:.0} MB",
-        status.mempool_txs,
-        began.elapsed(),
-        memory(&mut net, "VmRSS"),
-        memory(&mut net, "VmHWM")
-    );
     assert!(memory(&mut net, "VmHWM") < 500.0);
 }
 

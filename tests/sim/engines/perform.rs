@@ -5,6 +5,7 @@ use std::{collections::VecDeque, rc::Rc};
 use timecoin::{
     consensus::{self, EvidenceKind, Record},
     engine::{Effect, Event, Happening},
+    wire::Fault,
 };
 
 use crate::world::Sight;
@@ -220,11 +221,17 @@ impl Engines {
                     .broken
                     .push(format!("O3: node {node} stopped signing: {hold:?}"));
             }
-            Effect::Reply { .. }
-            | Effect::Held(_)
-            | Effect::Blame { .. }
-            | Effect::Note(_)
-            | Effect::Happened(_) => {}
+            Effect::Blame { peer, fault } => {
+                let honest = self
+                    .index_of(&peer)
+                    .filter(|peer| !self.nodes[*peer].is_byzantine);
+                if let Some(peer) = honest.filter(|_| fault != Fault::EmptyPromise) {
+                    self.laws
+                        .broken
+                        .push(format!("O3: node {node} blames honest node {peer} for {fault:?}"));
+                }
+            }
+            Effect::Reply { .. } | Effect::Held(_) | Effect::Note(_) | Effect::Happened(_) => {}
         }
     }
 

@@ -101,7 +101,7 @@ impl Engines {
                 let event = Event::Decided {
                     from: peer,
                     certificate,
-                    block: block.filter(|_| is_his),
+                    block: block.filter(|_| is_his).map(Box::new),
                 };
                 self.step(to, event);
             }
@@ -118,7 +118,7 @@ impl Engines {
             }
             Packet::Body(block) => {
                 if let Some(block) = verified_block((*block).clone(), &self.chain_id) {
-                    self.step(to, Event::Fetched(block));
+                    self.step(to, Event::Fetched(Box::new(block)));
                 }
             }
             Packet::GetBlocks(request) => self.answer_blocks(to, from, &request),

@@ -249,8 +249,6 @@ pub(super) struct World {
     /// Whether nodes' messages and notes are kept for a test to look at.
     pub(super) remembers: bool,
     pub(super) adversary: Option<Box<dyn Adversary>>,
-    /// Records that a restart does not find again.
-    pub(super) loses: Option<fn(&Record) -> bool>,
 }
 
 pub(super) fn millis(ms: u64) -> u64 {
@@ -309,7 +307,6 @@ impl World {
             watcher: None,
             remembers: true,
             adversary: None,
-            loses: None,
         }
     }
 
@@ -391,9 +388,6 @@ impl World {
         one.timers.clear();
         one.crash_after = None;
         one.busy_until = 0;
-        if let Some(loses) = self.loses {
-            one.disk.retain(|record| !loses(record));
-        }
         one.synced = one.disk.len();
         // What the storage would hold: every decided height with its body.
         let mut bodies: BTreeMap<BlockHash, Block> = BTreeMap::new();

@@ -138,8 +138,20 @@ impl World {
                 self.laws.on_evidence(offender, is_honest, evidence.kind);
                 self.nodes[node].evidence.push(evidence);
             }
-            Effect::Doppelganger(_) => self.nodes[node].doppelgangers += 1,
-            Effect::SafetyViolation { .. } => self.nodes[node].violations += 1,
+            Effect::Doppelganger(message) => {
+                self.nodes[node].doppelgangers += 1;
+                if !self.nodes[node].is_byzantine {
+                    self.laws
+                        .on_alarm(node, "O3", &format!("doppelganger {:?}", message.position()));
+                }
+            }
+            Effect::SafetyViolation { ours, theirs } => {
+                self.nodes[node].violations += 1;
+                if !self.nodes[node].is_byzantine {
+                    let both = format!("two certificates: {ours:?}, {theirs:?}");
+                    self.laws.on_alarm(node, "O1", &both);
+                }
+            }
             Effect::Note(note) => {
                 if self.remembers {
                     self.nodes[node].notes.push(note);

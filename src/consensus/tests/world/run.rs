@@ -88,7 +88,7 @@ impl World {
                 let is_kept =
                     nodes.any(|(index, node)| node.machine.is_some() && self.laws.has_body(index, digest));
                 if let Some(block) = self.bodies.get(&digest).filter(|_| is_kept) {
-                    let event = Event::Fetched((**block).clone());
+                    let event = Event::Fetched(Box::new((**block).clone()));
                     self.step(to, event);
                 }
             }

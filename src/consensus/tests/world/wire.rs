@@ -190,7 +190,7 @@ impl World {
         if let Ok(certificate) = Verified::check(certificate.clone(), context) {
             let event = Event::Decided {
                 certificate,
-                block: Some(verified(block.clone())),
+                block: Some(Box::new(verified(block.clone()))),
             };
             self.step(to, event);
         }
