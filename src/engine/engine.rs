@@ -225,6 +225,7 @@ impl Engine {
                     self.sync.on_said(peer, height, now.mono);
                 }
             }
+            Event::PeersPreferred(preferred) => self.sync.set_preferred(preferred),
             Event::PeerHeight { peer, height } => self.sync.on_said(peer, height, now.mono),
             Event::PeerDown { peer } => self.on_peer_down(now, peer),
             Event::Committed(height) => {

@@ -1,5 +1,7 @@
 //! Everything that can happen to the validator, on one screen.
 
+use std::collections::BTreeSet;
+
 use crate::{
     chain::{Block, CommitCertificate, Height, SharedTransaction, TimestampMs},
     consensus::{Body, ConsensusMessage, Evidence, Timer},
@@ -111,6 +113,8 @@ pub enum Event {
     },
     /// Peers claim heights (keep-alive), all that are connected at once.
     PeerHeights(Vec<(NodeId, Height)>),
+    /// Which of the connected are asked for blocks first: those that we dialled, and masternodes.
+    PeersPreferred(BTreeSet<NodeId>),
     /// A peer claims a height.
     PeerHeight {
         /// Who.

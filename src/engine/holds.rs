@@ -22,6 +22,7 @@ impl Event {
             | Self::NoStatus { .. }
             | Self::PeerHeight { .. }
             | Self::PeerHeights(_)
+            | Self::PeersPreferred(_)
             | Self::PeerDown { .. }
             | Self::Committed(_)
             | Self::Tick

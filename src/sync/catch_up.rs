@@ -5,7 +5,7 @@
 //! is kept by the engine, within [`BUFFERED_BYTES_MAX`]. Claims of heights are hints: they say whom to
 //! ask, and only what a certificate proves makes a node stand back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{chain::Height, consensus::Mono, crypto::NodeId};
 
@@ -52,6 +52,9 @@ const PROOF_EVERY_MS: u64 = UNPROVED_MS / 2;
 /// Questions in a row that a peer may leave without its certificate, and answers without blocks that it
 /// says it has.
 const EMPTY_MAX: u32 = 2;
+/// With so many preferred sources nobody else is asked: strangers who connect in numbers and stall would each
+/// hold up a range.
+const PREFERRED_ENOUGH: usize = 3;
 /// Peers remembered; more than there are sessions.
 const PEERS_MAX: usize = 4_096;
 /// What a block is taken to weigh before any came.
@@ -126,6 +129,8 @@ pub struct CatchUp {
     claims: BTreeMap<NodeId, Claim>,
     /// The lowest block of those peers that do not have all.
     lowest: BTreeMap<NodeId, Height>,
+    /// Whom we chose ourselves, or who is a masternode: asked before anybody else.
+    preferred: BTreeSet<NodeId>,
     certified: Height,
     /// By first height; they do not overlap.
     ranges: BTreeMap<Height, Range>,
@@ -142,6 +147,7 @@ impl Default for CatchUp {
         Self {
             claims: BTreeMap::new(),
             lowest: BTreeMap::new(),
+            preferred: BTreeSet::new(),
             certified: Height::GENESIS,
             ranges: BTreeMap::new(),
             last_asked: None,
@@ -159,6 +165,11 @@ impl CatchUp {
         if self.lowest.len() < PEERS_MAX || self.lowest.contains_key(&peer) {
             self.lowest.insert(peer, lowest);
         }
+    }
+
+    /// Who of the connected is preferred: dialled by us, which strangers cannot bring about, or a masternode.
+    pub fn set_preferred(&mut self, preferred: BTreeSet<NodeId>) {
+        self.preferred = preferred;
     }
 
     /// A peer says itself that it has this height: with its greeting, its pings, its status.
@@ -408,7 +419,8 @@ impl CatchUp {
         self.ask(peer, start, fits.min(there).min(room), now)
     }
 
-    /// Round robin over those who can serve `start`, so that one slow peer does not serve every range.
+    /// Round robin over those who can serve `start`, so that one slow peer does not serve every range; the
+    /// preferred first, and if there are enough of them, nobody else.
     fn choose(&self, start: Height, tip: Height, now: Mono, may: impl Fn(&NodeId) -> bool) -> Option<NodeId> {
         let open = |peer: &NodeId| {
             let is_its =
@@ -426,11 +438,19 @@ impl CatchUp {
                 claim.height.get().saturating_sub(tip.get()) >= 2 || now.ms_since(claim.since) >= PATIENCE_MS
             })
             .collect();
-        let rested = could.iter().filter(|(_, claim)| claim.resting_until <= now);
-        let mut candidates: Vec<NodeId> = rested
+        let rested: Vec<NodeId> = could
+            .iter()
+            .filter(|(_, claim)| claim.resting_until <= now)
             .map(|(peer, _)| **peer)
-            .filter(|peer| may(peer) && open(peer) < open_max)
             .collect();
+        let is_free = |peer: &NodeId| may(peer) && open(peer) < open_max;
+        let (preferred, others): (Vec<NodeId>, Vec<NodeId>) =
+            rested.iter().partition(|peer| self.preferred.contains(peer));
+        let is_enough = preferred.len() >= PREFERRED_ENOUGH;
+        let mut candidates: Vec<NodeId> = preferred.into_iter().filter(is_free).collect();
+        if candidates.is_empty() && !is_enough {
+            candidates = others.into_iter().filter(is_free).collect();
+        }
         if candidates.is_empty() && start <= tip.next() {
             // Nobody is left who did not fail: it may be us who were slow, and better a peer that failed
             // than to stand still.
@@ -438,10 +458,7 @@ impl CatchUp {
                 .iter()
                 .filter(|(_, claim)| claim.resting_until > now.plus_ms(COOLDOWN_MS))
                 .filter(|(_, claim)| now.ms_since(claim.struck_at) >= COOLDOWN_MS);
-            candidates = excluded
-                .map(|(peer, _)| **peer)
-                .filter(|peer| may(peer) && open(peer) < open_max)
-                .collect();
+            candidates = excluded.map(|(peer, _)| **peer).filter(is_free).collect();
         }
         let after = candidates
             .iter()

@@ -368,13 +368,19 @@ fn a_lone_next_block_is_left_to_consensus_for_a_moment() {
     assert_eq!(sync.poll(Height::new(5), at(5_000)), None);
 }
 
-/// Four sources, some of which take questions and never answer; bodies are checked at 40 blocks a
-/// second, as one machine does it, in the order in which they came. How long 1000 full blocks take.
+/// Four sources, some of which take questions and never answer.
 fn sync_1000_blocks(stallers: u8) -> u64 {
+    sync_1000_blocks_from(4, stallers, &[])
+}
+
+/// Sources of which the first take questions and never answer; bodies are checked at 40 blocks a
+/// second, as one machine does it, in the order in which they came. How long 1000 full blocks take, in ms.
+fn sync_1000_blocks_from(sources: u8, stallers: u8, preferred: &[u8]) -> u64 {
     const BLOCK_BYTES: u64 = 340_000;
     const STEP_MS: u64 = 5;
     const CHECK_MS: u64 = 25;
-    let mut sync = claims(&[(1, 1_000), (2, 1_000), (3, 1_000), (4, 1_000)]);
+    let mut sync = claims(&(1..=sources).map(|n| (n, 1_000)).collect::<Vec<_>>());
+    sync.set_preferred(preferred.iter().map(|n| peer(*n)).collect());
     let (mut tip, mut now) = (0, 0);
     // Answers on their way, by arrival; those being checked; those that wait for earlier ones.
     let mut on_the_way: Vec<(u64, Request)> = Vec::new();
@@ -444,4 +450,56 @@ fn dos_23_one_staller_of_four_costs_at_most_a_fifth() {
     );
     // Three of four leave one honest source: slower, but it ends.
     assert!(sync_1000_blocks(3) < 120_000);
+}
+
+/// Whoever connects to us may say that it has everything and give nothing; those that we dialled, and
+/// masternodes, it did not choose.
+#[test]
+fn dos_23_forty_strangers_who_stall_cost_at_most_half_as_much_again() {
+    let honest = sync_1000_blocks(0);
+    let preferred = [41, 42, 43, 44];
+    let among_stallers = sync_1000_blocks_from(44, 40, &preferred);
+    let unknown = sync_1000_blocks_from(44, 40, &[]);
+    println!(
+        "1000 full blocks: 4 honest {honest} ms; beside 40 stallers {among_stallers} ms, {unknown} ms without preference"
+    );
+    assert!(
+        among_stallers * 10 <= honest * 15,
+        "{among_stallers} against {honest}"
+    );
+    assert!(
+        unknown * 10 > honest * 15,
+        "the stallers are no attack: {unknown}"
+    );
+}
+
+#[test]
+fn preferred_sources_are_asked_first_and_others_when_they_are_few_or_rest() {
+    let mut sync = claims(&[(1, 10_000), (2, 10_000), (3, 10_000), (4, 10_000)]);
+    sync.set_preferred(BTreeSet::from([peer(3), peer(4)]));
+    // Two are not enough: the others get what is left.
+    let asked = ask(&mut sync, 0, 1);
+    let whom: Vec<PublicKey> = asked.iter().map(|request| request.peer).collect();
+    assert!(
+        whom[..4].iter().all(|one| *one == peer(3) || *one == peer(4)),
+        "{whom:?}"
+    );
+    assert!(whom.contains(&peer(1)) && whom.contains(&peer(2)));
+    // Three are, as long as they answer.
+    let mut sync = claims(&[(1, 10_000), (2, 10_000), (3, 10_000), (4, 10_000)]);
+    sync.set_preferred(BTreeSet::from([peer(2), peer(3), peer(4)]));
+    let asked = ask(&mut sync, 0, 1);
+    assert!(asked.iter().all(|request| request.peer != peer(1)));
+    let failed = asked.iter().find(|request| request.peer == peer(4)).unwrap();
+    sync.on_failure(&failed.peer, failed.start, Failure::Broken, at(2));
+    assert!(ask(&mut sync, 0, 2).iter().any(|request| request.peer == peer(1)));
+    // A hedge goes to a preferred one that is free, whoever's turn it is.
+    let mut sync = claims(&[(1, 100), (2, 100), (3, 100)]);
+    sync.set_preferred(BTreeSet::from([peer(3)]));
+    let first = ask(&mut sync, 99, 500)[0];
+    assert_eq!(first.peer, peer(3));
+    let mut sync = claims(&[(1, 100), (2, 100), (3, 100)]);
+    assert_eq!(ask(&mut sync, 99, 500)[0].peer, peer(1));
+    sync.set_preferred(BTreeSet::from([peer(3)]));
+    assert_eq!(ask(&mut sync, 99, 2_500)[0].peer, peer(3));
 }

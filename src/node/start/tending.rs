@@ -72,7 +72,11 @@ pub(super) async fn heartbeat(network: Network, bulk: Sender<Event>, tasks: Arc<
         }
         // One event for all, and all of them: after an answer that did not come a claim counts for
         // nothing until it is repeated. Full: half a second later again.
-        let claims = network.peers().into_iter();
+        let peers = network.peers();
+        let preferred = peers.iter().map(|peer| peer.node_id);
+        let preferred = preferred.filter(|peer| network.is_preferred(peer)).collect();
+        let _ = bulk.try_send(Event::PeersPreferred(preferred));
+        let claims = peers.into_iter();
         let claims = claims.map(|peer| (peer.node_id, crate::chain::Height::new(peer.height)));
         let _ = bulk.try_send(Event::PeerHeights(claims.collect()));
     }
