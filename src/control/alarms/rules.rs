@@ -184,11 +184,7 @@ pub(super) fn judge(kind: AlarmKind, status: &Status, memory: &Memory) -> Judgem
                 (false, _) => None,
             };
             steps(0, severity, behind == 0, || {
-                let tail = if no_source {
-                    " and nobody to fetch them from"
-                } else {
-                    ""
-                };
+                let tail = if no_source { ", and it does not go on" } else { "" };
                 format!("{} behind the tip{tail}", counted(behind, "block"))
             })
         }

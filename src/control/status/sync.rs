@@ -67,7 +67,7 @@ pub struct SyncStatus {
     pub from: u64,
     /// Blocks per second over the last seconds.
     pub blocks_per_s: Option<f32>,
-    /// Bytes per second over the last seconds.
+    /// Bytes per second that came in the lane of blocks, over the last seconds; none while not catching up.
     pub bytes_per_s: Option<u64>,
     /// Time left at this rate.
     pub eta_ms: Option<u64>,

@@ -127,6 +127,8 @@ pub(super) struct Proposal {
 pub(super) struct Totals {
     pub(super) view_changes: u64,
     pub(super) double_sign_prevented: u64,
+    /// Bytes that came in the lane of blocks.
+    pub(super) block_bytes: u64,
 }
 
 /// The alarms, shared with whoever acknowledges them.

@@ -15,7 +15,7 @@ use crate::{
     consensus::{Mono, Phase},
     control::{LogFilter, Moment, ResourceStatus, Status, StopStatus, TaskTick, Watchers},
     engine::EngineView,
-    metrics::Metrics,
+    metrics::{Metrics, labels::LaneLabel},
     network::Network,
     wire::PeerInfo,
 };
@@ -159,6 +159,7 @@ impl StatusTask {
         let totals = Totals {
             view_changes: consensus.view_changes.get(),
             double_sign_prevented: consensus.double_sign_prevented.get(),
+            block_bytes: sources.metrics.p2p.receive_bytes.get(LaneLabel::Blocks),
         };
         let proposal = proposal(&view, self.proposal, &sources.bodies);
         let proofs = match sources.evidence.len() == self.proofs.len() {

@@ -386,6 +386,61 @@ fn catching_up_shows_where_it_goes() {
 }
 
 #[test]
+fn a_node_that_does_not_come_higher_says_whom_it_asked_and_believes_no_claims() {
+    let fixture = Fixture::new(4);
+    let mut builder = fixture.builder();
+    let mut view = fixture.view();
+    view.sync.active = true;
+    view.sync.target = Height::new(1_000);
+    let claims = |n: u8, pruned_below| PeerInfo {
+        height: 1_000,
+        pruned_below,
+        ..peer(n, n.into())
+    };
+    let mut look = |view: &EngineView, ms: u64, height: u64, peers: &[PeerInfo], block_bytes| {
+        let mut inputs = fixture.inputs(view.clone(), ms);
+        inputs.chain.height = height;
+        inputs.peers = peers.to_vec();
+        inputs.totals.block_bytes = block_bytes;
+        builder.build(inputs).sync.clone()
+    };
+    // Who has only what comes later serves nothing.
+    let sync = look(&view, 0, 100, &[claims(1, 500)], 0);
+    assert_eq!(sync.state, SyncState::Stalled);
+    assert_eq!(sync.stalled_because, "no peer has block 101");
+    let peers = [claims(1, 101), claims(2, 0)];
+    let request = |n: u8, start| crate::sync::Request {
+        peer: peer(n, n.into()).node_id,
+        start: Height::new(start),
+        count: 100,
+        bytes: 1 << 20,
+    };
+    view.sync.in_flight = vec![request(1, 101), request(2, 201)];
+    let sync = look(&view, 9_000, 100, &peers, 5_000_000);
+    assert_eq!(sync.state, SyncState::Blocks, "ten seconds are not over");
+    assert_eq!(sync.bytes_per_s, Some(555_555));
+    let sync = look(&view, 12_000, 100, &peers, 5_000_000);
+    assert_eq!(sync.state, SyncState::Stalled);
+    let why = &sync.stalled_because;
+    assert!(
+        why.starts_with("blocks 101–300 asked of ") && why.ends_with(", no answer for 12 s"),
+        "{why}"
+    );
+    assert_eq!(why.matches(", ").count(), 2, "both are named: {why}");
+    // One block, and it goes on.
+    let sync = look(&view, 13_000, 101, &peers, 5_000_000);
+    assert_eq!(
+        (sync.state, sync.stalled_because.as_str()),
+        (SyncState::Blocks, "")
+    );
+    view.sync.in_flight.clear();
+    let sync = look(&view, 24_000, 101, &peers, 5_000_000);
+    assert_eq!(sync.stalled_because, "no block came for 11 s");
+    view.sync.active = false;
+    assert_eq!(look(&view, 60_000, 101, &peers, 5_000_000).bytes_per_s, None);
+}
+
+#[test]
 fn the_pool_shows_flow() {
     let fixture = Fixture::new(4);
     let mut builder = fixture.builder();
