@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::JoinSet;
+
 use crate::{
     chain::{Block, BlockHash, Genesis, Height, check_body},
     consensus::{CertificateContext, SigningDomain, ValidatorSet},
@@ -56,6 +58,27 @@ pub(super) struct SnapshotFetch {
     /// The block that the operator vouches for.
     pub(super) trusted: Option<(Height, BlockHash)>,
     pub(super) resync: Arc<Resync>,
+}
+
+/// Asks all of them at once, so that those who keep silent cost one deadline together. The answers, in the order
+/// of the peers; `None` for who gave none.
+async fn poll<T, F>(peers: &[NodeId], ask: impl Fn(NodeId) -> F) -> Vec<Option<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Option<T>> + Send + 'static,
+{
+    let mut asked = JoinSet::new();
+    for (index, peer) in peers.iter().enumerate() {
+        let answer = ask(*peer);
+        asked.spawn(async move { (index, answer.await) });
+    }
+    let mut answers: Vec<Option<T>> = peers.iter().map(|_| None).collect();
+    while let Some(answered) = asked.join_next().await {
+        if let Ok((index, answer)) = answered {
+            answers[index] = answer;
+        }
+    }
+    answers
 }
 
 /// A manifest, and who shows it.
@@ -145,15 +168,18 @@ impl SnapshotFetch {
             is_masternode: self.network.is_masternode(&peer.node_id),
         });
         let peers = whom_to_ask(candidates.collect(), self.allow_private);
-        let mut shown: Vec<Option<(NodeId, SnapshotManifest)>> = Vec::new();
-        for peer in &peers {
-            let question = Message::GetSnapshotInfo(GetSnapshotInfo);
-            let answer = self.network.request(peer, &question, DEADLINE).await;
-            shown.push(match answer.map(|inbound| inbound.message) {
-                Ok(Message::SnapshotInfo(info)) => Some((*peer, info.manifest)),
-                _ => None,
-            });
-        }
+        let shown = poll(&peers, |peer| {
+            let network = self.network.clone();
+            async move {
+                let question = Message::GetSnapshotInfo(GetSnapshotInfo);
+                let answer = network.request(&peer, &question, DEADLINE).await;
+                match answer.map(|inbound| inbound.message) {
+                    Ok(Message::SnapshotInfo(info)) => Some((peer, info.manifest)),
+                    _ => None,
+                }
+            }
+        })
+        .await;
         let samples: Vec<_> = shown
             .iter()
             .map(|answer| {

@@ -130,3 +130,22 @@ fn a_poll_asks_seven_at_most_masternodes_first_and_one_of_each_neighbourhood() {
         [peer(2)]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn peers_that_keep_silent_cost_one_deadline_together() {
+    let peers: Vec<NodeId> = (0..7).map(peer).collect();
+    let honest = peers[5];
+    let began = tokio::time::Instant::now();
+    let answers = poll(&peers, |peer| async move {
+        if peer != honest {
+            tokio::time::sleep(DEADLINE).await;
+            return None;
+        }
+        Some(peer)
+    })
+    .await;
+    assert_eq!(began.elapsed(), DEADLINE);
+    assert_eq!(answers.len(), 7);
+    assert_eq!(answers[5], Some(honest));
+    assert_eq!(answers.iter().flatten().count(), 1);
+}
