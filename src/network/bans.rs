@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    crypto::NodeId,
+    crypto::{NodeId, PublicKey},
     wire::{BAN_REASON_MAX, Ban, BanSource, BanTarget, IpRange},
 };
 
@@ -64,11 +64,21 @@ struct Lists {
     /// How many operator bans have each width, v4 then v6: only these widths are looked up.
     widths: BTreeMap<(bool, u8), usize>,
     discouraged: HashMap<NodeId, Ban>,
+    /// What was seen of nodes that are kept out; forgotten over a restart.
+    met: HashMap<NodeId, Met>,
     /// The discouraged by the time it happened, to find the oldest.
     by_time: BTreeSet<(u64, NodeId)>,
     changed: bool,
     /// What was told last, until the lists change or the first of them ends.
     shown: Option<(u64, BansInForce)>,
+}
+
+/// What was seen of a node that is kept out.
+#[derive(Debug, Clone, Copy)]
+struct Met {
+    ip: IpAddr,
+    /// The consensus key that it proved, which may be registered one day.
+    key: Option<PublicKey>,
 }
 
 /// The head of the list, for screens. Cheap to clone.
@@ -120,16 +130,22 @@ impl Bans {
         Ok(())
     }
 
-    /// Lifts a ban and a discouragement. Gives what was lifted.
+    /// Lifts a ban and a discouragement; of a range, those of all that came from there. Gives what was
+    /// lifted.
     pub(super) fn unban(&self, target: &BanTarget) -> Vec<Ban> {
         let mut lists = self.lock();
         let mut lifted: Vec<Ban> = lists.take(target).into_iter().collect();
-        if let BanTarget::Node(id) = target
-            && let Some(ban) = lists.encourage(id)
-        {
-            lists.touch();
-            lifted.push(ban);
+        let nodes: Vec<NodeId> = match target {
+            BanTarget::Node(id) => vec![*id],
+            BanTarget::Range(range) => {
+                let there = lists.met.iter().filter(|(_, met)| range.contains(met.ip));
+                there.map(|(id, _)| *id).collect()
+            }
+        };
+        for id in nodes {
+            lifted.extend(lists.encourage(&id));
         }
+        lists.touch();
         lifted
     }
 
@@ -166,6 +182,39 @@ impl Bans {
             },
         );
         length
+    }
+
+    /// A node that is kept out came from there, and had proved this key.
+    pub(super) fn note_met(&self, node: NodeId, ip: IpAddr, key: Option<PublicKey>) {
+        let mut lists = self.lock();
+        let is_out = lists.discouraged.contains_key(&node);
+        if is_out || lists.operator.contains_key(&BanTarget::Node(node)) {
+            lists.met.insert(node, Met { ip, key });
+        }
+    }
+
+    /// Where a node that is kept out came from.
+    pub(super) fn met_at(&self, node: &NodeId) -> Option<IpAddr> {
+        self.lock().met.get(node).map(|met| met.ip)
+    }
+
+    /// Lifts the discouragement of a node; true if there was one.
+    pub(super) fn encourage(&self, node: &NodeId) -> bool {
+        let mut lists = self.lock();
+        let was = lists.encourage(node).is_some();
+        if was {
+            lists.touch();
+        }
+        was
+    }
+
+    /// The discouraged whose key is registered now.
+    pub(super) fn registered(&self, is_member: impl Fn(&PublicKey) -> bool) -> Vec<NodeId> {
+        let met = self.lock().met.clone();
+        let registered = met
+            .into_iter()
+            .filter(|(_, met)| met.key.is_some_and(|key| is_member(&key)));
+        registered.map(|(node, _)| node).collect()
     }
 
     /// The operator's ban that keeps an address out, before anything is known of who comes from there.
@@ -297,6 +346,9 @@ impl Lists {
     fn take(&mut self, target: &BanTarget) -> Option<Ban> {
         let ban = self.operator.remove(target)?;
         self.touch();
+        if let BanTarget::Node(id) = target {
+            self.met.remove(id);
+        }
         if let BanTarget::Range(range) = target {
             let width = (range.is_v6(), range.prefix());
             let left = self.widths.get(&width).map_or(0, |count| count.saturating_sub(1));
@@ -348,6 +400,7 @@ impl Lists {
     fn encourage(&mut self, id: &NodeId) -> Option<Ban> {
         let ban = self.discouraged.remove(id)?;
         self.by_time.remove(&(ban.at_ms, *id));
+        self.met.remove(id);
         Some(ban)
     }
 }

@@ -111,6 +111,12 @@ impl Book {
         }
     }
 
+    /// Where a node is, or says it is.
+    pub(super) fn addresses_of(&self, node: &NodeId) -> Vec<IpAddr> {
+        let its = self.entries.values().filter(|entry| entry.node == Some(*node));
+        its.map(|entry| entry.address.ip()).collect()
+    }
+
     /// The book as saved; `None` if the bytes are none.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let saved: Saved = serde_json::from_slice(bytes).ok()?;

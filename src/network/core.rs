@@ -202,8 +202,25 @@ impl Core {
             Verdict::Discourage(evidence) => {
                 let reason = format!("{}: {detail}", fault.name());
                 self.bans.discourage(node, &reason, &evidence, unix_ms());
+                self.bans.note_met(node, session.ip(), session.agreed.validator);
                 session.close(CloseReason::Fault(fault, detail.to_owned()));
             }
+        }
+    }
+
+    /// A registered masternode is not discouraged: neither is one that registered since it was, which a node
+    /// that catches up learns late.
+    fn welcome(&self, node: &NodeId) {
+        if self.bans.encourage(node) {
+            self.standings.forgive(node);
+            tracing::debug!(peer = %node.short(), "Discouraged peer is a registered masternode now");
+        }
+    }
+
+    /// The registry may have grown.
+    pub(super) fn welcome_registered(&self) {
+        for node in self.bans.registered(|key| (self.around.is_member)(key)) {
+            self.welcome(&node);
         }
     }
 
@@ -323,6 +340,9 @@ impl Core {
             .validator
             .as_ref()
             .is_some_and(|key| (self.around.is_member)(key));
+        if masternode {
+            self.welcome(&agreed.peer_id);
+        }
         let generation = self.next_generation.fetch_add(1, Ordering::Relaxed);
         let quotas = self.quotas.of(
             agreed.peer_id,

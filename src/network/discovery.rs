@@ -7,7 +7,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -63,6 +63,14 @@ const ANSWER_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Neighbourhoods whose answers are kept; with more, they are made anew.
 const ANSWERS_MAX: usize = 1_024;
 
+/// How a peer was asked, over all its sessions: one on a bad line begins many, and grants no more for it.
+#[derive(Debug, Clone, Copy)]
+struct Greeted {
+    generation: u64,
+    times: u32,
+    last: Instant,
+}
+
 /// What discovery remembers.
 #[derive(Debug)]
 pub(super) struct Discovery {
@@ -112,6 +120,11 @@ impl Discovery {
     /// How many addresses are known.
     pub(super) fn known(&self) -> usize {
         self.lock().book.len()
+    }
+
+    /// Where a node listens, as far as the book knows.
+    pub(super) fn addresses_of(&self, node: &NodeId) -> Vec<IpAddr> {
+        self.lock().book.addresses_of(node)
     }
 
     /// A dial of ours, by configuration or by discovery, reached a node.
@@ -252,14 +265,18 @@ impl Core {
         }
     }
 
-    /// Sends our own record, and asks for those of others.
-    fn greet(&self, session: &Session) {
+    /// Sends our own record.
+    fn tell_own_record(&self, session: &Session) {
         if let Some(record) = self.own_record() {
             let own = Message::Peers(Peers {
                 records: BoundedVec::truncated(vec![record]),
             });
             let _ = session.send(&own, 0);
         }
+    }
+
+    /// Asks for the records of others.
+    fn ask_for_peers(&self, session: &Session) {
         if self.discovery.known() < BOOK_ENOUGH {
             let ask = Message::GetPeers(GetPeers {
                 max: limits::PEERS_PER_ANSWER_MAX as u16,
@@ -268,6 +285,33 @@ impl Core {
                 tracing::debug!(peer = %session.node_id().short(), %error, "GetPeers not sent");
             }
         }
+    }
+
+    /// Tells a new session of ourselves, and asks its node for others when that is due. Gives what to
+    /// remember of a node that was not greeted lately.
+    fn greet(&self, session: &Session, before: Option<&mut Greeted>, now: Instant) -> Option<Greeted> {
+        let first = before.is_none();
+        let mut fresh = Greeted {
+            generation: session.generation,
+            times: 0,
+            last: now,
+        };
+        let known = before.unwrap_or(&mut fresh);
+        let pause = match known.times {
+            0 => Duration::ZERO,
+            1 => ASK_SOON,
+            _ => ASK_AGAIN,
+        };
+        let is_due = now.duration_since(known.last) >= pause;
+        if first || is_due || known.generation != session.generation {
+            self.tell_own_record(session);
+        }
+        known.generation = session.generation;
+        if is_due {
+            (known.times, known.last) = (known.times.saturating_add(1), now);
+            self.ask_for_peers(session);
+        }
+        first.then_some(fresh)
     }
 
     fn outbound(&self) -> Vec<Arc<Session>> {
@@ -404,7 +448,7 @@ impl Core {
     /// Looks after the outbound side until the network stops.
     pub(super) async fn discover(self: Arc<Self>) {
         let mut anchors = self.discovery.lock().book.anchors().to_vec();
-        let mut greeted: HashMap<u64, (u32, Instant)> = HashMap::new();
+        let mut greeted: HashMap<NodeId, Greeted> = HashMap::new();
         let (mut feeler_at, mut save_at) = (Instant::now() + FEELER_EVERY, Instant::now() + SAVE_EVERY);
         let mut tip = (self.around.tip.load().height, Instant::now());
         let mut every = interval(STEP);
@@ -429,17 +473,13 @@ impl Core {
                 return;
             }
             let sessions = self.all_sessions();
-            greeted.retain(|generation, _| sessions.iter().any(|session| session.generation == *generation));
+            greeted.retain(|node, before| {
+                now.duration_since(before.last) < ASK_AGAIN || self.sessions.contains_key(node)
+            });
             for session in &sessions {
-                let (times, last) = greeted.get(&session.generation).copied().unwrap_or((0, now));
-                let pause = match times {
-                    0 => Duration::ZERO,
-                    1 => ASK_SOON,
-                    _ => ASK_AGAIN,
-                };
-                if now.duration_since(last) >= pause {
-                    greeted.insert(session.generation, (times.saturating_add(1), now));
-                    self.greet(session);
+                let before = greeted.get_mut(&session.node_id());
+                if let Some(first) = self.greet(session, before, now) {
+                    greeted.insert(session.node_id(), first);
                 }
             }
             let outbound = self.outbound().len() + self.discovery.lock().dialling.len();
@@ -455,6 +495,7 @@ impl Core {
             let height = self.around.tip.load().height;
             if height != tip.0 {
                 tip = (height, now);
+                self.welcome_registered();
             } else if now.duration_since(tip.1) >= self.config.stall_after {
                 tip.1 = now;
                 self.rotate();

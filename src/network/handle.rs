@@ -1,6 +1,10 @@
 //! The network as the node sees it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use dashmap::{DashMap, Entry};
 use tokio::{
@@ -36,7 +40,7 @@ pub struct Unbanned {
     pub lifted: Vec<Ban>,
     /// Whether it had fault points, or a pause, that are forgiven now.
     pub forgiven: bool,
-    /// A wider ban that still keeps it out.
+    /// Another ban that still keeps it out: of a range in which it lies, or in which the node was seen.
     pub still: Option<Ban>,
 }
 
@@ -301,26 +305,59 @@ impl Network {
         let sessions = self.core.all_sessions();
         let closed = sessions.iter().filter(hit);
         let closed = closed
-            .inspect(|session| session.close(CloseReason::Banned))
+            .inspect(|session| {
+                session.close(CloseReason::Banned);
+                let node = session.node_id();
+                self.core
+                    .bans
+                    .note_met(node, session.ip(), session.agreed.validator);
+            })
             .count();
         self.core.bans.save(unix_ms())?;
         Ok(closed)
     }
 
-    /// Lifts a ban and whatever the program holds against a node. Blocks on the disk.
+    /// Where a node was seen, as far as this program knows.
+    fn addresses_of(&self, node: &NodeId) -> Vec<IpAddr> {
+        let live = self.core.session(node).map(|session| session.ip());
+        let mut addresses: Vec<IpAddr> = live.into_iter().chain(self.core.bans.met_at(node)).collect();
+        addresses.extend(self.core.discovery.addresses_of(node));
+        let dialled = self
+            .dialled
+            .iter()
+            .filter(|entry| entry.key().expected == Some(*node) || entry.value().answered() == Some(*node));
+        addresses.extend(dialled.filter_map(|entry| entry.key().host.parse::<IpAddr>().ok()));
+        addresses
+    }
+
+    /// Lifts a ban and whatever the program holds against a node; of a range, against all that came from
+    /// there. Blocks on the disk.
     ///
     /// # Errors
     /// [`BanError::NotSaved`]: it is lifted, until a restart.
     pub fn unban(&self, target: &BanTarget) -> Result<Unbanned, BanError> {
+        let seen_at = match target {
+            BanTarget::Node(id) => self.addresses_of(id),
+            BanTarget::Range(_) => Vec::new(),
+        };
         let lifted = self.core.bans.unban(target);
-        let forgiven = matches!(target, BanTarget::Node(id) if self.core.standings.forgive(id));
+        let nodes = lifted.iter().filter_map(|ban| match ban.target {
+            BanTarget::Node(id) => Some(id),
+            BanTarget::Range(_) => None,
+        });
+        let forgiven = nodes.filter(|id| self.core.standings.forgive(id)).count() > 0
+            || matches!(target, BanTarget::Node(id) if self.core.standings.forgive(id));
         let now_ms = unix_ms();
-        let list = self.core.bans.list(now_ms);
         let still = match target {
-            BanTarget::Node(_) => None,
-            BanTarget::Range(range) => list
+            BanTarget::Node(_) => seen_at
                 .into_iter()
-                .find(|ban| matches!(ban.target, BanTarget::Range(other) if other.covers(range))),
+                .find_map(|ip| self.core.bans.of_address(ip, now_ms)),
+            BanTarget::Range(range) => {
+                let list = self.core.bans.list(now_ms).into_iter();
+                let mut wider =
+                    list.filter(|ban| matches!(ban.target, BanTarget::Range(other) if other.covers(range)));
+                wider.next()
+            }
         };
         self.core.bans.save(now_ms)?;
         Ok(Unbanned {
@@ -381,6 +418,12 @@ impl Network {
         }
     }
 
+    /// What its tasks share.
+    #[cfg(test)]
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// Tasks that have not ended.
     #[cfg(test)]
     pub(super) fn core_tasks(&self) -> usize {
@@ -429,7 +472,7 @@ struct GiveUp<'a> {
 impl Drop for GiveUp<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.session.requests.cancel(id, Instant::now());
+            self.session.requests.cancel(id);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Identity is the key that a peer proves in the TLS handshake, never its address. Each session has
 //! one reader task and one writer task; neither waits for the other, for another session or for the
-//! node. Five lanes with their own queues keep votes ahead of bulk. What comes in goes to four
+//! node. Five lanes with their own queues keep votes ahead of bulk. What comes in goes to six
 //! bounded queues ([`queues`]), where consensus has its own.
 //!
 //! This room knows nothing of blocks or votes: it carries `wire` messages and counts.
@@ -52,8 +52,8 @@ pub use handle::{Link, Network, Unbanned};
 pub use handshake::HANDSHAKE_DEADLINE;
 pub use listener::HANDSHAKES_MAX;
 pub use queues::{
-    CONSENSUS_QUEUE_MAX, GOSSIP_QUEUE_MAX, Inbound, Inboxes, Outboxes, PEER_EVENTS_MAX, PeerEvent,
-    SERVE_QUEUE_MAX, URGENT_QUEUE_MAX, queues,
+    CONSENSUS_QUEUE_MAX, GOSSIP_QUEUE_MAX, Inbound, Inboxes, Outboxes, PEER_EVENTS_MAX, PeerEvent, Place,
+    SERVE_QUEUE_MAX, STRANGERS_QUEUE_MAX, URGENT_QUEUE_MAX, queues,
 };
 pub use rtt::{PING_INTERVAL, PINGS_MISSED_MAX, PONG_DEADLINE};
 pub use spawner::{Spawner, Task};

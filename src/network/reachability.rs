@@ -200,7 +200,7 @@ impl Core {
             return;
         };
         let Ok(Ok(Ok(answer))) = timeout(ANSWER_WITHIN, answer).await else {
-            session.requests.cancel(id, Instant::now());
+            session.requests.cancel(id);
             return;
         };
         // Busy and "not from me" say nothing of us.

@@ -118,7 +118,7 @@ fn framing(error: FrameError) -> CloseReason {
 }
 
 /// Decides about each message when it is announced.
-struct Door<'a> {
+pub(super) struct Door<'a> {
     core: &'a Core,
     session: &'a Session,
     unknown: u32,
@@ -126,7 +126,7 @@ struct Door<'a> {
 }
 
 impl<'a> Door<'a> {
-    fn new(core: &'a Core, session: &'a Session) -> Self {
+    pub(super) fn new(core: &'a Core, session: &'a Session) -> Self {
         Self {
             core,
             session,
@@ -174,10 +174,10 @@ impl Gate for Door<'_> {
         }
         let answers = message_type.is_response(start.request_id);
         if answers {
-            let expected =
-                self.session
-                    .requests
-                    .expect(start.request_id, message_type, announced, Instant::now())?;
+            let expected = self
+                .session
+                .requests
+                .expect(start.request_id, message_type, announced)?;
             if expected == Expected::Cancelled {
                 return Ok(Admission::Skip);
             }
@@ -203,12 +203,13 @@ impl Gate for Door<'_> {
             } else {
                 0
             };
-        match self.core.budget.try_take(held, purpose) {
+        // Also of masternodes none may hold so much that the others find nothing left.
+        let share = &self.session.held;
+        match self.core.budget.try_take_of(share, announced, held, purpose) {
             Some(permit) => Ok(Admission::Take(Some(permit))),
             None => {
                 if answers
-                    && let Some(Waiter::Caller(caller)) =
-                        self.session.requests.cancel(start.request_id, Instant::now())
+                    && let Some(Waiter::Caller(caller)) = self.session.requests.answered(start.request_id)
                 {
                     // The caller may be gone; then nobody needs to know.
                     let _ = caller.send(Err(RequestError::NoMemory));
@@ -237,6 +238,16 @@ async fn handle(core: &Arc<Core>, session: &Arc<Session>, frame: Frame) -> Resul
         ..
     } = frame;
     let by_type = session.quotas().on_type(message_type, Instant::now());
+    let by_type = match by_type {
+        // Who registered above our tip is a stranger to us until we have caught up, and votes with its
+        // allowance of that time. What is too much of it is not read, and that is all.
+        Pass::Drop(Some(_))
+            if message_type.lane() == Lane::Consensus && session.agreed.validator.is_some() =>
+        {
+            Pass::Drop(None)
+        }
+        other => other,
+    };
     if !pass(core, session, by_type, message_type, request_id)? {
         return Ok(());
     }
@@ -258,6 +269,7 @@ async fn handle(core: &Arc<Core>, session: &Arc<Session>, frame: Frame) -> Resul
         request_id,
         message,
         permit,
+        waiting: None,
     };
     match message {
         Message::Ping(ping) => {
@@ -322,18 +334,33 @@ async fn handle(core: &Arc<Core>, session: &Arc<Session>, frame: Frame) -> Resul
         }
         request if matches!(message_type.kind(), Kind::Request(_)) => {
             let is_urgent = message_type.lane() == Lane::Consensus && core.is_masternode(session);
-            let queue = match is_urgent {
-                true => &core.queues.urgent,
-                false => &core.queues.serve,
+            let is_taken = if is_urgent {
+                !matches!(
+                    core.queues.urgent.try_send(inbound(request)),
+                    Err(TrySendError::Full(_))
+                )
+            } else if let Some(waiting) = session.waiting.take() {
+                let request = Inbound {
+                    waiting: Some(waiting),
+                    ..inbound(request)
+                };
+                !matches!(core.queues.serve.try_send(request), Err(TrySendError::Full(_)))
+            } else {
+                false
             };
-            if let Err(TrySendError::Full(_)) = queue.try_send(inbound(request)) {
+            if !is_taken {
                 // If not even a Busy fits, the peer's own timeout tells it.
                 let _ = session.send(&Message::Busy(Busy), request_id);
             }
             Ok(())
         }
         notice if message_type.lane() == Lane::Consensus => {
-            offer(core, &core.queues.consensus, inbound(notice));
+            // A stranger's votes count like any other's, but wait behind those of whoever proved a key.
+            let queue = match core.is_masternode(session) {
+                true => &core.queues.consensus,
+                false => &core.queues.strangers,
+            };
+            offer(core, queue, inbound(notice));
             Ok(())
         }
         notice => {

@@ -1,20 +1,19 @@
 //! Requests that we have open with one peer, and what may come as an answer.
 //!
 //! An answer is judged when its first packet arrives: it must belong to an open request, be of the
-//! type that was asked for, and be no larger than the request allowed.
+//! type that was asked for, and be no larger than the request allowed. One to a request that was given up
+//! passes by, however late it is: a line may be slower than whoever waits. But each is answered once, so of
+//! those there are no more than requests were given up.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::wire::{
-    FrameError, MessageType,
-    limits::{REQUEST_CANCELLED_GRACE_MS, REQUESTS_CANCELLED_MAX, REQUESTS_OPEN_MAX},
-};
+use crate::wire::{FrameError, MessageType, limits::REQUESTS_OPEN_MAX};
 
 use super::{Inbound, RequestError};
 
@@ -35,7 +34,7 @@ pub(super) enum Waiter {
 pub(super) enum Expected {
     /// Somebody waits for it.
     Open,
-    /// Somebody waited until lately; not the peer's fault.
+    /// Somebody waited, and does no more; not the peer's fault.
     Cancelled,
 }
 
@@ -51,7 +50,8 @@ struct Open {
 struct Table {
     last_id: u64,
     open: HashMap<u64, Open>,
-    cancelled: VecDeque<(u64, Instant)>,
+    /// Requests that were given up, less the answers that came to such: as many may still come.
+    owed: u64,
     closed: bool,
 }
 
@@ -64,16 +64,14 @@ impl Table {
         let old = self.open.iter().filter(|(_, open)| is_old(open));
         let old: Vec<u64> = old.map(|(id, _)| *id).collect();
         for id in old {
-            self.open.remove(&id);
-            self.note_cancelled(id, now);
+            self.give_up(id);
         }
     }
 
-    fn note_cancelled(&mut self, id: u64, now: Instant) {
-        if self.cancelled.len() >= REQUESTS_CANCELLED_MAX {
-            self.cancelled.pop_front();
-        }
-        self.cancelled.push_back((id, now));
+    fn give_up(&mut self, id: u64) -> Option<Open> {
+        let open = self.open.remove(&id)?;
+        self.owed += 1;
+        Some(open)
     }
 }
 
@@ -123,7 +121,6 @@ impl Requests {
         id: u64,
         answer: MessageType,
         announced: usize,
-        now: Instant,
     ) -> Result<Expected, FrameError> {
         let mut table = self.lock();
         let unsolicited = FrameError::Unsolicited {
@@ -145,19 +142,12 @@ impl Requests {
                 Ok(Expected::Open)
             };
         }
-        let grace = Duration::from_millis(REQUEST_CANCELLED_GRACE_MS);
-        while table
-            .cancelled
-            .front()
-            .is_some_and(|(_, at)| now.duration_since(*at) > grace)
-        {
-            table.cancelled.pop_front();
+        let was_made = (1..=table.last_id).contains(&id);
+        if !was_made || table.owed == 0 {
+            return Err(unsolicited);
         }
-        if table.cancelled.iter().any(|(cancelled, _)| *cancelled == id) {
-            Ok(Expected::Cancelled)
-        } else {
-            Err(unsolicited)
-        }
+        table.owed -= 1;
+        Ok(Expected::Cancelled)
     }
 
     /// Takes the waiter of an answer that is complete; `None` if it has given up meanwhile.
@@ -165,12 +155,9 @@ impl Requests {
         self.lock().open.remove(&id).map(|open| open.waiter)
     }
 
-    /// Gives a request up; a late answer is no fault for a while.
-    pub(super) fn cancel(&self, id: u64, now: Instant) -> Option<Waiter> {
-        let mut table = self.lock();
-        let open = table.open.remove(&id)?;
-        table.note_cancelled(id, now);
-        Some(open.waiter)
+    /// Gives a request up; a late answer is no fault.
+    pub(super) fn cancel(&self, id: u64) -> Option<Waiter> {
+        self.lock().give_up(id).map(|open| open.waiter)
     }
 
     /// The session is over: whoever waits learns it at once.

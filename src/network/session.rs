@@ -13,12 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     crypto::{NodeId, PublicKey},
-    wire::{Direction, Goodbye, Hello, Message, Outgoing, PeerInfo, Role, capability},
+    wire::{Direction, Goodbye, Hello, Message, Outgoing, PeerInfo, Role, Share, capability},
 };
 
 use super::{
     CloseReason, SendError,
     outbox::Outbox,
+    queues::Places,
     quota::Quotas,
     requests::{Requests, Waiter},
     rtt::KeepAlive,
@@ -57,6 +58,10 @@ pub(super) struct Session {
     pub(super) outbox: Outbox,
     pub(super) requests: Requests,
     pub(super) traffic: Traffic,
+    /// Its part of the memory for half-received and queued messages.
+    pub(super) held: Share,
+    /// Its requests that wait to be served.
+    pub(super) waiting: Places,
     pub(super) closing: CancellationToken,
     height: AtomicU64,
     clock_skew_ms: AtomicI64,
@@ -88,6 +93,8 @@ impl Session {
             outbox: Outbox::default(),
             requests: Requests::default(),
             traffic: Traffic::default(),
+            held: Share::default(),
+            waiting: Places::default(),
             closing: CancellationToken::new(),
             height: AtomicU64::new(agreed.hello.height),
             clock_skew_ms: AtomicI64::new(agreed.clock_skew_ms),

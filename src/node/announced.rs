@@ -4,7 +4,7 @@
 //! announced the same id meanwhile, the next four are asked together.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,6 +13,9 @@ use crate::{chain::TxId, consensus::Mono, crypto::NodeId};
 /// Announced transactions remembered as asked for; the oldest is forgotten first, and asked for
 /// again if it is announced again.
 const ASKED_MAX: usize = 20_000;
+/// The same of one first announcer, beyond which its own oldest is forgotten: with as many as there are, one
+/// that announces what does not exist would have those of all others forgotten within a second.
+const ASKED_OF_ONE_MAX: usize = 2_000;
 /// Further announcers remembered per transaction.
 const OTHERS_MAX: usize = 8;
 /// Of these asked at once when whoever was asked did not deliver. A few who lie together must not cost
@@ -25,6 +28,8 @@ const ASK_AGAIN_US: u64 = 2_500_000;
 #[derive(Debug)]
 struct Entry {
     asked_us: u64,
+    /// Who announced it first, and the number of that among all: names it in the orders below.
+    first: (NodeId, u64),
     /// Who is asked, and has not failed.
     asked: Vec<NodeId>,
     /// Who announced it too, in the order in which they will be asked.
@@ -38,9 +43,10 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(peer: NodeId, now: Mono) -> Self {
+    fn of(peer: NodeId, number: u64, now: Mono) -> Self {
         Self {
             asked_us: now.micros(),
+            first: (peer, number),
             asked: vec![peer],
             others: VecDeque::new(),
             preferred: 0,
@@ -86,7 +92,44 @@ impl Entry {
 #[derive(Debug, Default)]
 struct Inner {
     entries: HashMap<TxId, Entry>,
-    order: VecDeque<TxId>,
+    /// All entries by the order in which they were first announced.
+    order: BTreeMap<u64, TxId>,
+    /// The numbers of each first announcer's.
+    of_first: HashMap<NodeId, BTreeSet<u64>>,
+    next: u64,
+}
+
+impl Inner {
+    fn insert(&mut self, txid: TxId, peer: NodeId, now: Mono) {
+        let number = self.next;
+        self.next += 1;
+        self.entries.insert(txid, Entry::of(peer, number, now));
+        self.order.insert(number, txid);
+        let its = self.of_first.entry(peer).or_default();
+        its.insert(number);
+        let oldest = match its.len() > ASKED_OF_ONE_MAX {
+            true => its.first().copied(),
+            false if self.order.len() > ASKED_MAX => self.order.first_key_value().map(|(number, _)| *number),
+            false => None,
+        };
+        if let Some(txid) = oldest.and_then(|number| self.order.get(&number).copied()) {
+            self.remove(&txid);
+        }
+    }
+
+    fn remove(&mut self, txid: &TxId) {
+        let Some(entry) = self.entries.remove(txid) else {
+            return;
+        };
+        let (peer, number) = entry.first;
+        self.order.remove(&number);
+        if let Some(its) = self.of_first.get_mut(&peer) {
+            its.remove(&number);
+            if its.is_empty() {
+                self.of_first.remove(&peer);
+            }
+        }
+    }
 }
 
 /// What is being fetched. Independent of the engine: it knows ids, not transactions.
@@ -111,14 +154,7 @@ impl Announced {
             entry.asked = vec![peer];
             return true;
         }
-        inner.entries.insert(*txid, Entry::of(peer, now));
-        inner.order.push_back(*txid);
-        // Entries leave by other ways too, so the order may name what is gone; both stay bounded.
-        while inner.order.len() > ASKED_MAX {
-            if let Some(oldest) = inner.order.pop_front() {
-                inner.entries.remove(&oldest);
-            }
-        }
+        inner.insert(*txid, peer, now);
         true
     }
 
@@ -140,7 +176,7 @@ impl Announced {
             }
             let asked = entry.next();
             if asked.is_empty() {
-                inner.entries.remove(txid);
+                inner.remove(txid);
                 continue;
             }
             entry.asked_us = now.micros();
@@ -157,7 +193,7 @@ impl Announced {
 
     /// It came, by whatever way.
     pub(super) fn arrived(&self, txid: &TxId) {
-        self.lock().entries.remove(txid);
+        self.lock().remove(txid);
     }
 
     #[cfg(test)]
@@ -231,15 +267,39 @@ mod tests {
     fn dos_33_announcements_of_nothing_are_bounded_and_hide_nothing() {
         let (liar, honest) = (key(1).public_key(), key(2).public_key());
         let announced = Announced::default();
+        let kept = id(1_000_000);
+        assert!(announced.offered(&kept, honest, false, at(0)));
         for n in 0..100_000 {
             announced.offered(&id(n), liar, false, at(n));
         }
-        assert_eq!(announced.len(), ASKED_MAX);
+        assert_eq!(announced.len(), ASKED_OF_ONE_MAX + 1);
+        // What an honest peer announced before is still known as asked for, and by whom.
+        assert!(!announced.offered(&kept, liar, false, at(100_000)));
+        assert_eq!(
+            announced.failed(&honest, &[kept], at(100_001)),
+            vec![(liar, vec![kept])]
+        );
+        announced.arrived(&kept);
         // The liar announced the honest transaction first; its silence costs one deadline.
         let txid = id(99_999);
         assert!(!announced.offered(&txid, honest, false, at(100_000)));
         let next = announced.failed(&liar, &[txid], at(2_100_000));
         assert_eq!(next, vec![(honest, vec![txid])]);
+    }
+
+    #[test]
+    fn dos_33_many_liars_together_stay_within_the_table() {
+        let announced = Announced::default();
+        for n in 0..30_000 {
+            let liar = key(n / 1_500).public_key();
+            announced.offered(&id(n), liar, false, at(n));
+        }
+        assert_eq!(announced.len(), ASKED_MAX);
+        for n in 0..30_000 {
+            announced.arrived(&id(n));
+        }
+        let inner = announced.lock();
+        assert!(inner.entries.is_empty() && inner.order.is_empty() && inner.of_first.is_empty());
     }
 
     /// Each silent peer costs a deadline of two seconds; the honest one is asked before the second ends.

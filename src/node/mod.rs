@@ -15,6 +15,7 @@
 
 mod allowance;
 mod announced;
+mod ask_more;
 mod backfill;
 mod barrier;
 mod bodies;

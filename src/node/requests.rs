@@ -12,10 +12,7 @@ use std::{
 
 use crossbeam_channel::Sender;
 use dashmap::DashMap;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     chain::{Block, BlockHash, CommitCertificate, Height, SharedTransaction, TxId},
@@ -30,7 +27,13 @@ use crate::{
     },
 };
 
-use super::{compact::Partial, gossip::Ask, spawner::Tasks, verifier::Verifier};
+use super::{
+    ask_more::{Pace, ask_more},
+    compact::{Fill, Filling, Partial},
+    gossip::Ask,
+    spawner::Tasks,
+    verifier::Verifier,
+};
 
 /// Questions under way at once.
 const IN_FLIGHT_MAX: usize = 64;
@@ -54,17 +57,24 @@ const PEER_WAITING_MAX: usize = 20;
 const WAITING_EVERY: Duration = Duration::from_millis(50);
 /// Transactions that have not come by then are asked of the next announcer.
 const TRANSACTIONS_DEADLINE: Duration = Duration::from_secs(2);
-/// A body that consensus waits for is asked of the next peers after this long.
-const BODY_DEADLINE: Duration = Duration::from_millis(500);
-/// And of so many at once: one that does not have it, or is far away, costs no time.
-const BODY_PEERS: usize = 3;
+/// A body that consensus waits for, and asks for again every half a second. A far peer on a bad line needs seconds
+/// for it; one that does not have it costs no time.
+const BODY_PACE: Pace = Pace {
+    at_once: 3,
+    more_every: Duration::from_millis(500),
+    deadline: Duration::from_secs(5),
+};
 /// A peer whose announced transactions did not come is charged at most once in this time: on a bad line
 /// that happens all day, and a day of it must not end a session.
 const BLAME_EVERY: Duration = Duration::from_secs(60);
 /// Peers remembered as charged; beyond it nobody is, until some are forgotten.
 const BLAMED_MAX: usize = 4_096;
-/// What is missing of a proposal is given up on after this long, for the whole block.
-const FILL_DEADLINE: Duration = Duration::from_millis(300);
+/// What is missing of a proposal is given up on, for the whole block, after so many round trips to its sender,
+const FILL_ROUND_TRIPS: u32 = 3;
+/// and at least this long,
+const FILL_DEADLINE_MIN: Duration = Duration::from_millis(300);
+/// and at most this long.
+const FILL_DEADLINE_MAX: Duration = Duration::from_secs(2);
 /// Below this distance a peer is helped block by block; above it only learns how far we are.
 const HELP_DISTANCE: u64 = 2;
 /// A block above this size is not pushed with its certificate; the peer asks for it.
@@ -80,6 +90,8 @@ pub(super) struct Requests {
     pub(super) tasks: Arc<Tasks>,
     /// Bodies asked for so far.
     pub(super) tries: Arc<AtomicUsize>,
+    /// Bodies being asked for: each by one task, however often consensus asks.
+    pub(super) fetching: Arc<Filling>,
     /// Who was charged for transactions that did not come.
     pub(super) blamed: Arc<Blamed>,
 }
@@ -130,6 +142,12 @@ impl Drop for Share {
     }
 }
 
+/// How long the sender of a proposal has for what is missing of it.
+fn fill_deadline(rtt: Option<Duration>) -> Duration {
+    let trips = rtt.map_or(FILL_DEADLINE_MIN, |rtt| rtt.saturating_mul(FILL_ROUND_TRIPS));
+    trips.clamp(FILL_DEADLINE_MIN, FILL_DEADLINE_MAX)
+}
+
 fn failed(peer: NodeId, start: Height, failure: Failure) -> Event {
     Event::BlocksFailed { peer, start, failure }
 }
@@ -158,6 +176,12 @@ impl Requests {
                     continue;
                 }
             };
+            if let Ask::Body { digest, .. } = &ask
+                && !matches!(self.fetching.begin(*digest), Fill::Begin)
+            {
+                // Under way; or there are so many that consensus has to ask again.
+                continue;
+            }
             let slot = match &ask {
                 Ask::Transactions { peer, txids } => {
                     let Err((peer, txids)) = self.fetch(&of_peers, &for_transactions, *peer, txids.clone())
@@ -214,7 +238,10 @@ impl Requests {
 
     async fn answer(&self, ask: Ask) {
         match ask {
-            Ask::Body { height, digest } => self.body(height, digest).await,
+            Ask::Body { height, digest } => {
+                self.body(height, digest).await;
+                self.fetching.end(&digest);
+            }
             Ask::Blocks(request) => self.blocks(request).await,
             Ask::Status { peer } => self.status(peer).await,
             Ask::Fill(partial) => self.fill(*partial).await,
@@ -223,7 +250,7 @@ impl Requests {
         }
     }
 
-    /// Asks one peer after the other until one has the block.
+    /// Asks some peers, and every half a second some more, until one of all these gives the block.
     async fn body(&self, height: Height, digest: BlockHash) {
         let question = Message::GetBlockByHash(GetBlockByHash { height, hash: digest });
         let mut peers = self.network.peers();
@@ -234,24 +261,14 @@ impl Requests {
         if voters > 0 {
             peers[..voters].rotate_left(self.tries.fetch_add(1, Ordering::Relaxed) % voters);
         }
-        for some in peers.chunks(BODY_PEERS) {
-            let mut asked = JoinSet::new();
-            for peer in some {
-                let (network, question, peer) = (self.network.clone(), question.clone(), peer.node_id);
-                asked.spawn(async move {
-                    let answer = network.request(&peer, &question, BODY_DEADLINE).await;
-                    (peer, answer)
-                });
-            }
-            // The first that holds; what the others send meanwhile is let pass by.
-            while let Some(answered) = asked.join_next().await {
-                if let Ok((peer, Ok(answer))) = answered
-                    && self.is_body(peer, digest, answer).await
-                {
-                    return;
-                }
-            }
-        }
+        let ask = |peer: NodeId| {
+            let (network, question) = (self.network.clone(), question.clone());
+            async move { network.request(&peer, &question, BODY_PACE.deadline).await.ok() }
+        };
+        let peers = peers.into_iter().map(|peer| peer.node_id).collect();
+        // The first that holds; what the others send meanwhile is let pass by.
+        let takes = |peer, answer| self.is_body(peer, digest, answer);
+        ask_more(peers, BODY_PACE, ask, takes).await;
     }
 
     /// True if an answer is the block that consensus waits for, and was handed to it.
@@ -293,10 +310,9 @@ impl Requests {
                 hash: digest,
                 positions,
             });
-            let answer = self
-                .network
-                .request(&partial.from, &question, FILL_DEADLINE)
-                .await;
+            let rtt = self.network.peer(&partial.from).and_then(|peer| peer.rtt_us);
+            let deadline = fill_deadline(rtt.map(Duration::from_micros));
+            let answer = self.network.request(&partial.from, &question, deadline).await;
             if let Ok(Message::BlockTxs(came)) = answer.map(|inbound| inbound.message) {
                 partial.fill(&missing, came.transactions.into_vec());
             }
@@ -482,5 +498,19 @@ impl Requests {
         let _ = self
             .network
             .send(&peer, &Message::Decided(Decided { certificate, block }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_of_a_proposal_is_waited_for_by_the_length_of_the_line() {
+        let ms = Duration::from_millis;
+        assert_eq!(fill_deadline(None), ms(300));
+        assert_eq!(fill_deadline(Some(ms(1))), ms(300));
+        assert_eq!(fill_deadline(Some(ms(250))), ms(750));
+        assert_eq!(fill_deadline(Some(ms(5_000))), ms(2_000));
     }
 }

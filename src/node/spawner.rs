@@ -58,6 +58,22 @@ impl Tasks {
         })
     }
 
+    /// As [`Tasks::next`] of two queues: of the second while the first is empty.
+    pub(super) fn next_of<T>(
+        &self,
+        first: &mut mpsc::Receiver<T>,
+        second: &mut mpsc::Receiver<T>,
+    ) -> Option<T> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => None,
+                item = first.recv() => item,
+                Some(item) = second.recv() => Some(item),
+            }
+        })
+    }
+
     /// True once the node stops.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.is_cancelled()

@@ -429,6 +429,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         votes: votes.clone(),
         tasks: Arc::clone(&tasks),
         tries: Default::default(),
+        fetching: Arc::default(),
         blamed: Arc::default(),
     };
     tasks.start("requests", requests.run(asks_in));
@@ -595,7 +596,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     );
     let verifiers = vec![
         thread("verify-votes", move || {
-            consensus_verifier.run_consensus(inboxes.consensus)
+            consensus_verifier.run_consensus(inboxes.consensus, inboxes.strangers)
         })?,
         thread("verify-txs", move || verifier.run_gossip(inboxes.gossip))?,
     ];

@@ -101,11 +101,16 @@ fn whole(event: &Event) -> Option<&ConsensusMessage> {
 }
 
 impl Verifier {
-    /// The consensus thread: runs until the network closes its queue.
-    pub(super) fn run_consensus(&self, mut inbox: mpsc::Receiver<Inbound>) {
+    /// The consensus thread: runs until the network closes its queue. What strangers say is looked at when
+    /// no masternode says anything.
+    pub(super) fn run_consensus(
+        &self,
+        mut inbox: mpsc::Receiver<Inbound>,
+        mut strangers: mpsc::Receiver<Inbound>,
+    ) {
         let mut duplicates = Duplicates::default();
         let mut told = Told::default();
-        while let Some(inbound) = self.tasks.next(&mut inbox) {
+        while let Some(inbound) = self.tasks.next_of(&mut inbox, &mut strangers) {
             let Inbound {
                 peer,
                 message,

@@ -86,6 +86,10 @@ impl Assembler {
                     Admission::Take(permit) => Some((BytesMut::new(), permit)),
                     Admission::Skip => None,
                 };
+                // What takes no share of the budget never lies half received beside the read buffer.
+                if !header.end && start.wire_len as usize <= PACKET_PAYLOAD_MAX_BYTES {
+                    return Err(FrameError::Torn(start.wire_len));
+                }
                 self.lanes[lane.index()] = Some(Partial {
                     start,
                     received: 0,

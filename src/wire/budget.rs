@@ -2,7 +2,7 @@
 //!
 //! A permit is taken when a message is announced and given back when the program has consumed the
 //! message, so queued messages count as well. Taking never waits: a reader that waited for memory
-//! would keep votes behind it.
+//! would keep votes behind it. Each session has a [`Share`] of it beside.
 
 use std::sync::{
     Arc,
@@ -69,7 +69,23 @@ impl Budget {
             .map(|_| Permit {
                 budget: Arc::clone(self),
                 bytes,
+                _held: None,
             })
+    }
+
+    /// As [`Budget::try_take`], counted against the share of whoever sends the message too, with the bytes
+    /// that come of it.
+    pub fn try_take_of(
+        self: &Arc<Self>,
+        share: &Share,
+        message_bytes: usize,
+        bytes: usize,
+        purpose: Purpose,
+    ) -> Option<Permit> {
+        let held = share.try_take(message_bytes)?;
+        let mut permit = self.try_take(bytes, purpose)?;
+        permit._held = Some(held);
+        Some(permit)
     }
 
     /// Bytes taken now.
@@ -83,10 +99,44 @@ impl Budget {
 pub struct Permit {
     budget: Arc<Budget>,
     bytes: usize,
+    /// Given back with it.
+    _held: Option<Held>,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+/// What one session holds of a budget, at most [`limits::REASSEMBLY_PEER_BYTES`].
+#[derive(Debug, Default)]
+pub struct Share(Arc<AtomicUsize>);
+
+impl Share {
+    fn try_take(&self, bytes: usize) -> Option<Held> {
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |held| {
+                held.checked_add(bytes)
+                    .filter(|sum| *sum <= limits::REASSEMBLY_PEER_BYTES)
+            })
+            .ok()
+            .map(|_| Held {
+                share: Arc::clone(&self.0),
+                bytes,
+            })
+    }
+}
+
+/// Bytes taken from a [`Share`].
+#[derive(Debug)]
+struct Held {
+    share: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.share.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }

@@ -28,6 +28,9 @@ pub enum FrameError {
         /// Bytes that were announced.
         announced: usize,
     },
+    /// A message of one packet that is cut into more.
+    #[error("message of {0} bytes in more than one packet; up to {max} it travels in one", max = limits::PACKET_PAYLOAD_MAX_BYTES)]
+    Torn(u32),
     /// A packet that neither carries bytes nor ends a message.
     #[error("empty packet in the middle of a message")]
     EmptyPacket,

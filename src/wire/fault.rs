@@ -48,7 +48,7 @@ pub enum Fault {
     RateExceeded,
     /// Sent much that nobody asked for.
     Spam,
-    /// Did not read what it was sent for ten seconds.
+    /// Did not read what it was sent for ten seconds; a bad line does that too.
     SlowReader,
     /// A transaction, vote or certificate with a signature that does not verify.
     InvalidSignature,
@@ -82,10 +82,9 @@ impl Fault {
             | Self::InvalidTransaction
             | Self::InvalidConsensus
             | Self::EmptyPromise
-            | Self::Spam
-            | Self::SlowReader => Severity::Serious,
+            | Self::Spam => Severity::Serious,
             Self::WrongPong | Self::RequestFlood | Self::NotValidator => Severity::Minor,
-            Self::RateExceeded | Self::Timeout => Severity::Slight,
+            Self::RateExceeded | Self::SlowReader | Self::Timeout => Severity::Slight,
         }
     }
 

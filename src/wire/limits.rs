@@ -28,6 +28,9 @@ pub const DECODED_GROWTH_MAX: usize = 4;
 
 /// All sessions together may hold this many bytes of half-received and queued messages.
 pub const REASSEMBLY_BUDGET_BYTES: usize = 32 * 1024 * 1024;
+/// What one session may hold of it. A single message of any kind always fits; beside it only what keeps its
+/// sender below this, so that one masternode's proposals never keep out those of the others.
+pub const REASSEMBLY_PEER_BYTES: usize = 10 * 1024 * 1024;
 /// Part of the budget that only proven masternodes may take, for proposals: a flood of strangers
 /// cannot keep a proposal out.
 pub const REASSEMBLY_RESERVED_BYTES: usize = 8 * 1024 * 1024;
@@ -44,7 +47,8 @@ pub const SENDING_BUDGET_BYTES: usize = 64 * 1024 * 1024;
 pub const SENDING_RESERVED_BYTES: usize = 16 * 1024 * 1024;
 /// How long a peer may take what waits for it at less than [`REASSEMBLY_MIN_BYTES_PER_S`].
 pub const SENDING_DEADLINE_MS: u64 = 30_000;
-/// Messages up to one packet need no permit: they are never held half-received.
+/// Messages up to one packet need no permit: they travel in one packet, so that at most one of them a session
+/// is half received, in the buffer that it is read into.
 pub const REASSEMBLY_FREE_BYTES: usize = PACKET_PAYLOAD_MAX_BYTES;
 /// A message must be complete this long after its first packet, plus its size at the lowest rate.
 pub const REASSEMBLY_DEADLINE_MS: u64 = 30_000;
@@ -88,15 +92,16 @@ pub const SNAPSHOT_PARTS_MAX: usize = 8;
 
 /// Requests that may be open to one peer. A caller beyond that is told to wait.
 pub const REQUESTS_OPEN_MAX: usize = 64;
-/// Cancelled requests remembered per peer, so that a late answer is no fault.
-pub const REQUESTS_CANCELLED_MAX: usize = 256;
-/// How long a late answer to a cancelled request is no fault.
-pub const REQUEST_CANCELLED_GRACE_MS: u64 = 60_000;
+/// Requests of one session that may wait to be served, those of consensus not counted. A node asks no more of
+/// a peer at once: ten pages of transactions, three ranges of blocks, a status and a page.
+pub const REQUESTS_WAITING_MAX: usize = 16;
 /// Messages of unknown type that a peer may send in a minute.
 pub const UNKNOWN_PER_MINUTE_MAX: u32 = 10;
 
 const _: () = assert!(PACKET_PAYLOAD_MAX_BYTES <= u16::MAX as usize);
 const _: () = assert!(REASSEMBLY_RESERVED_BYTES < REASSEMBLY_BUDGET_BYTES);
+const _: () = assert!(MESSAGE_MAX_BYTES <= REASSEMBLY_PEER_BYTES);
+const _: () = assert!(2 * REASSEMBLY_PEER_BYTES < REASSEMBLY_BUDGET_BYTES);
 const _: () = assert!(
     REASSEMBLY_UNASKED_BYTES + MESSAGE_MAX_BYTES <= REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES
 );

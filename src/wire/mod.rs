@@ -29,7 +29,7 @@ mod tests;
 pub use crate::consensus::Evidence;
 pub use assembler::{Admission, Assembler, Frame, Gate};
 pub use ban::{BAN_REASON_MAX, Ban, BanSource, BanTarget, IpRange, ParseBanTargetError};
-pub use budget::{Budget, Permit, Purpose};
+pub use budget::{Budget, Permit, Purpose, Share};
 pub use codec::BoundedVec;
 pub use compression::{COMPRESS_MIN_BYTES, inflate, is_compressible};
 pub use error::{CodecError, FrameError};

@@ -137,6 +137,36 @@ fn the_catalogue_in_the_document_is_the_catalogue_in_the_code() {
     }
 }
 
+/// Ids that are kept for messages of the design must not be those of messages that exist.
+#[test]
+fn ids_that_are_kept_free_are_free() {
+    let text = read("docs/WIRE.md");
+    let wire = text
+        .rsplit_once("Ids ")
+        .and_then(|(_, rest)| rest.split_once(" are kept"));
+    let (listed, _) = wire.expect("docs/WIRE.md says which ids are kept");
+    let record = read("docs/adr/0026-messages-that-are-not-there.md");
+    let (_, rest) = record
+        .split_once("**Kept free**: ")
+        .expect("ADR 26 says them too");
+    let (sentence, _) = rest.split_once(". ").unwrap();
+    let ranges = |text: &str| -> BTreeSet<u16> {
+        let words = text.split(|c: char| !(c.is_ascii_digit() || c == '–' || c == '/'));
+        let ranges = words.filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        let ends = ranges.map(|range| {
+            let (first, last) = range.split_once(['–', '/']).unwrap_or((range, range));
+            (first.parse::<u16>().unwrap(), last.parse::<u16>().unwrap())
+        });
+        ends.flat_map(|(first, last)| first..=last).collect()
+    };
+    let kept = ranges(listed);
+    assert!(!kept.is_empty());
+    assert_eq!(kept, ranges(sentence), "docs/WIRE.md and ADR 26");
+    for id in kept {
+        assert_eq!(MessageType::from_wire(id), None, "{id} is kept free and used");
+    }
+}
+
 #[test]
 fn every_file_that_a_document_names_exists() {
     let mut faults = Vec::new();

@@ -273,6 +273,78 @@ async fn dos_38_a_ban_closes_at_once_outlives_a_restart_and_ends_with_unban() {
     victim.shutdown().await;
 }
 
+#[tokio::test]
+async fn an_unban_lifts_all_there_is_and_says_what_still_keeps_the_node_out() {
+    let (victim, mut inboxes) = network(around(1), &[]).await;
+    let (other, _other_in) = network(around(2), &[victim.listening()]).await;
+    eventually("they meet", || victim.is_connected(&id(2))).await;
+    ban_live(&victim, &mut inboxes, &id(2).to_string()).await;
+    victim.ban(ban("127.0.0.0/8", None)).unwrap();
+    // By its id: the range that it was seen in is named.
+    let unbanned = victim.unban(&BanTarget::Node(id(2))).unwrap();
+    let still = unbanned.still.map(|ban| ban.target.to_string());
+    assert_eq!(still.as_deref(), Some("127.0.0.0/8"));
+    assert_eq!(unbanned.lifted.len(), 1);
+    assert!(!victim.is_connected(&id(2)));
+    let unbanned = victim.unban(&"127.0.0.0/8".parse().unwrap()).unwrap();
+    assert_eq!((unbanned.lifted.len(), unbanned.still), (1, None));
+    eventually("it is back", || victim.is_connected(&id(2))).await;
+    // By where it comes from: what the program holds against nodes from there goes too, and no other's.
+    victim.blame(&id(2), Fault::Framing, "test");
+    assert!(
+        victim
+            .bans()
+            .iter()
+            .any(|ban| ban.target == BanTarget::Node(id(2)))
+    );
+    let elsewhere = victim.unban(&"203.0.113.0/24".parse().unwrap()).unwrap();
+    assert_eq!((elsewhere.lifted.len(), elsewhere.forgiven), (0, false));
+    let unbanned = victim.unban(&"127.0.0.1".parse().unwrap()).unwrap();
+    let lifted: Vec<_> = unbanned.lifted.iter().map(|ban| ban.target).collect();
+    assert_eq!((lifted, unbanned.forgiven), (vec![BanTarget::Node(id(2))], true));
+    assert!(victim.bans().is_empty());
+    other.shutdown().await;
+    victim.shutdown().await;
+}
+
+/// The registry of a node that catches up grows: who is in it is no stranger any more.
+#[tokio::test]
+async fn who_was_discouraged_before_its_registration_counted_is_welcome_once_it_does() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let is_registered = Arc::new(AtomicBool::new(false));
+    let registry = Arc::clone(&is_registered);
+    let (victim, _inboxes) = core(Surroundings {
+        is_member: Arc::new(move |key: &PublicKey| *key == id(103) && registry.load(Ordering::SeqCst)),
+        ..around(1)
+    });
+    let now_ms = || super::super::handshake::unix_ms();
+    let mut alive = Vec::new();
+    for seed in [3, 4] {
+        let (own, own_in) = core(masternode(seed));
+        let (_, at_victim) = join(&own, &victim, pipe()).await;
+        victim.fault(&at_victim.unwrap(), Fault::Framing, "test");
+        assert!(victim.bans.is_discouraged(&id(seed), now_ms()));
+        alive.push((own, own_in));
+    }
+    victim.welcome_registered();
+    assert!(victim.bans.is_discouraged(&id(3), now_ms()));
+    is_registered.store(true, Ordering::SeqCst);
+    victim.welcome_registered();
+    assert!(!victim.bans.is_discouraged(&id(3), now_ms()));
+    assert_eq!(victim.standings.points(&id(3), Instant::now()), 0);
+    assert!(
+        victim.bans.is_discouraged(&id(4), now_ms()),
+        "a key that no registry knows"
+    );
+    // Or as soon as it proves its key, also after a restart that forgot where the node was seen.
+    victim.bans.discourage(id(3), "framing", "framing ×1", now_ms());
+    let (own, own_in) = core(masternode(3));
+    let (_, at_victim) = join(&own, &victim, pipe()).await;
+    assert!(at_victim.is_ok(), "{:?}", at_victim.err());
+    assert!(!victim.bans.is_discouraged(&id(3), now_ms()));
+    alive.push((own, own_in));
+}
+
 async fn start_in(directory: std::path::PathBuf, listen: SocketAddr) -> (Network, Inboxes) {
     let (outboxes, inboxes) = queues();
     let config = NetworkConfig {

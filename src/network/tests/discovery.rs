@@ -290,3 +290,47 @@ async fn nodes_that_know_one_seed_find_each_other() {
     seed.shutdown().await;
     loner.shutdown().await;
 }
+
+/// A line that breaks three times a minute: each session is a new one to both ends, the nodes are not.
+#[tokio::test(start_paused = true)]
+async fn sixty_short_sessions_ask_no_more_than_is_granted() {
+    const SESSIONS: usize = 60;
+    let discovers = || NetworkConfig {
+        discovery: true,
+        ..config(loopback(24_200), &[])
+    };
+    let (a, mut a_in) = core_with(around(1), discovers());
+    let (b, mut b_in) = core_with(around(2), discovers());
+    let drain = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(_) = a_in.peers.recv() => {}
+                Some(_) = a_in.gossip.recv() => {}
+                Some(_) = a_in.serve.recv() => {}
+                Some(_) = b_in.peers.recv() => {}
+                Some(_) = b_in.gossip.recv() => {}
+                Some(_) = b_in.serve.recv() => {}
+            }
+        }
+    });
+    for node in [&a, &b] {
+        node.spawn("discovery", Arc::clone(node).discover());
+        node.spawn("reachability", Arc::clone(node).watch_reachability());
+    }
+    for _ in 0..SESSIONS {
+        let (at_a, _) = join(&a, &b, pipe()).await;
+        let session = at_a.unwrap();
+        sleep(Duration::from_secs(20)).await;
+        session.close(crate::network::CloseReason::Closed);
+        sleep(Duration::from_secs(1)).await;
+    }
+    let now = tokio::time::Instant::now();
+    let points = (a.standings.points(&id(2), now), b.standings.points(&id(1), now));
+    assert_eq!(points, (0, 0));
+    let faults = a.around.metrics.p2p.faults.get() + b.around.metrics.p2p.faults.get();
+    assert_eq!(faults, 0);
+    for node in [&a, &b] {
+        node.stopping.cancel();
+    }
+    drain.abort();
+}

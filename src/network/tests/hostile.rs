@@ -309,6 +309,103 @@ async fn dos_02_strangers_who_begin_large_messages_keep_out_neither_answers_nor_
     eventually("memory comes back", || held() == 0).await;
 }
 
+/// Seven proposals of the largest size fill the memory for all. One masternode may hold two of them, half
+/// received or waiting to be checked, and another's still finds room.
+#[tokio::test]
+async fn dos_02_a_masternode_that_begins_proposal_after_proposal_keeps_out_nobody_elses() {
+    use crate::network::reader::Door;
+    let (victim, _inboxes) = core(masternode(1));
+    let (_byzantine, of_byzantine) = stranger(&victim, masternode(2)).await;
+    let (_honest, of_honest) = stranger(&victim, masternode(3)).await;
+    let kind = MessageType::PrePrepare;
+    let size = kind.limit() as u32;
+    let announce = |session: &Arc<Session>| {
+        let start = StartHeader {
+            type_id: kind.id(),
+            request_id: 0,
+            wire_len: size,
+            raw_len: size,
+            compressed: false,
+        };
+        match Door::new(&victim, session).admit(kind.lane(), &start) {
+            Ok(Admission::Take(permit)) => Some(permit.expect("a large message has a permit")),
+            Ok(Admission::Skip) => None,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let mut held: Vec<_> = (0..10).filter_map(|_| announce(&of_byzantine)).collect();
+    assert_eq!(held.len(), REASSEMBLY_PEER_BYTES / kind.limit());
+    assert!(victim.budget.used_bytes() <= REASSEMBLY_PEER_BYTES);
+    assert!(announce(&of_honest).is_some(), "another's proposal comes in");
+    // What was consumed is given back.
+    held.pop();
+    assert!(announce(&of_byzantine).is_some());
+    assert!(!of_byzantine.closing.is_cancelled(), "no room is no fault");
+}
+
+/// Votes that a masternode floods with go to their own queue, whatever strangers send.
+#[tokio::test]
+async fn dos_34_forged_votes_of_strangers_leave_the_votes_of_masternodes_their_queue() {
+    let is_member: crate::network::Membership = Arc::new(|key: &PublicKey| *key == id(103));
+    let (victim, mut inboxes) = unlimited(Surroundings {
+        is_member,
+        ..around(1)
+    });
+    let (mut forger, of_forger) = Attacker::meet(&victim, 1 << 20).await;
+    // More than the queue of masternodes would hold; nobody reads meanwhile.
+    for height in 0..crate::network::CONSENSUS_QUEUE_MAX as u64 + 200 {
+        forger.say(&super::live::evidence(height), 0).await;
+    }
+    let dropped = || {
+        let label = crate::metrics::labels::DropReason::QueueFull;
+        victim.around.metrics.p2p.messages_dropped.get(label)
+    };
+    let over = (crate::network::CONSENSUS_QUEUE_MAX + 200 - crate::network::STRANGERS_QUEUE_MAX) as u64;
+    eventually("what is over is dropped", || dropped() == over).await;
+    let (mut voter, _of_voter) = stranger(&victim, masternode(3)).await;
+    let vote = super::live::evidence(1);
+    let mut out = BytesMut::new();
+    assert!(vote.encode(0).unwrap().write_packet(&mut out));
+    voter.write_all(&out).await.unwrap();
+    voter.flush().await.unwrap();
+    let first = next(&mut inboxes.consensus).await;
+    assert_eq!((first.peer, first.message), (id(3), vote));
+    assert_eq!(dropped(), over);
+    assert!(!of_forger.closing.is_cancelled());
+}
+
+/// A validator that registered above our tip votes with the allowance of a masternode; to us it is a
+/// stranger until we know better.
+#[tokio::test]
+async fn votes_over_the_share_cost_nothing_to_whoever_proved_a_key_and_something_to_others() {
+    let (victim, inboxes) = core(around(1));
+    let mut out = BytesMut::new();
+    for height in 0..1_500 {
+        super::live::evidence(height)
+            .encode(0)
+            .unwrap()
+            .write_packet(&mut out);
+    }
+    let dropped = || {
+        let label = crate::metrics::labels::DropReason::RateLimit;
+        victim.around.metrics.p2p.messages_dropped.get(label)
+    };
+    let (mut newcomer, of_newcomer) = stranger(&victim, masternode(2)).await;
+    newcomer.write_all(&out).await.unwrap();
+    newcomer.flush().await.unwrap();
+    eventually("the votes are read", || dropped() > 1_000).await;
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(victim.standings.points(&id(2), Instant::now()), 0);
+    assert!(!of_newcomer.closing.is_cancelled());
+    let (mut nobody, of_nobody) = stranger(&victim, around(3)).await;
+    // It is thrown out while it speaks.
+    let _ = nobody.write_all(&out).await;
+    let _ = nobody.flush().await;
+    eventually("it is charged", || of_nobody.closing.is_cancelled()).await;
+    assert!(victim.standings.points(&id(3), Instant::now()) >= 20);
+    drop(inboxes);
+}
+
 #[tokio::test]
 async fn dos_18_a_pong_with_another_nonce_counts_as_fault_and_changes_nothing() {
     let (victim, _inboxes) = core(around(1));
@@ -371,6 +468,11 @@ async fn dos_17_a_peer_that_does_not_read_is_dropped_and_nobody_else() {
     }
     assert_eq!(next_down_unhurried(&mut inboxes).await, CloseReason::SlowReader);
     assert!(began.elapsed() < Duration::from_secs(12));
+    assert_eq!(
+        victim.standings.points(&id(66), Instant::now()),
+        1,
+        "a bad line does that too"
+    );
 }
 
 /// In virtual time patience is cheap.
@@ -434,7 +536,7 @@ async fn a_late_answer_to_a_request_that_was_given_up_is_no_fault() {
         .unwrap();
     let (heard, message) = attacker.hear_message().await.unwrap();
     assert_eq!((heard, message), (request, ask));
-    session.requests.cancel(request, Instant::now());
+    session.requests.cancel(request);
     assert!(answer.await.is_err());
     attacker.say(&Message::Busy(Busy), request).await;
     attacker.say(&tx_inv(1), 0).await;
@@ -443,20 +545,53 @@ async fn a_late_answer_to_a_request_that_was_given_up_is_no_fault() {
 }
 
 #[tokio::test]
-async fn a_request_that_finds_the_serve_queue_full_is_answered_busy() {
-    let (victim, inboxes) = core(around(1));
+async fn a_request_that_finds_no_place_among_its_sessions_is_answered_busy() {
+    let (victim, mut inboxes) = core(around(1));
     let (mut attacker, _session) = Attacker::meet(&victim, 64 * 1024).await;
-    for request in 1..=crate::network::SERVE_QUEUE_MAX as u64 + 1 {
-        attacker
-            .say(&Message::GetStatus(GetStatus { nonce: request }), request)
-            .await;
+    let ask = |nonce| Message::GetStatus(GetStatus { nonce });
+    let most = REQUESTS_WAITING_MAX as u64;
+    for request in 1..=most + 1 {
+        attacker.say(&ask(request), request).await;
     }
-    let (request, answer) = attacker.hear_message().await.unwrap();
-    assert_eq!(
-        (request, answer),
-        (crate::network::SERVE_QUEUE_MAX as u64 + 1, Message::Busy(Busy))
-    );
-    drop(inboxes);
+    let answer = attacker.hear_message().await.unwrap();
+    assert_eq!(answer, (most + 1, Message::Busy(Busy)));
+    // Others have places of their own.
+    let (mut other, _of_other) = stranger(&victim, around(2)).await;
+    let mut out = BytesMut::new();
+    ask(1).encode(1).unwrap().write_packet(&mut out);
+    other.write_all(&out).await.unwrap();
+    other.flush().await.unwrap();
+    for _ in 0..most {
+        assert_eq!(next(&mut inboxes.serve).await.peer, id(66));
+    }
+    assert_eq!(next(&mut inboxes.serve).await.peer, id(2));
+    // What was served gives its place back.
+    attacker.say(&ask(99), 99).await;
+    assert_eq!(next(&mut inboxes.serve).await.request_id, 99);
+}
+
+/// As many sessions as fill the queue, each within its own places.
+#[tokio::test]
+async fn a_request_that_finds_the_serve_queue_full_is_answered_busy() {
+    use crate::network::SERVE_QUEUE_MAX;
+    let (victim, inboxes) = core(around(1));
+    let mut fillers = Vec::new();
+    for n in 0..(SERVE_QUEUE_MAX / REQUESTS_WAITING_MAX) as u8 {
+        let (mut stream, session) = stranger(&victim, around(100 + n)).await;
+        let mut out = BytesMut::new();
+        for request in 1..=REQUESTS_WAITING_MAX as u64 {
+            let ask = Message::GetStatus(GetStatus { nonce: request });
+            ask.encode(request).unwrap().write_packet(&mut out);
+        }
+        stream.write_all(&out).await.unwrap();
+        stream.flush().await.unwrap();
+        fillers.push((stream, session));
+    }
+    eventually("the queue is full", || inboxes.serve.len() == SERVE_QUEUE_MAX).await;
+    let (mut attacker, _session) = Attacker::meet(&victim, 64 * 1024).await;
+    attacker.say(&Message::GetStatus(GetStatus { nonce: 1 }), 1).await;
+    let answer = attacker.hear_message().await.unwrap();
+    assert_eq!(answer, (1, Message::Busy(Busy)));
 }
 
 #[tokio::test]

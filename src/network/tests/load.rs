@@ -128,7 +128,7 @@ async fn dos_02_a_thousand_authenticated_peers_take_less_than_64_mb_also_while_t
     let b = Network::start(wide, around(1), outboxes).await.unwrap();
     let Inboxes {
         mut peers,
-        mut consensus,
+        mut strangers,
         ..
     } = inboxes;
     let drain = tokio::spawn(async move { while peers.recv().await.is_some() {} });
@@ -177,7 +177,7 @@ async fn dos_02_a_thousand_authenticated_peers_take_less_than_64_mb_also_while_t
     sleep(Duration::from_secs(1)).await;
     let sent = Instant::now();
     voter.send(&b.node_id(), &super::live::evidence(1)).unwrap();
-    next(&mut consensus).await;
+    next(&mut strangers).await;
     println!("a vote passes within {:?}", sent.elapsed());
     let attacked = resident().saturating_sub(idle);
     println!(

@@ -252,12 +252,12 @@ async fn a_peers_height_follows_what_it_says_and_never_beyond_what_we_know() {
             .expect("a vote decodes")
     };
     attacker.say(&vote(69), 0).await;
-    next(&mut inboxes.consensus).await;
+    next(&mut inboxes.strangers).await;
     assert_eq!(session.info().height, 68, "who votes at 69 has 68");
     attacker.say(&vote(60), 0).await;
     attacker.say(&vote(1_000_000_000), 0).await;
-    next(&mut inboxes.consensus).await;
-    next(&mut inboxes.consensus).await;
+    next(&mut inboxes.strangers).await;
+    next(&mut inboxes.strangers).await;
     assert_eq!(
         session.info().height,
         71,

@@ -110,12 +110,18 @@ pub(super) fn on_bans(
         }
         Command::UnbanPeer { target } => {
             let unbanned = peers.unban(&target)?;
+            let others = unbanned.lifted.iter().filter(|ban| ban.target != target).count();
+            let also = match others {
+                0 => String::new(),
+                1 => "; a node that was discouraged there may connect too".to_owned(),
+                some => format!("; {some} nodes that were discouraged there may connect too"),
+            };
             match (unbanned.lifted.is_empty() && !unbanned.forgiven, unbanned.still) {
                 (_, Some(wider)) => Ok(Reply::DoneWith {
-                    consequence: format!("still kept out by the ban of {}", wider.target),
+                    consequence: format!("still kept out by the ban of {}{also}", wider.target),
                 }),
                 (false, None) => Ok(Reply::DoneWith {
-                    consequence: "it may connect from now on".to_owned(),
+                    consequence: format!("it may connect from now on{also}"),
                 }),
                 (true, None) => Err(CommandError::NotFound {
                     what: format!("a ban of {target}"),

@@ -73,6 +73,28 @@ fn a_message_survives_being_split_at_every_byte() {
     }
 }
 
+/// What needs no share of the budget is never half received beside the read buffer.
+#[test]
+fn a_message_of_one_packet_that_is_cut_into_more_is_refused() {
+    let cut = |wire_len: usize| {
+        let mut wire = BytesMut::new();
+        message(Lane::Blocks, 23, wire_len).write_packet(&mut wire);
+        // All but the last byte, and more to come.
+        wire[..2].copy_from_slice(&(wire_len.min(PACKET_PAYLOAD_MAX_BYTES) as u16 - 1).to_le_bytes());
+        wire[3] &= !FLAG_END;
+        wire.truncate(wire.len() - 1);
+        Assembler::default().next_frame(&mut wire, &mut Open::default(), 0)
+    };
+    for wire_len in [2, 100, PACKET_PAYLOAD_MAX_BYTES] {
+        let error = cut(wire_len).unwrap_err();
+        assert_eq!(error, FrameError::Torn(wire_len as u32));
+    }
+    assert!(cut(PACKET_PAYLOAD_MAX_BYTES + 1).unwrap().is_none());
+    let mut whole = bytes_of(message(Lane::Blocks, 23, PACKET_PAYLOAD_MAX_BYTES));
+    let frame = Assembler::default().next_frame(&mut whole, &mut Open::default(), 0);
+    assert!(frame.unwrap().is_some());
+}
+
 #[test]
 fn lanes_interleave_packet_by_packet() {
     let mut bulk = message(Lane::Blocks, 23, 3 * PACKET_PAYLOAD_MAX_BYTES);
