@@ -204,6 +204,7 @@ impl Engine {
                 certificate,
             } => self.on_status(now, peer, height, certificate),
             Event::Transactions(arrivals) => self.on_transactions(now, arrivals),
+            Event::Refused(refused) => self.ledger.note_screened(&refused),
             Event::Evidence(evidence) => self.ledger.note_evidence(&evidence),
             Event::Timer(timer) => self.on_timer(now, timer),
             Event::Signed { request, signature } => self.consensus(

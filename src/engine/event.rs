@@ -1,6 +1,6 @@
 //! Everything that can happen to the validator, on one screen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     chain::{Block, CommitCertificate, Height, SharedTransaction, TimestampMs},
@@ -79,6 +79,8 @@ pub enum Event {
     },
     /// Transactions whose signatures hold, in order of arrival.
     Transactions(Vec<Arrival>),
+    /// Transactions that were refused before their signatures were looked at: how many, by reason.
+    Refused(BTreeMap<&'static str, u64>),
     /// A contradiction that a peer showed or storage remembered, checked under the set of its height.
     Evidence(Box<Evidence>),
     /// A timer fired.

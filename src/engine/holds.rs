@@ -15,6 +15,7 @@ impl Event {
             | Self::BlocksFailed { .. }
             | Self::Status { .. }
             | Self::Transactions(_)
+            | Self::Refused(_)
             | Self::Evidence(_)
             | Self::Timer(_)
             | Self::PeerUp { .. }

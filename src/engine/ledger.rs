@@ -148,6 +148,11 @@ impl Ledger {
             .map(|admitted| admitted.evicted)
     }
 
+    /// Counts what was refused before it came here.
+    pub(super) fn note_screened(&mut self, refused: &std::collections::BTreeMap<&'static str, u64>) {
+        self.pool.note_screened(refused);
+    }
+
     /// Keeps what `peer` sent before its parents; gives the parents to ask for, if it is kept.
     pub(super) fn park(
         &mut self,

@@ -449,6 +449,34 @@ fn what_the_pool_takes_and_lets_go_within_one_batch_is_told_as_gone() {
 }
 
 #[test]
+fn a_transaction_with_somebody_elses_key_says_nothing_of_its_id() {
+    let world = World::new(0);
+    let mut node = world.node_with(PoolLimits::default());
+    let right = world.chain.transfer(&[(world.chain.coin(0), 0)], &[(5, 900_000)]);
+    // The same id, and signatures that hold: of a key that is not the coin's.
+    let wrong = world.chain.transfer(&[(world.chain.coin(0), 1)], &[(5, 900_000)]);
+    assert_eq!(right.txid(), wrong.txid());
+    let arrive = |transaction: &SharedTransaction, from: u8| {
+        let transaction = world.chain.verified(transaction.clone());
+        let source = Source::Peer(peer(from));
+        Event::Transactions(vec![Arrival { transaction, source }])
+    };
+    let effects = node.step(1, arrive(&wrong, 1));
+    let is_said = |effect: &Effect| matches!(effect, Effect::Unpooled(gone) if !gone.is_empty());
+    assert!(
+        !effects.iter().any(is_said),
+        "nobody would be asked for it any more: {effects:?}"
+    );
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Blame { .. }))
+    );
+    let effects = node.step(2, arrive(&right, 2));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Pooled(_))));
+}
+
+#[test]
 fn nothing_above_the_halt_height_is_taken_and_it_is_no_safety_stop() {
     let chain = World::new(6);
     let mut node = chain.node();

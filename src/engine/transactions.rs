@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    chain::{Block, SharedTransaction, TxId},
+    chain::{Block, SharedTransaction, TransactionError, TxId},
     consensus::{self, Now},
     mempool::Refusal,
 };
@@ -78,7 +78,11 @@ impl Engine {
                         }
                         Source::Own | Source::Saved { .. } => {}
                     }
-                    if !matches!(refusal, Refusal::Duplicate { .. }) {
+                    // An id does not cover witnesses: what a peer got wrong there is not said of the id, or
+                    // nobody would be asked for it with the right ones.
+                    let is_of_witnesses = matches!(source, Source::Peer(_))
+                        && matches!(refusal, Refusal::Invalid(TransactionError::WrongKey { .. }));
+                    if !is_of_witnesses && !matches!(refusal, Refusal::Duplicate { .. }) {
                         gone.push((shared.txid(), Some(refusal.code())));
                     }
                 }

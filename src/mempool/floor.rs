@@ -12,6 +12,12 @@ pub(super) const INCREMENT_PER_KB: u64 = 1_000;
 /// a quarter.
 const HALF_LIFE_MS: u64 = 600_000;
 
+/// The smallest fee for `size` bytes at a floor of `per_kb` units per 1000 bytes.
+pub fn fee_at(per_kb: u64, size: usize) -> Amount {
+    let need = (u128::from(per_kb) * size as u128).div_ceil(1000);
+    Amount::from_units(u64::try_from(need).unwrap_or(u64::MAX))
+}
+
 /// The floor now.
 #[derive(Debug)]
 pub(super) struct Floor {
@@ -33,8 +39,7 @@ impl Floor {
 
     /// The smallest fee for `size` bytes.
     pub(super) fn need(&self, size: usize) -> Amount {
-        let need = (u128::from(self.per_kb) * size as u128).div_ceil(1000);
-        Amount::from_units(u64::try_from(need).unwrap_or(u64::MAX))
+        fee_at(self.per_kb, size)
     }
 
     /// Something that paid `evicted` had to leave.

@@ -29,6 +29,7 @@ mod order_tests;
 mod tests;
 
 pub use entry::FeeRate;
+pub use floor::fee_at;
 pub use limits::{CHAIN_MAX, EXPIRY_MS, HEAP_BYTES_MAX, PoolLimits, RECENT_MAX, TXS_MAX};
 pub use orphans::{
     ORPHAN_BYTES_MAX, ORPHAN_EXPIRY_MS, ORPHANS_MAX, Orphans, PEER_ORPHAN_BYTES_MAX, PEER_ORPHANS_MAX,

@@ -249,14 +249,25 @@ impl Mempool {
         }
     }
 
-    /// Counts a refusal and remembers it if it lasts. Also for what never reaches
-    /// [`Mempool::admit`], such as a signature that does not hold.
-    pub fn note_refusal(&mut self, transaction: &SharedTransaction, refusal: &Refusal) {
+    /// Counts a refusal and remembers it if it lasts.
+    fn note_refusal(&mut self, transaction: &SharedTransaction, refusal: &Refusal) {
         *self.counters.refused.entry(refusal.code()).or_default() += 1;
         if refusal.is_lasting() {
             // Under the witness id: somebody else's bad witnesses must not shut out the good ones.
             self.rejected.insert(transaction.wtxid());
         }
+    }
+
+    /// Counts refusals of what was never asked to be admitted: it was screened before its signatures.
+    pub fn note_screened(&mut self, refused: &BTreeMap<&'static str, u64>) {
+        for (code, count) in refused {
+            *self.counters.refused.entry(code).or_default() += count;
+        }
+    }
+
+    /// The lowest fee rate that is taken now, in units per 1000 bytes.
+    pub fn floor_per_kb(&self) -> u64 {
+        self.floor.per_kb()
     }
 
     fn judge(&self, transaction: &SharedTransaction, context: Context<'_>) -> Result<Judged, Refusal> {

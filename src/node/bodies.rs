@@ -255,6 +255,13 @@ impl Bodies {
         }
     }
 
+    /// It was refused before the pool was asked; what the pool holds stays.
+    pub(super) fn refused_early(&self, txid: &TxId, reason: &'static str) {
+        if !self.contains(txid) {
+            self.refused.insert(*txid, reason);
+        }
+    }
+
     /// A proposal under vote holds these.
     pub(super) fn proposed(&self, block: &Block) {
         for transaction in &block.transactions {

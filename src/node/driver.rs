@@ -55,6 +55,8 @@ pub(super) struct Window {
 pub(super) struct Shared {
     /// The newest view.
     pub(super) view: ArcSwap<EngineView>,
+    /// The lowest fee rate that the pool takes, in units per 1000 bytes.
+    pub(super) floor_per_kb: Arc<std::sync::atomic::AtomicU64>,
     /// What the verifier checks under.
     pub(super) window: ArcSwap<Window>,
     /// When the loop last went round, on the node's monotonic clock, in microseconds.
@@ -285,6 +287,10 @@ impl Driver {
         if self.view_is_old && now.mono >= self.view_at.plus_ms(VIEW_EVERY_MS) {
             self.view_at = now.mono;
             self.view_is_old = false;
+            self.shared.floor_per_kb.store(
+                self.engine.pool().floor_per_kb(),
+                std::sync::atomic::Ordering::Relaxed,
+            );
             self.shared.view.store(Arc::new(self.engine.view(now)));
         }
     }

@@ -44,6 +44,7 @@ mod ready;
 mod reindex;
 mod requests;
 pub mod resync;
+mod screen;
 mod serve;
 mod sessions;
 mod signer_link;

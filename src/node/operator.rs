@@ -25,7 +25,14 @@ use crate::{
 
 mod peers;
 
-use super::{bodies::Bodies, resync::Resync, spawner::Tasks, status::Alarms, tickets::Tickets};
+use super::{
+    bodies::Bodies,
+    resync::Resync,
+    screen::{Refused, Screen},
+    spawner::Tasks,
+    status::Alarms,
+    tickets::Tickets,
+};
 pub(super) use peers::PeerControl;
 
 /// Commands taken from the queue at once.
@@ -64,6 +71,8 @@ pub(super) struct Submissions {
     pub(super) chain_id: Hash256,
     pub(super) bodies: Arc<Bodies>,
     pub(super) tickets: Arc<Tickets>,
+    /// Refuses what can be refused without looking at signatures.
+    pub(super) screen: Arc<Screen>,
     /// The engine's queue for everything but votes.
     pub(super) engine: Sender<Event>,
 }
@@ -394,14 +403,24 @@ impl Submissions {
         verdicts
     }
 
-    /// Decodes each, refuses what can be refused alone, and checks the signatures of the rest
-    /// together. The verdicts stand in the order of `batch`.
+    /// Decodes each, refuses what can be refused alone or by the coins it spends, and checks the signatures
+    /// of the rest together. The verdicts stand in the order of `batch`.
     fn check(&self, batch: Vec<Vec<u8>>) -> Vec<Result<Verified<SharedTransaction>, CommandError>> {
-        let mut sound = Vec::with_capacity(batch.len());
+        let (mut sound, mut screened) = (Vec::with_capacity(batch.len()), Refused::new());
         let alone: Vec<Result<(), CommandError>> = batch
             .iter()
-            .map(|bytes| self.check_one(bytes).map(|transaction| sound.push(transaction)))
+            .map(|bytes| {
+                let transaction = self.check_one(bytes)?;
+                match self.screen.refusal(&transaction, &mut screened) {
+                    Some(refusal) => Err(refused(&refusal)),
+                    None => Ok(sound.push(transaction)),
+                }
+            })
             .collect();
+        if let Some(told) = Screen::told(screened) {
+            // Full: figures for people are all that is lost.
+            let _ = self.engine.try_send(told);
+        }
         let mut signed = Verified::check_all(sound, &self.chain_id).into_iter();
         alone
             .into_iter()

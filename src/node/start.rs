@@ -59,6 +59,7 @@ use super::{
     reindex::Reindex,
     requests::Requests,
     resync::Resync,
+    screen::Screen,
     serve::{READS_MAX, Serve, URGENT_READS_MAX},
     signer_link::SignerLink,
     snapshot::SnapshotFetch,
@@ -351,6 +352,13 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         ticked: AtomicU64::new(clock.mono().micros()),
         performed: Arc::new(AtomicU64::new(clock.mono().micros())),
         late_ms: AtomicU64::new(0),
+        floor_per_kb: Arc::new(AtomicU64::new(engine.pool().floor_per_kb())),
+    });
+    let screen = Arc::new(Screen {
+        reader: reader.clone(),
+        floor_per_kb: Arc::clone(&shared.floor_per_kb),
+        bodies: Arc::clone(&bodies),
+        metrics: Arc::clone(&metrics),
     });
     let verifier = Arc::new(Verifier {
         checked: Default::default(),
@@ -359,6 +367,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         clock,
         shared: Arc::clone(&shared),
         bodies: Arc::clone(&bodies),
+        screen: Arc::clone(&screen),
         gossip: Arc::clone(&gossip),
         evidence: Arc::clone(&evidence),
         votes: votes.clone(),
@@ -505,6 +514,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         bodies,
         evidence,
         tickets,
+        screen,
         store: Arc::clone(&store),
         resync: Arc::clone(&resync),
         backfill: Arc::clone(&backfill_shown),

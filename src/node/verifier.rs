@@ -23,7 +23,7 @@ use crate::{
         Mono, SigningDomain, Step, ValidatorSet,
     },
     crypto::{Hash256, NodeId, Verified},
-    engine::{Arrival, Event, Source},
+    engine::{Arrival, Event, Source, fault_of_refusal},
     network::Inbound,
     wire::{CompactProposal, Decided, Fault, Message, Status},
 };
@@ -37,6 +37,7 @@ use super::{
     evidence::EvidenceBook,
     gossip::Gossip,
     pool_file::PoolFile,
+    screen::{Refused, Screen},
     spawner::Tasks,
 };
 
@@ -60,6 +61,8 @@ pub(super) struct Verifier {
     pub(super) clock: NodeClock,
     pub(super) shared: Arc<Shared>,
     pub(super) bodies: Arc<Bodies>,
+    /// Refuses what can be refused without looking at signatures.
+    pub(super) screen: Arc<Screen>,
     pub(super) gossip: Arc<Gossip>,
     pub(super) evidence: Arc<EvidenceBook>,
     pub(super) votes: Sender<Event>,
@@ -576,6 +579,27 @@ impl Verifier {
         }
     }
 
+    /// Those that are worth looking at their signatures; the others are refused, and whoever should have known
+    /// is blamed.
+    fn screened(&self, arrived: Vec<(NodeId, SharedTransaction)>) -> Vec<SharedTransaction> {
+        let (mut worth, mut refused) = (Vec::with_capacity(arrived.len()), Refused::new());
+        for (peer, transaction) in arrived {
+            let Some(refusal) = self.screen.refusal(&transaction, &mut refused) else {
+                worth.push(transaction);
+                continue;
+            };
+            if let Some(fault) = fault_of_refusal(&refusal) {
+                self.gossip.blame(peer, fault);
+                self.ask_others(&peer, &[transaction.txid()]);
+            }
+        }
+        if let Some(told) = Screen::told(refused) {
+            // Full: figures for people are all that is lost.
+            let _ = self.bulk.try_send(told);
+        }
+        worth
+    }
+
     /// Checks transactions and hands those that hold to the engine.
     pub(super) fn admit(&self, arrived: Vec<(NodeId, SharedTransaction)>) {
         let mut seen = HashSet::new();
@@ -595,7 +619,8 @@ impl Verifier {
             self.gossip.blame(peer, Fault::InvalidTransaction);
             self.ask_others(&peer, &[transaction.txid()]);
         }
-        let (held, culprits) = self.verify_transactions(sound.into_iter().map(|(_, tx)| tx).collect());
+        let sound = self.screened(sound);
+        let (held, culprits) = self.verify_transactions(sound);
         for culprit in culprits {
             if let Some(peer) = from.get(&culprit.wtxid()) {
                 self.gossip.blame(*peer, Fault::InvalidSignature);

@@ -104,6 +104,7 @@ impl Fixture {
         let (bodies, tickets) = (Arc::new(Bodies::new()), Arc::new(Tickets::default()));
         let blocks = tempfile::tempdir().unwrap();
         let store = Store::open(blocks.path(), &chain.genesis, StoreOptions::default(), |_| {}).unwrap();
+        let reader = store.reader();
         let resync = Arc::new(Resync::new(
             blocks.path().to_owned(),
             "devnet".to_owned(),
@@ -126,6 +127,12 @@ impl Fixture {
                 chain_id: chain.chain_id,
                 bodies: Arc::clone(&bodies),
                 tickets: Arc::clone(&tickets),
+                screen: Arc::new(Screen {
+                    reader,
+                    floor_per_kb: Arc::new(1_000.into()),
+                    bodies: Arc::clone(&bodies),
+                    metrics: crate::metrics::Metrics::new("devnet"),
+                }),
                 engine,
             }),
             tasks: Arc::clone(&tasks),
@@ -305,7 +312,7 @@ async fn what_can_be_refused_alone_never_reaches_the_engine() {
     let dust = fixture.chain.transfer(&[(fixture.chain.coin(0), 0)], &[(1, 1)]);
     assert_eq!(code(fixture.submit(dust.canonical_bytes()).await), "dust");
     let mut forged = fixture.transaction(0).transaction().clone();
-    forged.witnesses[0] = fixture.transaction(1).witnesses[0];
+    forged.witnesses[0].signature = fixture.transaction(1).witnesses[0].signature;
     assert_eq!(
         code(fixture.submit(forged.canonical_bytes()).await),
         "bad_signature"
@@ -313,7 +320,20 @@ async fn what_can_be_refused_alone_never_reaches_the_engine() {
     let pooled = fixture.transaction(1);
     fixture.bodies.pooled(vec![pooled.clone()], Default::default());
     assert_eq!(code(fixture.submit(pooled.canonical_bytes()).await), "duplicate");
-    assert!(fixture.engine.as_ref().unwrap().is_empty());
+    let engine = fixture.engine.as_ref().unwrap();
+    assert!(engine.is_empty());
+    // By the coin that it spends, whatever its signature; the engine only counts it.
+    forged.outputs[0].amount = crate::chain::Amount::from_units(crate::chain::testing::GENESIS_UNITS - 1);
+    assert_eq!(
+        code(fixture.submit(forged.canonical_bytes()).await),
+        "fee_too_low"
+    );
+    let told = engine.try_recv().unwrap();
+    assert!(
+        matches!(&told, Event::Refused(refused) if refused.get("fee_too_low") == Some(&1)),
+        "{told:?}"
+    );
+    assert!(engine.is_empty());
     assert!(
         fixture.outcomes().is_empty(),
         "transactions are no operator's acts"

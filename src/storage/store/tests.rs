@@ -708,7 +708,8 @@ fn a_flush_waits_for_what_was_here_and_not_for_what_comes_meanwhile() {
     let (returned, has_returned) = std::sync::mpsc::channel::<()>();
     let store: Arc<std::sync::OnceLock<Store>> = Arc::default();
     let writers = Arc::clone(&store);
-    let rest = Mutex::new(builder.blocks[1..].to_vec().into_iter());
+    let rest: Vec<CommitBatch> = builder.blocks[1..].to_vec();
+    let rest = Mutex::new(rest.into_iter());
     // The writer never finds its queue empty: with each block that is durable another one comes, and the
     // third is only done with once the flush has returned.
     let report = move |event| {
