@@ -3,11 +3,12 @@
 
 use timecoin::{
     chain::{BlockHash, Standing},
-    consensus::Step,
+    consensus::{Round, Step},
     crypto::Hash256,
 };
 
 use super::{
+    invalid_blocks::{Crime, bad_block},
     net::{Net, limit},
     puppet::Puppet,
 };
@@ -79,6 +80,45 @@ fn dos_35_contradictions_seen_by_one_are_proven_to_all_and_outlive_a_restart() {
         assert!(net.bans(*node).is_empty(), "node{node}");
     }
     assert_eq!(puppet.peers(), 3, "the culprit is not cut off");
+    puppet.leave(&net);
+    net.check(&others);
+}
+
+#[test]
+fn dos_35_two_proposals_of_one_leader_are_proof_everywhere_and_outlive_a_restart() {
+    let mut net = Net::with(4, |params| {
+        params.block_interval_ms = 60_000;
+        params.proposal_timeout_ms = 20_000;
+        params.view_change_timeout_ms = 40_000;
+    });
+    let culprit = net.leader(1);
+    let others: Vec<u16> = net.all().filter(|node| *node != culprit).collect();
+    for node in &others {
+        net.start(*node);
+    }
+    let puppet = Puppet::join(&net, culprit);
+    net.wait("all are connected", limit(20), |net| {
+        others.iter().all(|node| net.status(*node).peers == 3)
+    });
+    let first = bad_block(&net, &puppet, Crime::BadParent);
+    let mut second = first.clone();
+    second.header.prev_hash = digest(8);
+    for block in [first, second] {
+        assert_eq!(puppet.propose(Round::ZERO, block), 3);
+    }
+    for node in &others {
+        // Each is wrong by itself too.
+        net.wait("the proofs are everywhere", limit(20), |net| {
+            kinds(net, *node) == ["E3", "E6"]
+        });
+        net.wait("it is counted", limit(5), |net| {
+            net.metric(*node, "timed_equivocation_evidence_total") >= 1.0
+        });
+    }
+    net.wait_height(&others, 1, limit(10));
+    net.stop(others[1]);
+    net.start(others[1]);
+    assert_eq!(kinds(&net, others[1]), ["E3", "E6"]);
     puppet.leave(&net);
     net.check(&others);
 }

@@ -19,7 +19,7 @@ use super::{
 
 /// What is wrong with the block.
 #[derive(Debug, Clone, Copy)]
-enum Crime {
+pub(super) enum Crime {
     /// A transaction whose signature does not hold.
     BadSignature,
     /// Two transactions that spend one coin.
@@ -29,7 +29,7 @@ enum Crime {
 }
 
 /// Block 1 with one thing wrong, whose header commits to all of it.
-fn bad_block(net: &Net, puppet: &Puppet, crime: Crime) -> Block {
+pub(super) fn bad_block(net: &Net, puppet: &Puppet, crime: Crime) -> Block {
     let (state, _) = ChainState::genesis(net.genesis());
     let mut prev_hash = state.tip.hash;
     let mut transactions = Vec::new();
