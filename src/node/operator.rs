@@ -411,10 +411,11 @@ impl Submissions {
             .iter()
             .map(|bytes| {
                 let transaction = self.check_one(bytes)?;
-                match self.screen.refusal(&transaction, &mut screened) {
-                    Some(refusal) => Err(refused(&refusal)),
-                    None => Ok(sound.push(transaction)),
+                if let Some(refusal) = self.screen.refusal(&transaction, &mut screened) {
+                    return Err(refused(&refusal));
                 }
+                sound.push(transaction);
+                Ok(())
             })
             .collect();
         if let Some(told) = Screen::told(screened) {
