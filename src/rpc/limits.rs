@@ -43,6 +43,9 @@ pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to send the head of a request; also ends idle connections.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long an answer may lie unread before its connection is cut: its place is wanted by others.
+pub const UNREAD_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
+
 /// How long open requests may go on once the server was told to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 

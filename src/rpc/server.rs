@@ -16,6 +16,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
+use socket2::SockRef;
 use tokio::{runtime::Builder, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -130,6 +131,8 @@ async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
                 Ok((stream, peer)) => {
                     // Small answers are written at once; a failure only makes them later.
                     let _ = stream.set_nodelay(true);
+                    // The kernel cuts who leaves answers unread; nobody else would notice.
+                    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(limits::UNREAD_TIMEOUT));
                     let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(peer))));
                     let connection = http1::Builder::new()
                         .timer(TokioTimer::new())

@@ -650,3 +650,26 @@ fn commands_want_the_cookie_of_this_run() {
         .unwrap_err();
     assert_eq!(refused.code(), Some("unauthorized"));
 }
+
+/// Its answers fill the buffers of both sides, and then its place.
+#[test]
+fn who_never_reads_its_answers_is_cut_off() {
+    let fixture = Fixture::start();
+    let mut stream = TcpStream::connect(fixture.address()).unwrap();
+    stream
+        .set_write_timeout(Some(super::limits::UNREAD_TIMEOUT * 10))
+        .unwrap();
+    let questions = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(100);
+    let cut = loop {
+        if let Err(error) = stream.write_all(questions.as_bytes()) {
+            break error;
+        }
+    };
+    assert!(
+        matches!(
+            cut.kind(),
+            std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe
+        ),
+        "{cut}: its own write timed out, so nobody cut it off"
+    );
+}

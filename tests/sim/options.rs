@@ -65,7 +65,7 @@ const USAGE: &str = "\
 --a22                the traces of 40 seeds are those of the unoptimized build
 --mutant NAME        plant one fault; succeeds if it is found
 --mutants, --a21     plant all of them, one after the other; fails if one survives
---engines            whole validators only (one schedule in 10)
+--engines            whole validators only (one schedule in 20)
 --machines           bare consensus machines only
 --flood              measure what a flooded machine holds
 --json               the last line is one JSON object

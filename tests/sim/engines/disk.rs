@@ -188,6 +188,14 @@ impl Disk {
         self.coins = Arc::new(coins);
     }
 
+    /// The log is gone, and with it what was voted for; the database has been flushed. The next start notes
+    /// in a new log where memory ends.
+    pub(super) fn lose_log(&mut self) {
+        self.flushed = self.chain.len();
+        self.log = vec![Record::Lost];
+        self.sync();
+    }
+
     /// The database takes what the log knows as final above it.
     pub(super) fn recover(&mut self, rules: &Rules) {
         self.synced = self.log.len();

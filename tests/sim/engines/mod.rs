@@ -140,6 +140,8 @@ struct Node {
     proposals: BTreeMap<BlockHash, Rc<Block>>,
     asked: BTreeMap<(NodeId, Height), Request>,
     is_byzantine: bool,
+    /// Its next crash takes the log with it.
+    loses_log: bool,
     crash_after: Option<u64>,
     clock_offset_ms: u64,
 }
@@ -209,6 +211,7 @@ impl Engines {
                 proposals: BTreeMap::new(),
                 asked: BTreeMap::new(),
                 is_byzantine: false,
+                loses_log: false,
                 crash_after: None,
                 clock_offset_ms: 0,
             })
@@ -368,6 +371,9 @@ impl Engines {
         one.timers.clear();
         one.pooled.clear();
         one.proposals.clear();
+        if std::mem::take(&mut one.loses_log) {
+            one.disk.lose_log();
+        }
         one.disk.lose_unsynced(draw);
         self.laws.on_crash(node);
         let peer = self.nodes[node].id;

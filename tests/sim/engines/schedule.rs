@@ -19,6 +19,9 @@ const HEIGHTS_AFTER_HEALING: u64 = 2;
 /// How long that may take, in virtual time: a block is due every few seconds at the latest.
 const HEALED_WITHIN_MS: u64 = 60_000;
 
+/// In so many of a hundred schedules that can bear it, a crash takes the log of an honest validator.
+const LOSES_LOG_PERCENT: u64 = 25;
+
 /// Runs one schedule to its end.
 ///
 /// # Errors
@@ -39,6 +42,7 @@ pub(crate) fn run(
     world.watcher = watcher;
     let f = timecoin::consensus::Quorum::of(faults.n).f();
     let (nodes, crimes) = recruit(faults.n, f, &mut draws);
+    let criminals = nodes.len();
     if !nodes.is_empty() {
         for node in &nodes {
             world.nodes[*node].is_byzantine = true;
@@ -63,6 +67,14 @@ pub(crate) fn run(
         Box::new(move |at, from, to| link(&network, &mut shared.borrow_mut(), heals_at, (at, from, to)));
     world.spend_all(COINS, heals_at, &mut draws, make);
     world.start();
+    // Whoever lost its log signs nothing for a while: one more that does not is borne only below f.
+    if criminals < f && draws.chance(LOSES_LOG_PERCENT) {
+        let honest = (0..faults.n).filter(|node| !world.nodes[*node].is_byzantine);
+        let honest: Vec<usize> = honest.collect();
+        let node = honest[draws.below(honest.len() as u64) as usize];
+        world.nodes[node].loses_log = true;
+        world.push(1_000 * draws.below(faults.heals_at_ms), Item::Crash { node });
+    }
     for _ in 0..faults.crashes {
         let node = draws.below(faults.n as u64) as usize;
         let at = 1_000 * draws.below(faults.heals_at_ms);
