@@ -115,6 +115,13 @@ impl Evidence {
             if message.signer() != signer || message.height() != self.height {
                 return Err(EvidenceError::NotTheirs);
             }
+            if let ConsensusMessage::PrePrepare(proposal) = message {
+                let most = context.validators.len();
+                let signers = proposal.prepared.as_ref().map_or(0, |cert| cert.signatures.len());
+                if proposal.view_changes.len() > most || signers > most {
+                    return Err(EvidenceError::NotCanonical);
+                }
+            }
             let bytes = message.signing_bytes(context.domain);
             let is_bare = !matches!(
                 message,

@@ -219,7 +219,7 @@ impl Engine {
                 validator,
                 height,
             } => self.on_peer_up(now, peer, validator, height),
-            Event::PeerServes { peer, lowest } => self.sync.on_lowest(peer, lowest),
+            Event::PeerServes { peer, lowest, prunes } => self.sync.on_lowest(peer, lowest, prunes),
             Event::NoStatus { peer } => self.on_no_status(peer),
             Event::PeerHeights(claims) => {
                 for (peer, height) in claims {

@@ -107,6 +107,8 @@ pub enum Event {
         peer: NodeId,
         /// The lowest block that it has.
         lowest: Height,
+        /// It deletes old blocks, so that this rises while the session lasts.
+        prunes: bool,
     },
     /// A peer did not answer when it was asked for the certificate of its tip.
     NoStatus {

@@ -4,7 +4,13 @@
 //! consensus but never a runtime worker, and a slow runtime can never delay consensus. Votes have a
 //! queue of their own and are always taken first.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -87,6 +93,8 @@ pub(super) struct Driver {
     pub(super) pool_file: Arc<PoolFile>,
     /// Takes what waits to whoever writes it, with its number.
     pub(super) pool_saves: tokio::sync::mpsc::Sender<(u64, Waiting)>,
+    /// The last one was not written.
+    pub(super) pool_save_failed: Arc<AtomicBool>,
     pub(super) saved: SavedState,
 }
 
@@ -151,7 +159,7 @@ impl Driver {
         }
         self.saved.at = now;
         let edition = self.engine.pool().edition();
-        if edition == self.saved.edition {
+        if edition == self.saved.edition && !self.pool_save_failed.swap(false, Ordering::Relaxed) {
             return;
         }
         let number = self.saved.number + 1;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crossbeam_channel::Sender;
@@ -29,6 +32,7 @@ const BAD_PROPOSALS_MAX: usize = EVIDENCE_MAX / 4;
 #[derive(Debug)]
 pub(super) struct EvidenceBook {
     held: Mutex<BTreeMap<Hash256, Evidence>>,
+    edition: AtomicU64,
     work: Sender<Work>,
 }
 
@@ -40,6 +44,7 @@ impl EvidenceBook {
             take(&mut held, &evidence);
         }
         Self {
+            edition: AtomicU64::new(held.len() as u64),
             held: Mutex::new(held),
             work,
         }
@@ -76,9 +81,16 @@ impl EvidenceBook {
         }
     }
 
-    /// Takes a piece in; false if it is held already or there is no room for it.
-    pub(super) fn insert(&self, evidence: &Evidence) -> bool {
-        take(&mut self.held(), evidence)
+    /// Takes a piece in, and gives those that went for it; `None` if it is held already or there is no room.
+    pub(super) fn insert(&self, evidence: &Evidence) -> Option<Vec<Evidence>> {
+        let gone = take(&mut self.held(), evidence)?;
+        self.edition.fetch_add(1, Ordering::Relaxed);
+        Some(gone)
+    }
+
+    /// Grows whenever something is taken in.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Relaxed)
     }
 
     /// Everything held, ascending by height, then round.
@@ -97,50 +109,50 @@ impl EvidenceBook {
     }
 
     /// How many are held.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.held().len()
     }
 }
 
-fn take(held: &mut BTreeMap<Hash256, Evidence>, evidence: &Evidence) -> bool {
+fn take(held: &mut BTreeMap<Hash256, Evidence>, evidence: &Evidence) -> Option<Vec<Evidence>> {
     let id = evidence.id();
     if held.contains_key(&id) {
-        return false;
+        return None;
     }
-    let is_bad_proposal = evidence.kind == EvidenceKind::BadProposal;
-    let is_like = |known: &Evidence| known.kind == evidence.kind && known.offender == evidence.offender;
     let is_bad = |known: &Evidence| known.kind == EvidenceKind::BadProposal;
-    let mut room = make_room(held, evidence, OF_ONE_MAX, is_like);
-    if is_bad_proposal {
-        room = room && make_room(held, evidence, BAD_PROPOSALS_MAX, is_bad);
+    let is_like = |known: &Evidence| known.kind == evidence.kind && known.offender == evidence.offender;
+    let mut gone = Vec::new();
+    if is_bad(evidence) {
+        // Nobody is jailed for one: four show as much as more, and he may make them at every height.
+        if held.values().filter(|known| is_like(known)).count() >= OF_ONE_MAX {
+            return None;
+        }
+        gone.extend(make_room(held, evidence, BAD_PROPOSALS_MAX, is_bad)?);
+    } else {
+        gone.extend(make_room(held, evidence, OF_ONE_MAX, is_like)?);
     }
-    if room && make_room(held, evidence, EVIDENCE_MAX, |_| true) {
-        held.insert(id, evidence.clone());
-        return true;
-    }
-    false
+    gone.extend(make_room(held, evidence, EVIDENCE_MAX, |_| true)?);
+    held.insert(id, evidence.clone());
+    Some(gone)
 }
 
-/// False if there are `most` pieces like this one, none of a lower height. Else the lowest goes.
+/// Gives the piece of the lowest height if there are `most` like this one; `None` if that is no lower.
 fn make_room(
     held: &mut BTreeMap<Hash256, Evidence>,
     evidence: &Evidence,
     most: usize,
     is_like: impl Fn(&Evidence) -> bool,
-) -> bool {
+) -> Option<Option<Evidence>> {
     let like = || held.iter().filter(|(_, known)| is_like(known));
     if like().count() < most {
-        return true;
+        return Some(None);
     }
-    let oldest = like().min_by_key(|(_, known)| known.height);
-    let Some(id) = oldest
-        .filter(|(_, known)| known.height < evidence.height)
-        .map(|(id, _)| *id)
-    else {
-        return false;
-    };
-    held.remove(&id);
-    true
+    let (id, _) = like()
+        .min_by_key(|(_, known)| known.height)
+        .filter(|(_, known)| known.height < evidence.height)?;
+    let id = *id;
+    Some(held.remove(&id))
 }
 
 #[cfg(test)]

@@ -323,8 +323,13 @@ impl Hands {
     }
 
     fn keep_evidence(&mut self, evidence: Evidence, from: Option<NodeId>) {
-        if !self.evidence.insert(&evidence) {
+        let Some(gone) = self.evidence.insert(&evidence) else {
             return;
+        };
+        for old in gone {
+            if let Err(error) = self.store.forget_evidence(old.height, &old.id()) {
+                tracing::error!(%error, "old evidence could not be deleted");
+            }
         }
         let bytes = evidence.to_bytes();
         if let Err(error) = self.store.add_evidence(evidence.height, &evidence.id(), bytes) {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{chain::Height, crypto::NodeId, engine::Event, network::PeerEvent};
+use crate::{chain::Height, crypto::NodeId, engine::Event, network::PeerEvent, wire::capability};
 
 use super::facts::Facts;
 
@@ -30,6 +30,7 @@ impl LiveSessions {
                     Event::PeerServes {
                         peer: node_id,
                         lowest: Height::new(info.pruned_below),
+                        prunes: info.capabilities & capability::PRUNED != 0,
                     },
                     Event::PeerUp {
                         peer: node_id,

@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -163,6 +163,7 @@ fn own_capabilities(options: &NodeOptions) -> u64 {
             options.signer.is_some() && !options.observer,
         ),
         (capability::SNAPSHOT, options.store.flush.snapshot_every > 0),
+        (capability::PRUNED, options.store.flush.keep_blocks > 0),
     ];
     own.iter()
         .filter(|(_, has)| *has)
@@ -402,6 +403,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         Arc::clone(&bodies_of_ours),
     ));
     let (pool_saves, mut pools) = tokio::sync::mpsc::channel(1);
+    let pool_save_failed = Arc::new(AtomicBool::new(false));
     let driver = Driver {
         engine,
         signer: options.signer.clone(),
@@ -418,6 +420,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         stopping: false,
         pool_file: Arc::clone(&pool_file),
         pool_saves,
+        pool_save_failed: Arc::clone(&pool_save_failed),
         saved: Default::default(),
     };
 
@@ -587,6 +590,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
                 let file = Arc::clone(&pool_file);
                 let saved = tasks.blocking(move || file.save(number, &waiting)).await;
                 if let Some(Err(error)) = saved {
+                    pool_save_failed.store(true, Ordering::Relaxed);
                     tracing::warn!(%error, "the pool was not written to its file; tried again in a minute");
                 }
             }

@@ -29,6 +29,8 @@ const TURN_OPS: usize = 10_000;
 pub(super) struct Pruner {
     /// Newest blocks kept; 0 for all.
     keep: u64,
+    /// A snapshot is written at multiples of this; 0 for none.
+    snapshot_every: u64,
     /// Rows of blocks below the lowest one may be here.
     has_leftovers: bool,
     /// The disk refused when the database stood here.
@@ -37,8 +39,9 @@ pub(super) struct Pruner {
 
 impl Pruner {
     /// Keeps the newest `keep` blocks; all for 0, and never less than [`KEEP_BLOCKS_MIN`].
-    pub(super) fn new(keep: u64) -> Self {
+    pub(super) fn new(keep: u64, snapshot_every: u64) -> Self {
         Self {
+            snapshot_every,
             keep: if keep == 0 { 0 } else { keep.max(KEEP_BLOCKS_MIN) },
             has_leftovers: true,
             refused_at: None,
@@ -54,7 +57,13 @@ impl Pruner {
 
     /// The lowest height after the next turn; `None` while too few are due.
     fn goal(&self, shared: &Shared) -> Option<Height> {
-        let first_kept = shared.flushed_height().next().checked_sub(self.keep)?;
+        let flushed = shared.flushed_height();
+        let first_kept = flushed.next().checked_sub(self.keep)?;
+        // Whoever joins by one of the two newest snapshots needs its block, and all above.
+        let first_kept = match self.snapshot_every {
+            0 => first_kept,
+            every => first_kept.min(Height::new((flushed.get() / every).saturating_sub(1) * every)),
+        };
         let goal = shared
             .pruned_below()
             .max(Height::GENESIS.next())

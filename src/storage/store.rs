@@ -316,11 +316,22 @@ impl Store {
             .pending_mut()
             .evidence
             .insert(key.clone(), bytes.clone());
-        let taken = self.shared.queue.push_evidence(key.clone(), bytes);
+        let put = Op::put(Table::Evidence, key.clone(), bytes);
+        let taken = self.shared.queue.push_evidence(put);
         if !matches!(taken, Ok(true)) {
             self.shared.pending_mut().evidence.remove(&key);
         }
         taken
+    }
+
+    /// Deletes evidence with the next flush. False if so much waits already that it stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`] once the writer has failed.
+    pub fn forget_evidence(&self, height: Height, id: &Hash256) -> Result<bool, StoreError> {
+        let key = schema::evidence_key(height, id);
+        self.shared.pending_mut().evidence.remove(&key);
+        self.shared.queue.push_evidence(Op::delete(Table::Evidence, key))
     }
 
     /// A handle for reading.

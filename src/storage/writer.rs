@@ -14,7 +14,7 @@ use crate::chain::Height;
 use super::{
     StoreError,
     archive::{self, Rows},
-    backend::{Op, Table},
+    backend::Op,
     flush,
     pending::PendingBlock,
     prune::Pruner,
@@ -51,10 +51,10 @@ impl Default for FlushOptions {
     fn default() -> Self {
         Self {
             window_blocks: 64,
-            window_bytes: 24 << 20,
+            window_bytes: 14 << 20,
             window_age: Duration::from_secs(1),
             pending_blocks_max: 256,
-            pending_bytes_max: 48 << 20,
+            pending_bytes_max: 28 << 20,
             snapshot_every: 0,
             keep_blocks: 0,
         }
@@ -202,13 +202,13 @@ impl Queue {
     }
 
     /// False if too much evidence waits already.
-    pub(super) fn push_evidence(&self, key: Vec<u8>, value: Vec<u8>) -> Result<bool, StoreError> {
+    pub(super) fn push_evidence(&self, op: Op) -> Result<bool, StoreError> {
         let mut work = self.lock();
         check(&work)?;
         if work.evidence.len() >= EVIDENCE_PENDING_MAX {
             return Ok(false);
         }
-        work.evidence.push(Op::put(Table::Evidence, key, value));
+        work.evidence.push(op);
         work.came.1 += 1;
         work.since.get_or_insert_with(Instant::now);
         self.arrived.notify_one();
@@ -347,7 +347,8 @@ pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
     }
     let _closed = Closed(&shared.queue);
 
-    let mut pruner = Pruner::new(shared.queue.options.keep_blocks);
+    let options = &shared.queue.options;
+    let mut pruner = Pruner::new(options.keep_blocks, options.snapshot_every);
     while let Some(next) = shared.queue.next(pruner.is_due(shared)) {
         let (window, evidence) = match next {
             Next::Window(window, evidence) => (window, evidence),

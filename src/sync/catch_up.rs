@@ -21,7 +21,7 @@ pub const RANGES_MAX: usize = 16;
 /// The same of one peer.
 pub const RANGES_PER_PEER_MAX: usize = 2;
 /// Bytes of blocks that came and wait for those before them; nothing more is asked for above it.
-pub const BUFFERED_BYTES_MAX: u64 = 32 << 20;
+pub const BUFFERED_BYTES_MAX: u64 = 12 << 20;
 /// Further behind than this, a validator neither votes nor times out.
 pub const SYNC_GAP: u64 = 2;
 /// A lone next block usually arrives by consensus itself; only a claim this old is asked for.
@@ -129,6 +129,8 @@ pub struct CatchUp {
     claims: BTreeMap<NodeId, Claim>,
     /// The lowest block of those peers that do not have all.
     lowest: BTreeMap<NodeId, Height>,
+    /// Whose lowest block may go on rising.
+    pruning: BTreeSet<NodeId>,
     /// Whom we chose ourselves, or who is a masternode: asked before anybody else.
     preferred: BTreeSet<NodeId>,
     certified: Height,
@@ -147,6 +149,7 @@ impl Default for CatchUp {
         Self {
             claims: BTreeMap::new(),
             lowest: BTreeMap::new(),
+            pruning: BTreeSet::new(),
             preferred: BTreeSet::new(),
             certified: Height::GENESIS,
             ranges: BTreeMap::new(),
@@ -161,9 +164,13 @@ impl Default for CatchUp {
 
 impl CatchUp {
     /// A peer has no blocks below `lowest`.
-    pub fn on_lowest(&mut self, peer: NodeId, lowest: Height) {
+    pub fn on_lowest(&mut self, peer: NodeId, lowest: Height, prunes: bool) {
         if self.lowest.len() < PEERS_MAX || self.lowest.contains_key(&peer) {
             self.lowest.insert(peer, lowest);
+            match prunes {
+                true => self.pruning.insert(peer),
+                false => self.pruning.remove(&peer),
+            };
         }
     }
 
@@ -259,6 +266,7 @@ impl CatchUp {
     pub fn on_peer_gone(&mut self, peer: &NodeId) {
         self.claims.remove(peer);
         self.lowest.remove(peer);
+        self.pruning.remove(peer);
         for range in self.ranges.values_mut() {
             range.asked.retain(|(asked, _)| asked != peer);
         }
@@ -333,6 +341,11 @@ impl CatchUp {
         // Near its tip it may have voted on what its database does not serve yet.
         let says_it_has = claim.said > start.saturating_add(SYNC_GAP)
             && self.lowest.get(peer).is_none_or(|lowest| *lowest <= start);
+        if failure == Failure::Missing && was_asked && self.pruning.contains(peer) {
+            // Deleted since it said so.
+            self.lowest.insert(*peer, start.next());
+            return false;
+        }
         if failure == Failure::Missing && was_asked && says_it_has {
             claim.missing += 1;
             if claim.missing >= EMPTY_MAX {
@@ -446,7 +459,7 @@ impl CatchUp {
         let is_free = |peer: &NodeId| may(peer) && open(peer) < open_max;
         let (preferred, others): (Vec<NodeId>, Vec<NodeId>) =
             rested.iter().partition(|peer| self.preferred.contains(peer));
-        let is_enough = preferred.len() >= PREFERRED_ENOUGH;
+        let is_enough = preferred.iter().filter(|peer| may(peer)).count() >= PREFERRED_ENOUGH;
         let mut candidates: Vec<NodeId> = preferred.into_iter().filter(is_free).collect();
         if candidates.is_empty() && !is_enough {
             candidates = others.into_iter().filter(is_free).collect();

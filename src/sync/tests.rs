@@ -188,9 +188,9 @@ fn who_shows_less_than_it_said_is_found_out_at_once_and_who_shows_it_never() {
 
 #[test]
 fn who_has_not_twice_in_a_row_what_it_says_it_has_made_an_empty_promise() {
-    let missing = |said: u64, lowest: u64| {
+    let missing = |said: u64, lowest: u64, prunes: bool| {
         let mut sync = CatchUp::default();
-        sync.on_lowest(peer(1), Height::new(lowest));
+        sync.on_lowest(peer(1), Height::new(lowest), prunes);
         let mut found = 0;
         for ms in (0..5_000).step_by(1_000) {
             sync.on_said(peer(1), Height::new(said), at(ms));
@@ -200,10 +200,12 @@ fn who_has_not_twice_in_a_row_what_it_says_it_has_made_an_empty_promise() {
         }
         found
     };
-    assert_eq!(missing(50, 0), 2);
+    assert_eq!(missing(50, 0, false), 2);
     // What it may be about to have, and what it never said it has.
-    assert_eq!(missing(7, 0), 0);
-    assert_eq!(missing(50, 20), 0);
+    assert_eq!(missing(7, 0, false), 0);
+    assert_eq!(missing(50, 20, false), 0);
+    // What it deleted since it greeted us.
+    assert_eq!(missing(50, 0, true), 0);
 }
 
 #[test]
@@ -211,7 +213,7 @@ fn blocks_are_asked_of_those_who_have_them() {
     let mut sync = CatchUp::default();
     // One began with a snapshot of height 400, and is not asked for what is below; its claim of a height
     // counts like others'.
-    sync.on_lowest(peer(1), Height::new(401));
+    sync.on_lowest(peer(1), Height::new(401), false);
     for n in [1, 2] {
         sync.on_said(peer(n), Height::new(1_000), at(0));
     }
@@ -221,7 +223,7 @@ fn blocks_are_asked_of_those_who_have_them() {
         "{asked:?}"
     );
     let mut sync = CatchUp::default();
-    sync.on_lowest(peer(1), Height::new(401));
+    sync.on_lowest(peer(1), Height::new(401), false);
     sync.on_said(peer(1), Height::new(1_000), at(0));
     assert_eq!(ask(&mut sync, 399, 1), [], "nobody has it");
     assert!(!ask(&mut sync, 400, 2).is_empty());

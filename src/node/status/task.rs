@@ -65,6 +65,8 @@ pub(in crate::node) struct StatusTask {
     watchers: Watchers,
     publish: watch::Sender<Arc<Status>>,
     proofs: Arc<Vec<Proof>>,
+    /// Edition of the book that they are from.
+    proofs_edition: u64,
     proposal: Option<Proposal>,
     /// Messages that all sessions have carried so far, and when that last grew, in ms.
     traffic: (u64, u64),
@@ -96,6 +98,7 @@ impl StatusTask {
             watchers,
             publish,
             proofs: Arc::default(),
+            proofs_edition: 0,
             proposal: None,
             traffic: (0, 0),
         }
@@ -162,10 +165,12 @@ impl StatusTask {
             block_bytes: sources.metrics.p2p.receive_bytes.get(LaneLabel::Blocks),
         };
         let proposal = proposal(&view, self.proposal, &sources.bodies);
-        let proofs = match sources.evidence.len() == self.proofs.len() {
+        let edition = sources.evidence.edition();
+        let proofs = match edition == self.proofs_edition {
             true => Arc::clone(&self.proofs),
             false => Arc::new(sources.evidence.all().iter().map(Proof::of).collect()),
         };
+        self.proofs_edition = edition;
         let traffic = traffic(&peers, self.traffic, at);
         let inputs = Inputs {
             at,

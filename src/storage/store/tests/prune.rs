@@ -156,7 +156,7 @@ fn a_crash_between_the_mark_and_the_rows_is_gone_on_with() {
         let backend = TestBackend::over(whole.clone());
         // The writer of this store keeps all: the turns are taken here.
         let store = try_open(backend.clone(), &disk(), builder.genesis(), keeping(0)).unwrap();
-        let mut pruner = Pruner::new(KEEP);
+        let mut pruner = Pruner::new(KEEP, 0);
         backend.fail_from(calls);
         let mut done = Ok(());
         while done.is_ok() && pruner.is_due(&store.shared) {
@@ -171,7 +171,7 @@ fn a_crash_between_the_mark_and_the_rows_is_gone_on_with() {
             let lowest = again.reader().pruned_below().get().max(1);
             assert!([1, 101, 201].contains(&lowest), "call {calls}: {lowest}");
             holds_from(&builder, &again, lowest);
-            let mut pruner = Pruner::new(KEEP);
+            let mut pruner = Pruner::new(KEEP, 0);
             while pruner.is_due(&again.shared) {
                 pruner.turn(&again.shared).unwrap();
             }
