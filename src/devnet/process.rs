@@ -18,6 +18,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{DevnetError, Layout, error::io_error, figures::ProcessFigures, parent::DIE_WITH_PARENT};
 use crate::rpc::client::Client;
 
+/// As the units of the package have it: memory goes back to the system after a burst.
+const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+
 /// How often a wait looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long one look at a starting node may take.
@@ -125,6 +128,7 @@ impl NodeProcess {
         let again = output.try_clone().map_err(io_error(self.output()))?;
         let spawned = Command::new(&self.program)
             .args(&self.arguments)
+            .envs(ALLOCATOR)
             .stdin(Stdio::piped())
             .stdout(output)
             .stderr(again)

@@ -1,3 +1,5 @@
+//! What the book keeps, and what goes for it.
+
 use crossbeam_channel::bounded;
 
 use super::{BAD_PROPOSALS_MAX, EVIDENCE_MAX, EvidenceBook, OF_ONE_MAX};

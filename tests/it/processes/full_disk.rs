@@ -66,8 +66,9 @@ impl Volume {
         let file = File::options().append(true).open(self.ballast()).unwrap();
         let held = file.metadata().unwrap().len();
         let volume = rustix::fs::statvfs(&self.0).unwrap();
-        let mut free = volume.f_bavail * volume.f_frsize;
-        // The node writes meanwhile, so there may be a little less already.
+        // The node writes meanwhile, so there may be a little less already; and what is asked for in vain is
+        // taken for a moment all the same, and given back, which looks as if there were room again.
+        let mut free = (volume.f_bavail * volume.f_frsize).saturating_sub(16 << 20);
         while rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), held, free).is_err() {
             free = free.checked_sub(64 << 10).expect("nothing could be taken");
         }
