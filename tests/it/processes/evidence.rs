@@ -29,14 +29,7 @@ fn with_a_puppet(net: &mut Net) -> (u16, Vec<u16>, Puppet) {
     let culprit = (0..4)
         .find(|node| net.leader(1) != *node && net.leader(2) != *node)
         .unwrap();
-    let others: Vec<u16> = net.all().filter(|node| *node != culprit).collect();
-    for node in &others {
-        net.start(*node);
-    }
-    let puppet = Puppet::join(net, culprit);
-    net.wait("all are connected", limit(20), |net| {
-        others.iter().all(|node| net.status(*node).peers == 3)
-    });
+    let (others, puppet) = Puppet::among_others(net, culprit);
     (culprit, others, puppet)
 }
 
@@ -92,14 +85,7 @@ fn dos_35_two_proposals_of_one_leader_are_proof_everywhere_and_outlive_a_restart
         params.view_change_timeout_ms = 40_000;
     });
     let culprit = net.leader(1);
-    let others: Vec<u16> = net.all().filter(|node| *node != culprit).collect();
-    for node in &others {
-        net.start(*node);
-    }
-    let puppet = Puppet::join(&net, culprit);
-    net.wait("all are connected", limit(20), |net| {
-        others.iter().all(|node| net.status(*node).peers == 3)
-    });
+    let (others, puppet) = Puppet::among_others(&mut net, culprit);
     let first = bad_block(&net, &puppet, Crime::BadParent);
     let mut second = first.clone();
     second.header.prev_hash = digest(8);

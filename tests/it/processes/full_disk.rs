@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use super::net::{Net, limit};
@@ -112,6 +113,25 @@ fn files(dir: &Path) -> Vec<String> {
     names
 }
 
+/// With room again, nothing of the stopped node is gone, and it comes up and signs.
+fn comes_back_whole(net: &mut Net, full: u16, volume: &Volume, before: &[String], catches_up: Duration) {
+    let after = files(&net.layout.node_dir(full));
+    let gone: Vec<_> = before.iter().filter(|name| !after.contains(name)).collect();
+    assert!(gone.is_empty(), "deleted on a full disk: {gone:?}");
+    net.check_logs();
+
+    volume.make_room();
+    net.start(full);
+    let goal = net.height(0) + 1;
+    let all: Vec<u16> = net.all().collect();
+    net.wait_height(&all, goal, catches_up);
+    let mut at = goal;
+    net.wait("it signs again", limit(60), |net| {
+        at += u64::from(net.block(0, at + 1).is_some());
+        net.block(0, at).is_some_and(|block| net.has_signed(&block, full))
+    });
+}
+
 #[test]
 fn a_full_disk_gets_no_vote_loses_no_file_and_starts_cleanly_with_room() {
     let (all, others, full) = ([0, 1, 2, 3], [0, 1, 2], 3_u16);
@@ -142,20 +162,7 @@ fn a_full_disk_gets_no_vote_loses_no_file_and_starts_cleanly_with_room() {
     net.wait_height(&others, held + 6, limit(30));
     assert!(net.try_status(full).is_some(), "it stays up");
     net.stop(full);
-    let after = files(&dir);
-    let gone: Vec<_> = before.iter().filter(|name| !after.contains(name)).collect();
-    assert!(gone.is_empty(), "deleted on a full disk: {gone:?}");
-    net.check_logs();
-
-    volume.make_room();
-    net.start(full);
-    let goal = net.height(0) + 1;
-    net.wait_height(&all, goal, limit(30));
-    let mut at = goal;
-    net.wait("it signs again", limit(60), |net| {
-        at += u64::from(net.block(0, at + 1).is_some());
-        net.block(0, at).is_some_and(|block| net.has_signed(&block, full))
-    });
+    comes_back_whole(&mut net, full, &volume, &before, limit(30));
     net.check(&all);
     net.check_no_evidence(&all);
     net.kill_all();
@@ -195,20 +202,7 @@ fn a_disk_that_is_full_from_one_moment_to_the_next_costs_no_vote_and_no_file() {
         );
     }
     net.stop(full);
-    let after = files(&dir);
-    let gone: Vec<_> = before.iter().filter(|name| !after.contains(name)).collect();
-    assert!(gone.is_empty(), "deleted on a full disk: {gone:?}");
-    net.check_logs();
-
-    volume.make_room();
-    net.start(full);
-    let goal = net.height(0) + 1;
-    net.wait_height(&all, goal, limit(60));
-    let mut at = goal;
-    net.wait("it signs again", limit(60), |net| {
-        at += u64::from(net.block(0, at + 1).is_some());
-        net.block(0, at).is_some_and(|block| net.has_signed(&block, full))
-    });
+    comes_back_whole(&mut net, full, &volume, &before, limit(60));
     let report = net.finish(load);
     assert_eq!(report.lost, 0, "{report:?}");
     net.check(&all);

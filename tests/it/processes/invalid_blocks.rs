@@ -77,14 +77,7 @@ fn a32_an_invalid_block_of_a_signed_leader_is_refused_and_its_round_left_within_
             params.view_change_timeout_ms = 40_000;
         });
         let leader = net.leader(1);
-        let others: Vec<u16> = net.all().filter(|node| *node != leader).collect();
-        for node in &others {
-            net.start(*node);
-        }
-        let puppet = Puppet::join(&net, leader);
-        net.wait("all are connected", limit(20), |net| {
-            others.iter().all(|node| net.status(*node).peers == 3)
-        });
+        let (others, puppet) = Puppet::among_others(&mut net, leader);
         assert_eq!(puppet.peers(), 3);
 
         let block = bad_block(&net, &puppet, crime);

@@ -17,7 +17,7 @@ use timecoin::{
 };
 use tokio::runtime::Handle;
 
-use super::net::Net;
+use super::net::{Net, limit};
 
 struct Tasks(Handle);
 
@@ -42,7 +42,21 @@ impl Puppet {
         Self::claiming(net, node, 0)
     }
 
-    /// The same, saying in its greeting and with every ping that it has a height. It answers no question.
+    /// Starts all others, joins in the place of `node`, and waits until everybody is connected; gives the others.
+    pub(super) fn among_others(net: &mut Net, node: u16) -> (Vec<u16>, Self) {
+        let others: Vec<u16> = net.all().filter(|other| *other != node).collect();
+        for other in &others {
+            net.start(*other);
+        }
+        let puppet = Self::join(net, node);
+        net.wait("all are connected", limit(20), |net| {
+            let sessions = others.len() as u32;
+            others.iter().all(|other| net.status(*other).peers == sessions)
+        });
+        (others, puppet)
+    }
+
+    /// The same as [`Puppet::join`], saying in its greeting and with every ping that it has a height. It answers no question.
     pub(super) fn claiming(net: &Net, node: u16, height: u64) -> Self {
         let keys = net.layout.node_dir(node).join("keys");
         let consensus = read_key_file(&keys.join(VALIDATOR_KEY_FILE)).unwrap();
