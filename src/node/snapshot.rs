@@ -1,8 +1,9 @@
 //! Fetches a snapshot from peers into a new generation, while the node runs on the old one.
 //!
 //! Peers choose nothing but where to look: what is taken has to hash to what the certificate of its
-//! block made final. The certificate is judged under the validators of genesis, or its block is the
-//! one that the operator pinned. If no snapshot holds, the resync goes on with the blocks of peers.
+//! block made final. The certificate is judged under the validators of genesis or those that the old
+//! database knows of the last periods, or its block is the one that the operator pinned. If no snapshot
+//! holds, the resync goes on with the blocks of peers.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -20,7 +21,7 @@ use crate::{
     crypto::{Hash256, HashWriter, NodeId, Verified},
     network::Network,
     storage::{
-        LoadError, SnapshotLoader, StoreError, claimed_state,
+        LoadError, SnapshotLoader, StoreError, StoreReader, claimed_state,
         disk::RealDisk,
         rebuild::{self, Intent},
     },
@@ -55,6 +56,8 @@ pub(super) struct SnapshotFetch {
     pub(super) genesis: Genesis,
     pub(super) blocks: PathBuf,
     pub(super) intent: Intent,
+    /// The old database, which goes on growing meanwhile.
+    pub(super) reader: StoreReader,
     /// The block that the operator vouches for.
     pub(super) trusted: Option<(Height, BlockHash)>,
     pub(super) resync: Arc<Resync>,
@@ -97,7 +100,8 @@ impl SnapshotFetch {
                 continue;
             };
             let (height, digest) = (found[0].1.header.height, digest(&found[0].1));
-            let (found, unproved) = sift(found, |manifest| provable(manifest, &self.genesis, self.trusted));
+            let roots = self.roots();
+            let (found, unproved) = sift(found, |manifest| provable(manifest, &roots));
             for (peer, why) in &unproved {
                 // Whoever serves a snapshot has proved it first.
                 if why.is_of_one_peer() {
@@ -143,6 +147,22 @@ impl SnapshotFetch {
         tracing::warn!("no snapshot that holds was found; all blocks are fetched instead");
         self.end(|intent, blocks| rebuild::without_snapshot(&RealDisk, blocks, intent))
             .await;
+    }
+
+    /// What is believed without a peer's word. The sets of the old database were each decided by the one
+    /// before, under our own eyes; members of a set of long ago can be bought, so only the last periods
+    /// count.
+    fn roots(&self) -> Roots {
+        let state = self.reader.state();
+        let known = state.history.sets().map(|set| set.keys());
+        Roots {
+            chain_id: self.genesis.chain_id(),
+            sets: known
+                .chain([self.genesis.validator_keys()])
+                .map(ValidatorSet::new)
+                .collect(),
+            pinned: self.trusted,
+        }
     }
 
     /// Notes how it goes on, and asks that the process start again.
@@ -383,18 +403,24 @@ fn digest(manifest: &SnapshotManifest) -> Hash256 {
     writer.finish()
 }
 
+/// What a manifest is judged by.
+struct Roots {
+    chain_id: Hash256,
+    /// Validators whose certificates are believed.
+    sets: Vec<ValidatorSet>,
+    /// The block that the operator vouches for.
+    pinned: Option<(Height, BlockHash)>,
+}
+
 /// Whether the header of a manifest is final for all we know, before a page is asked for.
-fn provable(
-    manifest: &SnapshotManifest,
-    genesis: &Genesis,
-    trusted: Option<(Height, BlockHash)>,
-) -> Result<(), Unproved> {
+fn provable(manifest: &SnapshotManifest, roots: &Roots) -> Result<(), Unproved> {
     let (header, certificate) = (&manifest.header, &manifest.certificate);
     let hash = header.hash();
     if certificate.height != header.height || certificate.block_hash != hash {
         return Err(Unproved::OtherBlock);
     }
-    let keys = match trusted {
+    let of_pinned;
+    let sets = match roots.pinned {
         Some((height, pinned)) if height == header.height => {
             if pinned != hash {
                 return Err(Unproved::NotPinned);
@@ -402,22 +428,22 @@ fn provable(
             // The pin vouches for the block, not for the signatures beside it, which we would serve
             // to others. Whose they are, the state says, and the pinned block commits to the state.
             let state = claimed_state(manifest).ok_or(Unproved::State)?;
-            let set = state.history.set_at(height).map(|set| set.keys());
-            set.ok_or(Unproved::State)?
+            let set = state.history.set_at(height).ok_or(Unproved::State)?;
+            of_pinned = [ValidatorSet::new(set.keys())];
+            &of_pinned[..]
         }
-        Some(_) | None => genesis.validator_keys(),
+        Some(_) | None => &roots.sets,
     };
-    let validators = ValidatorSet::new(keys);
+    let mut sets = sets.iter();
+    let validators = sets.find(|set| set.hash() == header.vset_hash);
+    let validators = validators.ok_or(Unproved::Validators)?;
     let domain = SigningDomain {
-        chain_id: genesis.chain_id(),
-        vset_hash: validators.hash(),
+        chain_id: roots.chain_id,
+        vset_hash: header.vset_hash,
     };
-    if header.vset_hash != domain.vset_hash {
-        return Err(Unproved::Validators);
-    }
     let context = CertificateContext {
         domain: &domain,
-        validators: &validators,
+        validators,
     };
     Verified::check(certificate.clone(), context)
         .map(|_| ())

@@ -560,6 +560,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
             genesis: genesis.clone(),
             blocks: options.data_dir.join("blocks"),
             intent,
+            reader: store.reader(),
             trusted: options.trusted,
             resync: Arc::clone(&resync),
         };

@@ -53,6 +53,16 @@ fn manifest(chain: &TestChain) -> SnapshotManifest {
     }
 }
 
+/// Those of `chain`'s genesis, and some more that are known.
+fn roots(chain: &TestChain, mut sets: Vec<ValidatorSet>) -> Roots {
+    sets.push(ValidatorSet::new(chain.genesis.validator_keys()));
+    Roots {
+        chain_id: chain.genesis.chain_id(),
+        sets,
+        pinned: None,
+    }
+}
+
 #[test]
 fn a_backer_with_a_bad_certificate_is_dropped_and_the_others_are_fetched_from() {
     let chain = TestChain::new(4, 4);
@@ -66,7 +76,8 @@ fn a_backer_with_a_bad_certificate_is_dropped_and_the_others_are_fetched_from() 
         digest(&forged),
         "peers agree whatever the signatures"
     );
-    let prove = |manifest: &SnapshotManifest| provable(manifest, &chain.genesis, None);
+    let roots = roots(&chain, Vec::new());
+    let prove = |manifest: &SnapshotManifest| provable(manifest, &roots);
     let shown = vec![
         (peer(1), forged.clone()),
         (peer(2), good.clone()),
@@ -93,13 +104,22 @@ fn a_backer_with_a_bad_certificate_is_dropped_and_the_others_are_fetched_from() 
 fn what_is_wrong_with_all_manifests_alike_is_no_peers_fault() {
     let (chain, stranger) = (TestChain::new(4, 4), TestChain::new(5, 4));
     let shown = vec![(peer(1), manifest(&chain)), (peer(2), manifest(&chain))];
-    let (found, unproved) = sift(shown, |manifest| provable(manifest, &stranger.genesis, None));
+    let roots_of_another = roots(&stranger, Vec::new());
+    let (found, unproved) = sift(shown.clone(), |manifest| provable(manifest, &roots_of_another));
     assert!(found.is_none());
     assert!(
         unproved
             .iter()
             .all(|(_, why)| *why == Unproved::Validators && !why.is_of_one_peer())
     );
+    // Validators that are not those of genesis, and that the old database has seen.
+    let known = ValidatorSet::new(chain.genesis.validator_keys());
+    let roots_grown = Roots {
+        chain_id: chain.genesis.chain_id(),
+        ..roots(&stranger, vec![known])
+    };
+    let (found, unproved) = sift(shown, |manifest| provable(manifest, &roots_grown));
+    assert!(found.is_some() && unproved.is_empty());
 }
 
 #[test]

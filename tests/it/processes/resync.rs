@@ -76,6 +76,8 @@ fn snapshots_every(net: &Net, blocks: u64) {
 
 /// Waits until the certificate of a block above `height` holds node 3's signature.
 fn node3_signs_above(net: &Net, height: u64) {
+    // A signer is known by its place in the set of genesis.
+    assert_eq!(net.status(0).validators.len(), net.all().len());
     let mut at = height;
     net.wait("node3 signs", limit(60), |net| {
         at += u64::from(net.block(0, at + 1).is_some());
@@ -172,6 +174,8 @@ fn join(height: u64, every: u64) {
             params.block_interval_ms = 20;
             params.min_block_interval_ms = 1;
             params.batch_window_ms = 0;
+            // Node 3 comes so late that it would have been taken out of the set for its silence.
+            params.reward_period_ms = 3_600_000;
         }
     });
     snapshots_every(&net, every);
@@ -226,6 +230,35 @@ fn a_node_joins_by_blocks_and_by_a_snapshot() {
 #[ignore = "takes minutes: cargo test --release --test it -- --ignored a_node_joins_at_height_10_000 --nocapture"]
 fn a_node_joins_at_height_10_000_by_blocks_and_by_a_snapshot() {
     join(10_000, 1_000);
+}
+
+/// Node 3 fell silent for six periods and is no validator any more: the certificates of its time away are none of
+/// genesis' validators. Its own database knows whose they are.
+#[test]
+fn a_snapshot_certified_by_validators_that_genesis_did_not_know_is_taken_by_who_saw_them_come() {
+    let mut net = Net::with(4, |params| params.reward_period_ms = 500);
+    snapshots_every(&net, 10);
+    net.start_all();
+    net.wait_height(&[0, 1, 2, 3], 2, limit(30));
+    net.stop(3);
+    let load = net.load(0, 50.0);
+    let is_out = |net: &Net| net.status(0).validators.len() == 3;
+    net.wait("a set of three", limit(60), is_out);
+    let above = net.height(0) + 20;
+    net.wait_height(&[0, 1, 2], above, limit(60));
+    net.finish(load);
+    net.start(3);
+    net.wait_height(&[3], above, limit(30));
+    net.stop(3);
+    let (code, told) = timed(&net, 3, &["resync", "--mode", "snapshot", "--yes"]);
+    assert_eq!(code, Some(0), "{told}");
+    net.node(3).start().unwrap();
+    net.wait("the switch to the snapshot", limit(60), |net| switched(net, 1));
+    let goal = net.height(0);
+    net.wait("the tip", limit(60), |net| net.block(3, goal).is_some());
+    agree_at(&net, goal);
+    assert!(net.block(3, 1).is_none(), "it began with the snapshot");
+    net.check_no_evidence(&[0, 1, 2, 3]);
 }
 
 #[test]
