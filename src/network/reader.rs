@@ -203,9 +203,14 @@ impl Gate for Door<'_> {
             } else {
                 0
             };
-        // Also of masternodes none may hold so much that the others find nothing left.
+        // Also of masternodes none may hold so much that the others find nothing left. Answers are bounded by
+        // what we ask for.
         let share = &self.session.held;
-        match self.core.budget.try_take_of(share, announced, held, purpose) {
+        let taken = self
+            .core
+            .budget
+            .try_take_of(share, announced, held, purpose, !answers);
+        match taken {
             Some(permit) => Ok(Admission::Take(Some(permit))),
             None => {
                 if answers

@@ -56,6 +56,10 @@ impl Budget {
 
     /// Takes `bytes`, or nothing if they are not there. Never waits.
     pub fn try_take(self: &Arc<Self>, bytes: usize, purpose: Purpose) -> Option<Permit> {
+        self.take_leaving(bytes, purpose, 0)
+    }
+
+    fn take_leaving(self: &Arc<Self>, bytes: usize, purpose: Purpose, left: usize) -> Option<Permit> {
         let ceiling = match purpose {
             Purpose::Unasked => self.unasked,
             Purpose::Common => self.common,
@@ -63,7 +67,8 @@ impl Budget {
         };
         self.used
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
-                used.checked_add(bytes).filter(|sum| *sum <= ceiling)
+                let sum = used.checked_add(bytes)?;
+                (sum.checked_add(left)? <= ceiling).then_some(sum)
             })
             .ok()
             .map(|_| Permit {
@@ -74,16 +79,22 @@ impl Budget {
     }
 
     /// As [`Budget::try_take`], counted against the share of whoever sends the message too, with the bytes
-    /// that come of it.
+    /// that come of it. Of what a masternode says `unasked`, twice what it then holds has to stay free: however
+    /// many hold what they can, the next one finds a third of what they left.
     pub fn try_take_of(
         self: &Arc<Self>,
         share: &Share,
         message_bytes: usize,
         bytes: usize,
         purpose: Purpose,
+        unasked: bool,
     ) -> Option<Permit> {
         let held = share.try_take(message_bytes)?;
-        let mut permit = self.try_take(bytes, purpose)?;
+        let left = match unasked && purpose != Purpose::Unasked {
+            true => 2 * share.0.load(Ordering::Acquire),
+            false => 0,
+        };
+        let mut permit = self.take_leaving(bytes, purpose, left)?;
         permit._held = Some(held);
         Some(permit)
     }

@@ -102,6 +102,8 @@ const _: () = assert!(PACKET_PAYLOAD_MAX_BYTES <= u16::MAX as usize);
 const _: () = assert!(REASSEMBLY_RESERVED_BYTES < REASSEMBLY_BUDGET_BYTES);
 const _: () = assert!(MESSAGE_MAX_BYTES <= REASSEMBLY_PEER_BYTES);
 const _: () = assert!(2 * REASSEMBLY_PEER_BYTES < REASSEMBLY_BUDGET_BYTES);
+// The largest block finds room beside another one, and twice itself left.
+const _: () = assert!(4 * BLOCK_MESSAGE_MAX_BYTES < REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES);
 const _: () = assert!(
     REASSEMBLY_UNASKED_BYTES + MESSAGE_MAX_BYTES <= REASSEMBLY_BUDGET_BYTES - REASSEMBLY_RESERVED_BYTES
 );

@@ -225,6 +225,28 @@ fn the_budget_is_never_exceeded_and_keeps_its_reserve() {
 }
 
 #[test]
+fn dos_02_however_many_hold_what_they_can_the_next_one_finds_room() {
+    let budget = Arc::new(Budget::default());
+    let size = 64 << 10;
+    let fill = |share: &Share| -> Vec<Permit> {
+        std::iter::from_fn(|| budget.try_take_of(share, size, size, Purpose::Common, true)).collect()
+    };
+    // Ten of 31 validators are the most that a network bears.
+    let shares: Vec<Share> = (0..10).map(|_| Share::default()).collect();
+    let held: Vec<Vec<Permit>> = shares.iter().map(fill).collect();
+    assert!(held[0].len() * size > 4 << 20, "one alone has room for a block");
+    let next = fill(&Share::default()).len() * size;
+    assert!(next >= 2 * size, "{next}");
+    // Two proposals of the largest block, each of another, come in beside each other.
+    drop(held);
+    let take = || {
+        let (share, size) = (Share::default(), BLOCK_MESSAGE_MAX_BYTES);
+        budget.try_take_of(&share, size, size, Purpose::Common, true)
+    };
+    assert!(take().is_some() && (take(), take()).1.is_some());
+}
+
+#[test]
 fn dos_05_a_claimed_list_length_reserves_nothing() {
     let mut bytes = (1u64 << 60).to_le_bytes().to_vec();
     bytes.extend_from_slice(&[0; 24]);
