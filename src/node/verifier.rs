@@ -41,8 +41,10 @@ use super::{
     spawner::Tasks,
 };
 
-/// Transactions checked as one batch on one core.
-const CHUNK: usize = 128;
+/// Transactions checked as one batch on one core: fewer are not spread, more are not put together. The larger a
+/// batch, the less each signature takes; a failed one is split until the culprits are found.
+const CHUNK_MIN: usize = 128;
+const CHUNK_MAX: usize = 1_024;
 /// Transactions taken from the queue before a batch is checked: bounds the wait of the first one.
 const GATHER_MAX: usize = 1_024;
 /// A decision that is not the next one is taken from one peer once in this time: its signatures are
@@ -393,12 +395,14 @@ impl Verifier {
         &self,
         transactions: Vec<SharedTransaction>,
     ) -> (VerifiedTransactions, Vec<SharedTransaction>) {
-        if transactions.len() <= CHUNK {
+        let share = transactions.len().div_ceil(rayon::current_num_threads());
+        let chunk = share.clamp(CHUNK_MIN, CHUNK_MAX);
+        if transactions.len() <= chunk {
             let (held, culprits) = chain::verify_batch(transactions, &self.chain_id);
             return (held, culprits.into_iter().map(|(culprit, _)| culprit).collect());
         }
         let parts: Vec<_> = transactions
-            .par_chunks(CHUNK)
+            .par_chunks(chunk)
             .map(|chunk| chain::verify_batch(chunk.to_vec(), &self.chain_id))
             .collect();
         let (mut held, mut culprits) = (Vec::with_capacity(transactions.len()), Vec::new());
