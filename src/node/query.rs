@@ -94,11 +94,8 @@ impl Query for Lookups {
 
     fn raw_transaction(&self, txid: Hash256) -> Result<Option<RawTransactionView>, QueryError> {
         let id = TxId::from_hash(txid);
-        let (transaction, height) = match (self.reader.transaction_position(&id)?, self.bodies.get(&id)) {
-            (Some(at), _) => {
-                let Some(stored) = self.reader.block(at.height)? else {
-                    return Ok(None);
-                };
+        let (transaction, height) = match (self.reader.transaction(&id)?, self.bodies.get(&id)) {
+            (Some((at, stored)), _) => {
                 let index = usize::try_from(at.position).unwrap_or(usize::MAX);
                 let Some(found) = stored.block.transactions.get(index) else {
                     return Ok(None);
@@ -257,11 +254,8 @@ impl Lookups {
         if let Some(known) = self.bodies.final_at(txid) {
             return Ok(Some(known));
         }
-        let Some(position) = self.reader.transaction_position(txid)? else {
-            return Ok(None);
-        };
-        let header = self.reader.header(position.height)?;
-        Ok(header.map(|stored| (position.height, stored.header.timestamp_ms.get())))
+        let found = self.reader.transaction(txid)?;
+        Ok(found.map(|(place, stored)| (place.height, stored.block.header.timestamp_ms.get())))
     }
 
     fn show(&self, evidence: &Evidence) -> EvidenceView {

@@ -35,6 +35,8 @@ pub(super) struct Rows {
     ops: Vec<Op>,
     /// The lowest block among them.
     lowest: Height,
+    /// Those with transactions.
+    pub(super) listed: Vec<Height>,
 }
 
 /// Adds `blocks`, ascending without gaps, which have to end right below the lowest block that is here,
@@ -57,7 +59,7 @@ fn rows_below(
         return Ok(None);
     };
     let (mut height, mut parent) = (here, child.header.prev_hash);
-    let mut ops = Vec::new();
+    let (mut ops, mut listed) = (Vec::new(), Vec::new());
     for archived in blocks.iter().rev() {
         let ArchivedBlock {
             block,
@@ -73,9 +75,14 @@ fn rows_below(
         }
         schema::archive_ops(*hash, block, Some(certificate), &mut ops);
         (height, parent) = (block.header.height, block.header.prev_hash);
+        listed.extend((!block.transactions.is_empty()).then_some(height));
     }
     flush::sort(&mut ops);
-    Ok((height < here).then_some(Rows { ops, lowest: height }))
+    Ok((height < here).then_some(Rows {
+        ops,
+        lowest: height,
+        listed,
+    }))
 }
 
 /// Writes them: what is in them first, that they are here second. Gives the lowest height then.

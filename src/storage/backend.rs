@@ -23,7 +23,7 @@ pub enum Table {
     Bodies = 1,
     /// Height by block hash.
     Hashes = 2,
-    /// Height and position by transaction id.
+    /// Lists of where transactions stand ([`super::tx_index`]).
     Transactions = 3,
     /// Coin by outpoint.
     Utxos = 4,

@@ -11,6 +11,7 @@
 mod archive;
 pub mod atomic_file;
 pub mod backend;
+mod chores;
 pub mod disk;
 mod error;
 pub mod failpoint;
@@ -28,6 +29,7 @@ mod shared;
 pub mod sled_backend;
 mod snapshot;
 mod store;
+mod tx_index;
 pub mod wal;
 mod writer;
 
@@ -39,6 +41,7 @@ pub use reader::{AddressPage, CoinPage, StoreReader, StoredBlock};
 pub use redo::REDO_FILE;
 pub use snapshot::{LoadError, SnapshotFile, SnapshotLoader, Snapshots, claimed_state, page_hash};
 pub use store::{CommitBatch, Store, StoreOptions, StoreStats};
+pub use tx_index::prefix as txid_prefix;
 pub use writer::{FlushOptions, Flushed, StoreEvent};
 
 #[cfg(test)]

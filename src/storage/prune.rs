@@ -3,7 +3,8 @@
 //! They change nothing: no coin, no state, no tip, no undo record that is kept. First one row, the lowest
 //! height, says durably that they are gone, and readers are told; then their rows go. A crash in between leaves
 //! rows that nobody looks at; the next start finds them by their headers, which go last, and deletes them.
-//! The writer's thread does it between two flushes, and only when none is due.
+//! The writer's thread does it between two flushes, and only when none is due. Where their transactions stood
+//! is deleted with the lists that hold it ([`super::tx_index`]).
 
 use crate::chain::Height;
 
@@ -11,8 +12,7 @@ use super::{
     StoreError,
     backend::{Cursor, Op, Table},
     flush::{self, Target, UNDO_BLOCKS},
-    reader,
-    schema::{self, StoredBody, StoredHeader},
+    schema::{self, StoredHeader},
     shared::Shared,
 };
 
@@ -21,8 +21,6 @@ pub const KEEP_BLOCKS_MIN: u64 = UNDO_BLOCKS;
 
 /// Heights in one turn, and how many have to be due before one begins: two waits for the disk each.
 const TURN_HEIGHTS: u64 = 100;
-/// Rows deleted in one turn, but for those of one block: a window that became due meanwhile waits for it.
-const TURN_OPS: usize = 10_000;
 
 /// What the writer knows of pruning.
 #[derive(Debug)]
@@ -109,19 +107,11 @@ fn delete_below(target: &Target<'_>, lowest: Height) -> Result<bool, StoreError>
     for (key, value) in page {
         let undecodable =
             |_| StoreError::corrupt(backend.path(), "a header below the kept ones does not decode");
-        if schema::height_of_key(&key).map_err(undecodable)? >= lowest || rows.len() >= TURN_OPS {
+        if schema::height_of_key(&key).map_err(undecodable)? >= lowest {
             break;
         }
         let StoredHeader { header, .. } = schema::decode(&value).map_err(undecodable)?;
         rows.push(Op::delete(Table::Hashes, header.hash().as_bytes().as_slice()));
-        // Without a body its transactions went before it, in a turn that a crash cut short.
-        let body: Option<StoredBody> = reader::read(backend, Table::Bodies, &key)?;
-        for transaction in body.iter().flat_map(|body| &body.transactions) {
-            rows.push(Op::delete(
-                Table::Transactions,
-                transaction.txid().as_bytes().as_slice(),
-            ));
-        }
         headers.push(Op::delete(Table::Bodies, key.clone()));
         headers.push(Op::delete(Table::Headers, key));
     }

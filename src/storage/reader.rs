@@ -18,6 +18,7 @@ use super::{
     backend::{Backend, Cursor, Entry, PAGE_ENTRIES_MAX, Table},
     schema::{self, StoredBody, StoredHeader, StoredUndo, TransactionPosition},
     shared::Shared,
+    tx_index,
 };
 
 /// How often a page of coins is read again because a flush finished meanwhile. Flushes are a second
@@ -166,21 +167,52 @@ impl StoreReader {
         }
     }
 
-    /// Block and index of a final transaction.
+    /// Where a final transaction stands, with its block.
     ///
     /// # Errors
     /// As [`StoreReader::utxo`].
-    pub fn transaction_position(&self, txid: &TxId) -> Result<Option<TransactionPosition>, StoreError> {
+    pub fn transaction(&self, txid: &TxId) -> Result<Option<(TransactionPosition, StoredBlock)>, StoreError> {
+        for place in self.transaction_places(txid)? {
+            let Some(stored) = self.block(place.height)? else {
+                continue;
+            };
+            let transaction = stored.block.transactions.get(place.position as usize);
+            if transaction.is_some_and(|transaction| transaction.txid() == *txid) {
+                return Ok(Some((place, stored)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every place where a final transaction with this id may stand: there is one at most, and the index
+    /// knows the first bytes of ids only, so whoever reads the block compares.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn transaction_places(&self, txid: &TxId) -> Result<Vec<TransactionPosition>, StoreError> {
         let tip = {
             let pending = self.shared.pending();
             if let Some(position) = pending.position_of(txid) {
-                return Ok(Some(position));
+                return Ok(vec![position]);
             }
             pending.state.tip.height
         };
-        let position: Option<TransactionPosition> = self.get(Table::Transactions, txid.as_bytes())?;
-        let is_here = |height: Height| height <= tip && !self.shared.is_pruned(height);
-        Ok(position.filter(|position| is_here(position.height)))
+        let mut places = tx_index::places(self.shared.backend.as_ref(), txid)?;
+        places.retain(|place| place.height <= tip && !self.shared.is_pruned(place.height));
+        Ok(places)
+    }
+
+    /// What the index says of the blocks `first` to `last`: where each transaction stands, ascending, with
+    /// [`super::txid_prefix`] of its id. For a database that nobody writes.
+    ///
+    /// # Errors
+    /// As [`StoreReader::utxo`].
+    pub fn indexed(
+        &self,
+        first: Height,
+        last: Height,
+    ) -> Result<Vec<(TransactionPosition, u64)>, StoreError> {
+        tx_index::prefixes(self.shared.backend.as_ref(), first, last)
     }
 
     /// A page of all coins in the database above `after`, ascending by outpoint; empty at the end.

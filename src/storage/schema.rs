@@ -16,11 +16,15 @@ use crate::{
     crypto::Hash256,
 };
 
-use super::backend::{Op, Table};
+use super::{
+    backend::{Op, Table},
+    tx_index,
+};
 
-/// Version of the layout in this file. A newer database is refused. So is one of version 1: its chain
-/// knew no registry, so that no block of it is a block of a chain of ours.
-pub const SCHEMA: u32 = 2;
+/// Version of the layout in this file and of the transaction index. A newer database is refused; one of version 2
+/// gets its index anew; one of version 1 is refused too: its chain knew no registry, so that no block of
+/// it is a block of a chain of ours.
+pub const SCHEMA: u32 = 3;
 
 /// Largest value that is decoded: four times the largest body.
 const VALUE_BYTES_MAX: usize = 16 << 20;
@@ -158,7 +162,7 @@ pub struct StoredBody {
     pub transactions: Vec<SharedTransaction>,
 }
 
-/// [`Table::Transactions`]: where a final transaction stands.
+/// Where a final transaction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct TransactionPosition {
     /// Its block.
@@ -270,14 +274,7 @@ pub fn archive_ops(
     ops.push(Op::put(Table::Headers, key, encode(&header)));
     ops.push(Op::put(Table::Bodies, key, encode(&body)));
     ops.push(Op::put(Table::Hashes, hash.as_bytes().as_slice(), key));
-    ops.extend((0..).zip(&block.transactions).map(|(position, transaction)| {
-        let place = TransactionPosition { height, position };
-        Op::put(
-            Table::Transactions,
-            transaction.txid().as_bytes().as_slice(),
-            encode(&place),
-        )
-    }));
+    ops.extend(tx_index::block_op(height, &block.transactions));
 }
 
 /// The rows of a new coin.

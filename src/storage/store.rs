@@ -31,6 +31,7 @@ use super::{
     shared::Shared,
     sled_backend::{CACHE_BYTES, SledBackend},
     snapshot::{self, SnapshotFile},
+    tx_index::migrate,
     writer::{self, FlushOptions, Queue, StoreEvent},
 };
 
@@ -448,7 +449,8 @@ fn unpublished(disk: &dyn Disk, blocks: &Path) -> Result<u64, StoreError> {
     }
 }
 
-/// Refuses a database of another layout or another chain. An empty one has neither yet.
+/// Refuses a database of another layout or another chain, but for the layout before, which becomes this one. An
+/// empty one has neither yet.
 fn check_schema(backend: &dyn Backend, expected: Hash256) -> Result<(), StoreError> {
     let Some(found) = reader::read::<u32>(backend, Table::Meta, schema::META_SCHEMA)? else {
         return Ok(());
@@ -460,7 +462,7 @@ fn check_schema(backend: &dyn Backend, expected: Hash256) -> Result<(), StoreErr
             known: schema::SCHEMA,
         });
     }
-    if found < schema::SCHEMA {
+    if found < migrate::FROM {
         return Err(StoreError::Older {
             file: backend.path().to_owned(),
             found,
@@ -468,7 +470,10 @@ fn check_schema(backend: &dyn Backend, expected: Hash256) -> Result<(), StoreErr
         });
     }
     match reader::read::<Hash256>(backend, Table::Meta, schema::META_CHAIN)? {
-        Some(found) if found == expected => Ok(()),
+        Some(chain) if chain == expected => match found == migrate::FROM {
+            true => migrate::migrate(backend),
+            false => Ok(()),
+        },
         Some(found) => Err(StoreError::OtherChain {
             file: backend.path().to_owned(),
             found,

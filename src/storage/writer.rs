@@ -15,9 +15,9 @@ use super::{
     StoreError,
     archive::{self, Rows},
     backend::Op,
+    chores::Chores,
     flush,
     pending::PendingBlock,
-    prune::Pruner,
     shared::Shared,
     snapshot,
 };
@@ -75,6 +75,8 @@ pub enum StoreEvent {
     NoSnapshot(StoreError),
     /// Old blocks could not be deleted; it is tried again after the next flush.
     NotPruned(StoreError),
+    /// The transaction index could not be merged; it is as it was, only larger, and the database is well.
+    NotMerged(StoreError),
     /// The database takes no more blocks.
     Failed(StoreError),
 }
@@ -147,8 +149,8 @@ enum Next {
     Window(Vec<Arc<PendingBlock>>, Vec<Op>),
     /// Rows of blocks below the lowest one.
     Archive(Rows),
-    /// Blocks that are no longer kept.
-    Prune,
+    /// What nobody waits for.
+    Chores,
 }
 
 /// The queue between committers and the writer.
@@ -264,7 +266,7 @@ impl Queue {
 
     /// What to do next; `None` once stopped and empty. Rows that are archived or deleted change nothing that
     /// anybody waits for, so a window that is due goes first, and a stop does not wait for them.
-    fn next(&self, may_prune: bool) -> Option<Next> {
+    fn next(&self, has_chores: bool) -> Option<Next> {
         let mut work = self.lock();
         loop {
             if work.is_due(&self.options) {
@@ -278,8 +280,8 @@ impl Queue {
                 work.is_archiving = true;
                 return Some(Next::Archive(rows));
             }
-            if may_prune {
-                return Some(Next::Prune);
+            if has_chores {
+                return Some(Next::Chores);
             }
             if work.is_empty() {
                 work = self.arrived.wait(work).unwrap_or_else(PoisonError::into_inner);
@@ -348,21 +350,22 @@ pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
     let _closed = Closed(&shared.queue);
 
     let options = &shared.queue.options;
-    let mut pruner = Pruner::new(options.keep_blocks, options.snapshot_every);
-    while let Some(next) = shared.queue.next(pruner.is_due(shared)) {
+    let mut chores = Chores::new(options, shared, report);
+    while let Some(next) = shared.queue.next(chores.is_due(shared)) {
         let (window, evidence) = match next {
             Next::Window(window, evidence) => (window, evidence),
             Next::Archive(rows) => {
                 // A disk that refuses these may still take a window; whether it does is seen then.
                 let written = archive::write(&shared.target(), &rows);
                 let outcome = written.map(|lowest| shared.set_pruned_below(lowest));
+                if outcome.is_ok() {
+                    chores.written(rows.listed);
+                }
                 shared.queue.archived(outcome);
                 continue;
             }
-            Next::Prune => {
-                if let Err(error) = pruner.turn(shared) {
-                    report(StoreEvent::NotPruned(error));
-                }
+            Next::Chores => {
+                chores.turn(shared, report);
                 continue;
             }
         };
@@ -391,6 +394,9 @@ pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
                     }
                 }
                 shared.queue.done();
+                let listed = window.iter().filter(|block| !block.block.transactions.is_empty());
+                chores.written(listed.map(|block| block.height()));
+                chores.merge(shared, report);
             }
             Err(error) => {
                 shared.queue.fail(error.to_string());

@@ -136,27 +136,32 @@ impl Lookups {
         if let Some(output) = self.first_output(outpoint) {
             return Ok(Some(output.amount));
         }
-        let Some(place) = self.reader.transaction_position(&outpoint.txid)? else {
-            return Ok(None);
-        };
-        let worth = |block: &Block| {
-            let maker = block.transactions.get(place.position as usize);
-            let output = maker.and_then(|maker| maker.outputs.get(outpoint.index as usize));
-            output.map(|output| output.amount)
-        };
-        if let Some(block) = reading.kept.get(&place.height) {
-            return Ok(worth(block));
+        for place in self.reader.transaction_places(&outpoint.txid)? {
+            let worth = |block: &Block| {
+                let maker = block.transactions.get(place.position as usize)?;
+                let output = maker.outputs.get(outpoint.index as usize)?;
+                (maker.txid() == outpoint.txid).then_some(output.amount)
+            };
+            let found = match reading.kept.get(&place.height) {
+                Some(block) => worth(block),
+                None => {
+                    let Some(stored) = self.reader.block(place.height)? else {
+                        continue;
+                    };
+                    reading.transactions += stored.block.transactions.len().max(1);
+                    let found = worth(&stored.block);
+                    if reading.kept.len() >= KEPT_BLOCKS_MAX {
+                        reading.kept.clear();
+                    }
+                    reading.kept.insert(place.height, stored.block);
+                    found
+                }
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
         }
-        let Some(stored) = self.reader.block(place.height)? else {
-            return Ok(None);
-        };
-        reading.transactions += stored.block.transactions.len().max(1);
-        let found = worth(&stored.block);
-        if reading.kept.len() >= KEPT_BLOCKS_MAX {
-            reading.kept.clear();
-        }
-        reading.kept.insert(place.height, stored.block);
-        Ok(found)
+        Ok(None)
     }
 
     /// An output that the chain began with.

@@ -209,10 +209,7 @@ impl Lookups {
         if let Some(output) = self.first_output(outpoint) {
             return Ok(Some((output, Height::GENESIS, false)));
         }
-        let Some(position) = self.reader.transaction_position(&outpoint.txid)? else {
-            return Ok(None);
-        };
-        let Some(stored) = self.reader.block(position.height)? else {
+        let Some((position, stored)) = self.reader.transaction(&outpoint.txid)? else {
             return Ok(None);
         };
         let maker = stored.block.transactions.get(position.position as usize);

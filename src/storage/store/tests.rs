@@ -1,6 +1,7 @@
 //! The laws of the chain store: what readers see, and what a crash leaves.
 
 mod damage;
+mod layout;
 mod measure;
 mod prune;
 mod rows;
@@ -130,8 +131,9 @@ impl Builder {
             assert_eq!(reader.height_of(&batch.connected.hash).unwrap(), Some(height));
             assert_eq!(reader.undo(height).unwrap().as_ref(), Some(&batch.connected.undo));
             for (position, transaction) in (0..).zip(&batch.block.transactions) {
-                let found = reader.transaction_position(&transaction.txid()).unwrap().unwrap();
-                assert_eq!((found.height, found.position), (height, position));
+                let found = reader.transaction(&transaction.txid()).unwrap().unwrap();
+                assert_eq!((found.0.height, found.0.position), (height, position));
+                assert_eq!(found.1.block, batch.block);
             }
         }
         let above = self.chain.state.tip.height.next();
@@ -437,7 +439,10 @@ fn windows_are_flushed_by_count_and_reported_in_order() {
                 assert!(*blocks <= 4);
                 height.get()
             }
-            StoreEvent::NoSnapshot(error) | StoreEvent::NotPruned(error) | StoreEvent::Failed(error) => {
+            StoreEvent::NoSnapshot(error)
+            | StoreEvent::NotPruned(error)
+            | StoreEvent::NotMerged(error)
+            | StoreEvent::Failed(error) => {
                 panic!("{error}")
             }
         })

@@ -53,12 +53,12 @@ fn a_database_that_contradicts_itself_is_refused_by_name() {
         assert!(matches!(error, StoreError::Corrupt { .. }), "{change:?}: {error}");
         assert!(error.to_string().contains("timed resync"), "{error}");
     }
-    let newer = refusal(Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&3u32)));
+    let newer = refusal(Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&4u32)));
     assert!(matches!(
         newer,
         StoreError::Newer {
-            found: 3,
-            known: 2,
+            found: 4,
+            known: 3,
             ..
         }
     ));
@@ -67,7 +67,7 @@ fn a_database_that_contradicts_itself_is_refused_by_name() {
         older,
         StoreError::Older {
             found: 1,
-            known: 2,
+            known: 3,
             ..
         }
     ));
