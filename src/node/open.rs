@@ -125,8 +125,8 @@ pub(super) fn open(
         StoreEvent::NotPruned(error) => {
             tracing::warn!(%error, "old blocks were not deleted; tried again after the next flush");
         }
-        StoreEvent::NotMerged(error) => {
-            tracing::warn!(%error, "the transaction index was not merged; tried again after the next flush");
+        StoreEvent::NotTidied(error) => {
+            tracing::warn!(%error, "the chain database was not tidied; tried again after the next flush");
         }
         StoreEvent::Failed(error) => {
             tracing::error!(%error, "the chain database takes no more blocks; final blocks stay in the consensus log");

@@ -207,6 +207,16 @@ pub trait Backend: Send + Sync + 'static {
     /// Any of [`BackendError`] but `BatchTooLarge`.
     fn flush(&self) -> Result<(), BackendError>;
 
+    /// Does a part of what gives back the space of replaced and deleted rows, for an engine that does it only
+    /// when asked. `turns` bounds it: each takes about as long as one change.
+    ///
+    /// # Errors
+    /// Any of [`BackendError`] but `BatchTooLarge`.
+    fn tidy(&self, turns: usize) -> Result<(), BackendError> {
+        let _ = turns;
+        Ok(())
+    }
+
     /// Bytes on disk, or held for memory.
     ///
     /// # Errors

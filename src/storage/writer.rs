@@ -75,8 +75,9 @@ pub enum StoreEvent {
     NoSnapshot(StoreError),
     /// Old blocks could not be deleted; it is tried again after the next flush.
     NotPruned(StoreError),
-    /// The transaction index could not be merged; it is as it was, only larger, and the database is well.
-    NotMerged(StoreError),
+    /// The transaction index could not be merged, or space not given back; all is as it was, only larger, and
+    /// the database is well.
+    NotTidied(StoreError),
     /// The database takes no more blocks.
     Failed(StoreError),
 }
@@ -394,6 +395,7 @@ pub(super) fn run(shared: &Shared, report: &dyn Fn(StoreEvent)) {
                     }
                 }
                 shared.queue.done();
+                chores.changed(operations);
                 let listed = window.iter().filter(|block| !block.block.transactions.is_empty());
                 chores.written(listed.map(|block| block.height()));
                 chores.merge(shared, report);

@@ -152,3 +152,33 @@ fn a_damaged_sled_file_is_named_and_left_alone() {
     let kept = std::fs::read(path.join("conf")).unwrap();
     assert_eq!(kept, b"not a sled configuration");
 }
+
+#[test]
+fn tidying_gives_back_the_space_of_what_was_replaced_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sizes = [0, 4].map(|turns_of_change: usize| {
+        let engine = SledBackend::open(&dir.path().join(turns_of_change.to_string()), CACHE).unwrap();
+        for round in 0..200_u64 {
+            let rows = (0..64_u64).map(|n| {
+                // Rows at the end of one table and anywhere in another, as of blocks and hashes.
+                let number = round * 64 + n;
+                let anywhere = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                [
+                    Op::put(Table::Bodies, number.to_be_bytes(), vec![n as u8; 300]),
+                    Op::put(Table::Hashes, anywhere.to_be_bytes(), number.to_be_bytes()),
+                ]
+            });
+            let rows: Vec<Op> = rows.flatten().collect();
+            engine.apply(&rows).unwrap();
+            engine.flush().unwrap();
+            engine.tidy(turns_of_change * rows.len()).unwrap();
+        }
+        engine.flush().unwrap();
+        for number in [0, 6_399, 12_799_u64] {
+            assert!(engine.contains(Table::Bodies, &number.to_be_bytes()).unwrap());
+        }
+        engine.size_bytes().unwrap()
+    });
+    println!("untidied {} bytes, tidied {}", sizes[0], sizes[1]);
+    assert!(sizes[1] * 10 < sizes[0] * 9, "{sizes:?}");
+}

@@ -441,7 +441,7 @@ fn windows_are_flushed_by_count_and_reported_in_order() {
             }
             StoreEvent::NoSnapshot(error)
             | StoreEvent::NotPruned(error)
-            | StoreEvent::NotMerged(error)
+            | StoreEvent::NotTidied(error)
             | StoreEvent::Failed(error) => {
                 panic!("{error}")
             }

@@ -202,7 +202,7 @@ fn a_disk_that_refuses_to_prune_is_said_once_a_flush_and_blocks_go_on() {
     std::thread::sleep(Duration::from_millis(50));
     assert!(matches!(
         &events.lock().unwrap()[..],
-        [StoreEvent::NotPruned(_), StoreEvent::NotMerged(_)]
+        [StoreEvent::NotPruned(_), StoreEvent::NotTidied(_)]
     ));
     holds_from(&builder, &store, 1);
     backend.fail_from(usize::MAX / 2);
