@@ -33,6 +33,8 @@ const LEVELS: u8 = 12;
 /// Places in one row, on average, before a list is cut finer. The engine keeps up to sixteen rows together and
 /// copies them when one of them changes: they have to stay small.
 const ROW_PLACES: u64 = 256;
+/// First bits of the ids by which a list is cut at most.
+const BITS_MAX: u8 = 32;
 /// Marks the rows of a list that is cut.
 const PART: u8 = 0x80;
 
@@ -122,6 +124,9 @@ impl List {
     fn read(bytes: &[u8]) -> Result<Self, Undecodable> {
         let (bits, rest) = bytes.split_first().ok_or(Undecodable)?;
         let (count, row) = rest.split_first_chunk().ok_or(Undecodable)?;
+        if *bits > BITS_MAX {
+            return Err(Undecodable);
+        }
         Ok(Self {
             bits: *bits,
             count: u64::from_be_bytes(*count),
@@ -193,7 +198,7 @@ fn prefix_of(txid: &TxId) -> u64 {
     u64::from_be_bytes(*first)
 }
 
-/// The first `bits` of a prefix, at most 32.
+/// The first `bits` of a prefix, at most [`BITS_MAX`].
 fn first_bits(prefix: u64, bits: u8) -> u32 {
     prefix.checked_shr(64 - u32::from(bits)).unwrap_or(0) as u32
 }

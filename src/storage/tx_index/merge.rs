@@ -14,16 +14,14 @@ use super::{
         backend::{Backend, Cursor, Op, Table},
         flush,
     },
-    FAN, LEVELS, List, ListId, Place, ROW_PLACES, Row, corrupt, first_bits, of_block, read_list, read_part,
-    walk,
+    BITS_MAX, FAN, LEVELS, List, ListId, Place, ROW_PLACES, Row, corrupt, first_bits, of_block, read_list,
+    read_part, walk,
 };
 
 /// Places moved in one step: a window that became due meanwhile waits for it.
 const STEP_PLACES: usize = 16_384;
 /// Rows deleted in one step.
 const STEP_ROWS: usize = 500;
-/// Bits of an id that a list is cut by at most.
-const BITS_MAX: u8 = 32;
 
 /// A list on its way.
 #[derive(Debug)]

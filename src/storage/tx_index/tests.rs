@@ -134,6 +134,31 @@ fn long_lists_are_cut_into_rows_and_cut_finer_one_level_up() {
 }
 
 #[test]
+fn what_is_no_list_is_damage_and_no_panic() {
+    for (key, value) in [
+        (vec![0; 9], vec![0; 8]),
+        (vec![0; 9], vec![0; 10]),
+        (vec![0; 9], vec![33; 9]),
+        (vec![3; 4], vec![0; 9]),
+    ] {
+        let backend = MemoryBackend::default();
+        backend
+            .apply(&[Op::put(Table::Transactions, key, value)])
+            .unwrap();
+        let refused = [
+            places(&backend, &txid(1, 0)).map(|_| ()),
+            prefixes(&backend, Height::GENESIS, Height::new(9)).map(|_| ()),
+            Merger::load(&backend).map(|_| ()),
+        ];
+        assert!(
+            refused
+                .iter()
+                .all(|refused| matches!(refused, Err(StoreError::Corrupt { .. })))
+        );
+    }
+}
+
+#[test]
 fn ids_that_begin_alike_are_all_shown() {
     let (backend, mut merger) = (MemoryBackend::default(), Merger::default());
     let (mut one, mut other) = (*txid(3, 0).as_bytes(), *txid(3, 0).as_bytes());
