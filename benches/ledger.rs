@@ -105,6 +105,11 @@ fn main() {
             pool.admit(transaction, context).unwrap();
         }
         time("2 admission of 10000 without signatures", start);
+        // As ids come from outside: computed before, and in another order than they were admitted in.
+        let txids: Vec<_> = transactions.iter().rev().map(SharedTransaction::txid).collect();
+        let start = Instant::now();
+        assert!(txids.iter().all(|txid| pool.get(txid).is_some()));
+        time("2 looking up all 10000 of 10000", start);
         let start = Instant::now();
         let mut selected = pool.select(4_000_000, 2_000);
         time("3 selection of 2000 of 10000", start);
