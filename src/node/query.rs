@@ -95,13 +95,7 @@ impl Query for Lookups {
     fn raw_transaction(&self, txid: Hash256) -> Result<Option<RawTransactionView>, QueryError> {
         let id = TxId::from_hash(txid);
         let (transaction, height) = match (self.reader.transaction(&id)?, self.bodies.get(&id)) {
-            (Some((at, stored)), _) => {
-                let index = usize::try_from(at.position).unwrap_or(usize::MAX);
-                let Some(found) = stored.block.transactions.get(index) else {
-                    return Ok(None);
-                };
-                (found.clone(), Some(at.height.get()))
-            }
+            (Some(found), _) => (found.transaction, Some(found.place.height.get())),
             (None, Some(waiting)) => (waiting, None),
             (None, None) => return Ok(None),
         };
@@ -255,7 +249,8 @@ impl Lookups {
             return Ok(Some(known));
         }
         let found = self.reader.transaction(txid)?;
-        Ok(found.map(|(place, stored)| (place.height, stored.block.header.timestamp_ms.get())))
+        let when = found.map(|found| found.stored.block.header);
+        Ok(when.map(|header| (header.height, header.timestamp_ms.get())))
     }
 
     fn show(&self, evidence: &Evidence) -> EvidenceView {

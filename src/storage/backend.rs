@@ -110,6 +110,33 @@ pub struct Cursor<'a> {
     pub after: Option<&'a [u8]>,
 }
 
+/// Pages over all rows of a table that start with `prefix`, ascending, of at most `limit` rows each. Rows that
+/// change meanwhile may be met before or after it. Ends after the first error.
+pub fn pages<'a>(
+    backend: &'a dyn Backend,
+    table: Table,
+    prefix: &'a [u8],
+    limit: usize,
+) -> impl Iterator<Item = Result<Vec<Entry>, BackendError>> + 'a {
+    let mut after: Option<Vec<u8>> = None;
+    let mut has_failed = false;
+    std::iter::from_fn(move || {
+        if has_failed {
+            return None;
+        }
+        let cursor = Cursor {
+            prefix,
+            after: after.as_deref(),
+        };
+        let page = backend.page(table, cursor, limit);
+        match &page {
+            Ok(rows) => after = Some(rows.last()?.0.clone()),
+            Err(_) => has_failed = true,
+        }
+        Some(page)
+    })
+}
+
 /// What a database can answer with instead of data.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {

@@ -73,9 +73,7 @@ impl Chores {
             if let Err(error) = self.pruner.turn(shared) {
                 report(StoreEvent::NotPruned(error));
             }
-        } else if self.may_merge(shared) {
-            self.merge(shared, report);
-        } else if self.may_tidy(shared) {
+        } else if !self.merge(shared, report) && self.may_tidy(shared) {
             let turns = self.owed.min(TIDY_TURNS);
             self.owed -= turns;
             if let Err(error) = shared.backend.tidy(turns) {
@@ -86,9 +84,10 @@ impl Chores {
     }
 
     /// One step of merging, if there is one: also after each window, because under load one follows the other.
-    pub(super) fn merge(&mut self, shared: &Shared, report: &dyn Fn(StoreEvent)) {
+    /// True if there was.
+    pub(super) fn merge(&mut self, shared: &Shared, report: &dyn Fn(StoreEvent)) -> bool {
         if !self.may_merge(shared) {
-            return;
+            return false;
         }
         let flushed = shared.flushed_height();
         let backend = shared.backend.as_ref();
@@ -96,5 +95,6 @@ impl Chores {
             self.refused_at = Some(flushed);
             report(StoreEvent::NotTidied(error));
         }
+        true
     }
 }

@@ -37,11 +37,11 @@ pub use archive::ArchivedBlock;
 pub use error::StoreError;
 pub use flush::UNDO_BLOCKS;
 pub use prune::KEEP_BLOCKS_MIN;
-pub use reader::{AddressPage, CoinPage, StoreReader, StoredBlock};
+pub use reader::{AddressPage, CoinPage, FinalTransaction, StoreReader, StoredBlock};
 pub use redo::REDO_FILE;
 pub use snapshot::{LoadError, SnapshotFile, SnapshotLoader, Snapshots, claimed_state, page_hash};
 pub use store::{CommitBatch, Store, StoreOptions, StoreStats};
-pub use tx_index::prefix as txid_prefix;
+pub use tx_index::prefix_of as txid_prefix;
 pub use writer::{FlushOptions, Flushed, StoreEvent};
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::{
     chain::{
-        Address, Block, BlockHash, ChainState, Coin, CommitCertificate, Height, OutPoint, TxId, Undo,
-        UtxoView, ViewError,
+        Address, Block, BlockHash, ChainState, Coin, CommitCertificate, Height, OutPoint, SharedTransaction,
+        TxId, Undo, UtxoView, ViewError,
     },
     crypto::Hash256,
 };
@@ -38,6 +38,17 @@ pub struct StoredBlock {
     pub block: Block,
     /// What decided it; `None` for genesis.
     pub certificate: Option<CommitCertificate>,
+}
+
+/// A final transaction, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalTransaction {
+    /// Its block's height and its index in that.
+    pub place: TransactionPosition,
+    /// The transaction.
+    pub transaction: SharedTransaction,
+    /// Its block.
+    pub stored: StoredBlock,
 }
 
 /// A handle for reading; cheap to clone, free to share.
@@ -167,18 +178,22 @@ impl StoreReader {
         }
     }
 
-    /// Where a final transaction stands, with its block.
+    /// A final transaction, if its block is here.
     ///
     /// # Errors
     /// As [`StoreReader::utxo`].
-    pub fn transaction(&self, txid: &TxId) -> Result<Option<(TransactionPosition, StoredBlock)>, StoreError> {
+    pub fn transaction(&self, txid: &TxId) -> Result<Option<FinalTransaction>, StoreError> {
         for place in self.transaction_places(txid)? {
             let Some(stored) = self.block(place.height)? else {
                 continue;
             };
-            let transaction = stored.block.transactions.get(place.position as usize);
-            if transaction.is_some_and(|transaction| transaction.txid() == *txid) {
-                return Ok(Some((place, stored)));
+            let found = stored.block.transactions.get(place.position as usize);
+            if let Some(transaction) = found.filter(|found| found.txid() == *txid).cloned() {
+                return Ok(Some(FinalTransaction {
+                    place,
+                    transaction,
+                    stored,
+                }));
             }
         }
         Ok(None)

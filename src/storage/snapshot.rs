@@ -28,7 +28,7 @@ use crate::{
 
 use super::{
     StoreError, atomic_file,
-    backend::{Backend, Cursor, Op, Table},
+    backend::{Backend, Op, Table, pages},
     flush, generation,
     reader::CoinPage,
     schema,
@@ -114,16 +114,8 @@ fn export_up_to(
     let unfinished = dir.join(format!("{height}.pages.tmp"));
     let mut file = BufWriter::new(File::create(&unfinished).map_err(failed)?);
     let (mut hashes, mut places, mut coins, mut offset) = (Vec::new(), Vec::new(), 0, 0);
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let cursor = Cursor {
-            prefix: &[],
-            after: after.as_deref(),
-        };
-        let page = backend.page(Table::Utxos, cursor, limits::UTXO_PAGE_MAX)?;
-        let Some((key, _)) = page.last() else { break };
-        after = Some(key.clone());
-        let items = super::reader::coins_of(&page)
+    for page in pages(backend, Table::Utxos, &[], limits::UTXO_PAGE_MAX) {
+        let items = super::reader::coins_of(&page?)
             .ok_or_else(|| StoreError::corrupt(backend.path(), "a coin does not decode"))?;
         let bytes = schema::encode(&items);
         file.write_all(&bytes).map_err(failed)?;

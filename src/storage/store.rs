@@ -20,7 +20,7 @@ use crate::{
 use super::{
     StoreError,
     archive::{self, ArchivedBlock},
-    backend::{Backend, Cursor, Op, PAGE_ENTRIES_MAX, Table},
+    backend::{Backend, Op, PAGE_ENTRIES_MAX, Table, pages},
     disk::{Disk, RealDisk},
     flush::{self, Target},
     generation,
@@ -220,7 +220,7 @@ impl Store {
             redo: &redo,
             generation,
         };
-        check_schema(backend.as_ref(), genesis.chain_id())?;
+        settle_schema(backend.as_ref(), genesis.chain_id())?;
         flush::recover(&target)?;
         let state = match load_state(backend.as_ref())? {
             Some(state) => state,
@@ -404,19 +404,9 @@ impl Store {
     pub fn live_bytes(&self) -> Result<u64, StoreError> {
         let mut bytes = 0;
         for table in Table::ALL {
-            let mut after: Option<Vec<u8>> = None;
-            loop {
-                let cursor = Cursor {
-                    prefix: &[],
-                    after: after.as_deref(),
-                };
-                let page = self.shared.backend.page(table, cursor, PAGE_ENTRIES_MAX)?;
-                let lengths = page.iter().map(|(key, value)| key.len() + value.len());
+            for page in pages(self.shared.backend.as_ref(), table, &[], PAGE_ENTRIES_MAX) {
+                let lengths = page?.into_iter().map(|(key, value)| key.len() + value.len());
                 bytes += lengths.sum::<usize>() as u64;
-                match page.into_iter().next_back() {
-                    Some((key, _)) => after = Some(key),
-                    None => break,
-                }
             }
         }
         Ok(bytes)
@@ -451,7 +441,7 @@ fn unpublished(disk: &dyn Disk, blocks: &Path) -> Result<u64, StoreError> {
 
 /// Refuses a database of another layout or another chain, but for the layout before, which becomes this one. An
 /// empty one has neither yet.
-fn check_schema(backend: &dyn Backend, expected: Hash256) -> Result<(), StoreError> {
+fn settle_schema(backend: &dyn Backend, expected: Hash256) -> Result<(), StoreError> {
     let Some(found) = reader::read::<u32>(backend, Table::Meta, schema::META_SCHEMA)? else {
         return Ok(());
     };

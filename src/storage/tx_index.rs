@@ -22,7 +22,7 @@ use crate::chain::{Height, SharedTransaction, TxId};
 
 use super::{
     StoreError,
-    backend::{Backend, Cursor, Op, PAGE_ENTRIES_MAX, Table},
+    backend::{Backend, Op, PAGE_ENTRIES_MAX, Table, pages},
     schema::{TransactionPosition, Undecodable},
 };
 
@@ -193,7 +193,8 @@ impl ListId {
     }
 }
 
-fn prefix_of(txid: &TxId) -> u64 {
+/// The first bytes of an id, which are all that the index knows of it.
+pub fn prefix_of(txid: &TxId) -> u64 {
     let (first, _) = txid.as_bytes().split_first_chunk().expect("ids have 32 bytes");
     u64::from_be_bytes(*first)
 }
@@ -267,8 +268,14 @@ pub(super) fn prefixes(
             return Ok(());
         }
         found.extend(list.row.places().filter(is_asked));
-        if list.bits > 0 {
-            each_part(backend, id, |part| found.extend(part.places().filter(is_asked)))?;
+        if list.bits == 0 {
+            return Ok(());
+        }
+        for page in pages(backend, Table::Transactions, &id.parts(), FAN as usize) {
+            for (_, value) in page? {
+                let part = Row::read(&value).map_err(|_| corrupt(backend))?;
+                found.extend(part.places().filter(is_asked));
+            }
         }
         Ok(())
     })?;
@@ -281,35 +288,21 @@ pub(super) fn prefixes(
         .collect())
 }
 
-/// What [`prefixes`] gives for a transaction.
-pub fn prefix(txid: &TxId) -> u64 {
-    prefix_of(txid)
-}
-
 /// Visits all lists, ascending by level and height; their parts are not read.
 fn walk(
     backend: &dyn Backend,
     mut visit: impl FnMut(ListId, List) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let cursor = Cursor {
-            prefix: &[],
-            after: after.as_deref(),
-        };
-        let page = backend.page(Table::Transactions, cursor, FAN as usize)?;
-        for (key, value) in &page {
+    for page in pages(backend, Table::Transactions, &[], FAN as usize) {
+        for (key, value) in page? {
             if key.first().is_none_or(|level| *level >= PART) {
                 return Ok(());
             }
-            let id = ListId::of_key(key).map_err(|_| corrupt(backend))?;
-            visit(id, List::read(value).map_err(|_| corrupt(backend))?)?;
-        }
-        match page.last() {
-            Some((last, _)) => after = Some(last.clone()),
-            None => return Ok(()),
+            let id = ListId::of_key(&key).map_err(|_| corrupt(backend))?;
+            visit(id, List::read(&value).map_err(|_| corrupt(backend))?)?;
         }
     }
+    Ok(())
 }
 
 fn read_list(backend: &dyn Backend, id: ListId) -> Result<Option<List>, StoreError> {
@@ -322,26 +315,6 @@ fn read_list(backend: &dyn Backend, id: ListId) -> Result<Option<List>, StoreErr
 fn read_part(backend: &dyn Backend, id: ListId, number: u32) -> Result<Row, StoreError> {
     let part = backend.get(Table::Transactions, &id.part(number))?;
     Row::read(&part.unwrap_or_default()).map_err(|_| corrupt(backend))
-}
-
-/// Visits the parts of a list.
-fn each_part(backend: &dyn Backend, id: ListId, mut visit: impl FnMut(Row)) -> Result<(), StoreError> {
-    let prefix = id.parts();
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let cursor = Cursor {
-            prefix: &prefix,
-            after: after.as_deref(),
-        };
-        let page = backend.page(Table::Transactions, cursor, FAN as usize)?;
-        for (_, value) in &page {
-            visit(Row::read(value).map_err(|_| corrupt(backend))?);
-        }
-        match page.last() {
-            Some((last, _)) => after = Some(last.clone()),
-            None => return Ok(()),
-        }
-    }
 }
 
 fn corrupt(backend: &dyn Backend) -> StoreError {

@@ -209,13 +209,11 @@ impl Lookups {
         if let Some(output) = self.first_output(outpoint) {
             return Ok(Some((output, Height::GENESIS, false)));
         }
-        let Some((position, stored)) = self.reader.transaction(&outpoint.txid)? else {
+        let Some(maker) = self.reader.transaction(&outpoint.txid)? else {
             return Ok(None);
         };
-        let maker = stored.block.transactions.get(position.position as usize);
-        let made =
-            maker.and_then(|maker| Some((maker.outputs.get(outpoint.index as usize)?, maker.is_reward())));
-        Ok(made.map(|(output, is_reward)| (*output, position.height, is_reward)))
+        let output = maker.transaction.outputs.get(outpoint.index as usize);
+        Ok(output.map(|output| (*output, maker.place.height, maker.transaction.is_reward())))
     }
 
     /// The height that a proposal under vote would make `txid` final at.

@@ -127,7 +127,7 @@ impl World {
             );
             let position = TransactionPosition { height, position: 0 };
             let found = reader.transaction(&self.txid(height.get())).unwrap();
-            assert_eq!(found.map(|(place, _)| place), is_here.then_some(position));
+            assert_eq!(found.map(|found| found.place), is_here.then_some(position));
         }
     }
 }

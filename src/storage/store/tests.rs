@@ -132,8 +132,9 @@ impl Builder {
             assert_eq!(reader.undo(height).unwrap().as_ref(), Some(&batch.connected.undo));
             for (position, transaction) in (0..).zip(&batch.block.transactions) {
                 let found = reader.transaction(&transaction.txid()).unwrap().unwrap();
-                assert_eq!((found.0.height, found.0.position), (height, position));
-                assert_eq!(found.1.block, batch.block);
+                assert_eq!((found.place.height, found.place.position), (height, position));
+                assert_eq!(found.transaction, *transaction);
+                assert_eq!(found.stored.block, batch.block);
             }
         }
         let above = self.chain.state.tip.height.next();
@@ -214,6 +215,29 @@ fn disk() -> TestDisk {
 
 fn open(backend: impl Backend, genesis: &Genesis) -> Store {
     try_open(backend, &disk(), genesis, patient()).unwrap()
+}
+
+/// A database with all blocks of `builder`, closed in order.
+fn filled(builder: &Builder) -> MemoryBackend {
+    let backend = TestBackend::default();
+    let options = StoreOptions::default();
+    let store = try_open(backend.clone(), &disk(), builder.genesis(), options).unwrap();
+    for batch in &builder.blocks {
+        store.commit(batch.clone()).unwrap();
+    }
+    store.close().unwrap();
+    content(&backend)
+}
+
+/// What a database holds now.
+fn content(backend: &TestBackend) -> MemoryBackend {
+    backend.after_crash().pop().unwrap()
+}
+
+/// All rows of a table.
+fn rows(backend: &dyn Backend, table: Table) -> Vec<Entry> {
+    let pages = pages(backend, table, &[], PAGE_ENTRIES_MAX);
+    pages.flat_map(Result::unwrap).collect()
 }
 
 #[test]

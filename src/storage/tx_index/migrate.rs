@@ -6,7 +6,7 @@
 use super::{
     super::{
         StoreError,
-        backend::{Backend, Cursor, Op, PAGE_ENTRIES_MAX, Table},
+        backend::{Backend, Op, PAGE_ENTRIES_MAX, Table, pages},
         flush,
         schema::{self, StoredBody},
     },
@@ -28,49 +28,26 @@ const BODIES: usize = 16;
 /// [`StoreError::Backend`], [`StoreError::Corrupt`].
 pub(in crate::storage) fn migrate(backend: &dyn Backend) -> Result<(), StoreError> {
     tracing::info!("the transaction index is made anew; a large database takes minutes");
-    each_page(backend, Table::Bodies, BODIES, |bodies| {
+    for bodies in pages(backend, Table::Bodies, &[], BODIES) {
         let mut ops = Vec::new();
-        for (key, value) in bodies {
+        for (key, value) in bodies? {
             let undecodable = |_| StoreError::corrupt(backend.path(), "a body does not decode");
-            let height = schema::height_of_key(key).map_err(undecodable)?;
-            let body: StoredBody = schema::decode(value).map_err(undecodable)?;
+            let height = schema::height_of_key(&key).map_err(undecodable)?;
+            let body: StoredBody = schema::decode(&value).map_err(undecodable)?;
             ops.extend(block_op(height, &body.transactions));
         }
-        flush::apply_chunked(backend, &ops)
-    })?;
+        flush::apply_chunked(backend, &ops)?;
+    }
     backend.flush()?;
-    each_page(backend, Table::Transactions, PAGE_ENTRIES_MAX, |rows| {
-        let old = rows.iter().filter(|(key, _)| key.len() == OLD_KEY_BYTES);
-        let ops: Vec<Op> = old
-            .map(|(key, _)| Op::delete(Table::Transactions, key.clone()))
-            .collect();
-        flush::apply_chunked(backend, &ops)
-    })?;
+    for rows in pages(backend, Table::Transactions, &[], PAGE_ENTRIES_MAX) {
+        let old = rows?.into_iter().filter(|(key, _)| key.len() == OLD_KEY_BYTES);
+        let ops: Vec<Op> = old.map(|(key, _)| Op::delete(Table::Transactions, key)).collect();
+        flush::apply_chunked(backend, &ops)?;
+    }
     backend.flush()?;
     let version = Op::put(Table::Meta, schema::META_SCHEMA, schema::encode(&TO));
     backend.apply(&[version])?;
     backend.flush()?;
     tracing::info!("the transaction index is made");
     Ok(())
-}
-
-fn each_page(
-    backend: &dyn Backend,
-    table: Table,
-    limit: usize,
-    mut visit: impl FnMut(&[super::super::backend::Entry]) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let cursor = Cursor {
-            prefix: &[],
-            after: after.as_deref(),
-        };
-        let page = backend.page(table, cursor, limit)?;
-        visit(&page)?;
-        match page.last() {
-            Some((last, _)) => after = Some(last.clone()),
-            None => return Ok(()),
-        }
-    }
 }

@@ -46,21 +46,8 @@ fn all_found(backend: &dyn Backend, heights: std::ops::RangeInclusive<u64>, coun
 }
 
 fn rows(backend: &dyn Backend) -> Vec<Entry> {
-    let mut rows: Vec<Entry> = Vec::new();
-    loop {
-        let after = rows.last().map(|(key, _)| key.clone());
-        let cursor = Cursor {
-            prefix: &[],
-            after: after.as_deref(),
-        };
-        let page = backend
-            .page(Table::Transactions, cursor, PAGE_ENTRIES_MAX)
-            .unwrap();
-        if page.is_empty() {
-            return rows;
-        }
-        rows.extend(page);
-    }
+    let pages = pages(backend, Table::Transactions, &[], PAGE_ENTRIES_MAX);
+    pages.flat_map(Result::unwrap).collect()
 }
 
 fn settle(backend: &dyn Backend, merger: &mut Merger, lowest: u64, tip: u64) {
@@ -104,7 +91,7 @@ fn lists_are_merged_as_they_become_whole_and_few_rows_are_left() {
                 height: Height::new(height),
                 position: position as u32,
             };
-            (place, prefix(&txid(height, position)))
+            (place, prefix_of(&txid(height, position)))
         })
         .collect();
     let indexed = prefixes(&backend, Height::new(1_000), Height::new(1_100)).unwrap();

@@ -5,13 +5,7 @@ use super::*;
 #[test]
 fn a_database_that_contradicts_itself_is_refused_by_name() {
     let builder = Builder::with_blocks(3);
-    let content = TestBackend::default();
-    let store = open(content.clone(), builder.genesis());
-    for batch in &builder.blocks {
-        store.commit(batch.clone()).unwrap();
-    }
-    store.close().unwrap();
-    let content = content.after_crash().remove(0);
+    let content = filled(&builder);
     let refusal = |change: Op| {
         let damaged = content.clone();
         damaged.apply(&[change]).unwrap();

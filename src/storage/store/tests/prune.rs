@@ -14,27 +14,6 @@ fn long() -> Builder {
     builder
 }
 
-fn filled(builder: &Builder) -> MemoryBackend {
-    let backend = TestBackend::default();
-    let store = try_open(
-        backend.clone(),
-        &disk(),
-        builder.genesis(),
-        StoreOptions::default(),
-    )
-    .unwrap();
-    for batch in &builder.blocks {
-        store.commit(batch.clone()).unwrap();
-    }
-    store.close().unwrap();
-    content(&backend)
-}
-
-/// What a database holds now.
-fn content(backend: &TestBackend) -> MemoryBackend {
-    backend.after_crash().pop().unwrap()
-}
-
 fn keeping(blocks: u64) -> StoreOptions {
     let mut options = patient();
     options.flush.keep_blocks = blocks;
@@ -67,23 +46,6 @@ fn holds_from(builder: &Builder, store: &Store, lowest: u64) {
     let deepest = Height::new(tip.get() + 1 - UNDO_BLOCKS);
     for height in [tip, deepest] {
         assert!(reader.undo(height).unwrap().is_some(), "undo of {height}");
-    }
-}
-
-/// All rows of a table.
-fn rows(backend: &MemoryBackend, table: Table) -> Vec<Entry> {
-    let mut rows: Vec<Entry> = Vec::new();
-    loop {
-        let after = rows.last().map(|(key, _)| key.clone());
-        let cursor = Cursor {
-            prefix: &[],
-            after: after.as_deref(),
-        };
-        let page = backend.page(table, cursor, PAGE_ENTRIES_MAX).unwrap();
-        if page.is_empty() {
-            return rows;
-        }
-        rows.extend(page);
     }
 }
 
