@@ -4,11 +4,11 @@
 //! run the same [`Work`], so nobody can propose what others would compute differently. Clocks
 //! stay outside: whether a timestamp lies too far ahead is the voter's to judge.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashSet, sync::Arc};
 
 use bincode::{Decode, Encode};
 
-use crate::crypto::{Hash256, PublicKey, Verified};
+use crate::crypto::{Hash256, HashKeyed, PublicKey, Verified};
 
 use super::{
     Amount, Block, BlockError, BlockHash, BlockHeader, CarriedEvidence, Coin, CommitCertificate, Conviction,
@@ -42,23 +42,33 @@ pub enum ConnectError {
 pub struct Connected {
     /// Hash of the block.
     pub hash: BlockHash,
-    /// Net change of the unspent outputs.
-    pub delta: UtxoDelta,
+    /// Net change of the unspent outputs; shared by all who hold it until it is stored.
+    pub delta: Arc<UtxoDelta>,
     /// The state after the block.
     pub state: ChainState,
-    /// What takes it back.
-    pub undo: Undo,
+    /// What else it changed, as it was before.
+    pub before: Before,
     /// Fees of the block.
     pub fees: Amount,
     /// Number of the reward period that the block closed, if it did.
     pub closed_epoch: Option<u64>,
 }
 
-/// Takes a block back, exactly.
+impl Connected {
+    /// What takes the block back.
+    pub fn undo(&self) -> Undo {
+        Undo {
+            delta: self.delta.reversed(self.before.commitment),
+            before: self.before.clone(),
+        }
+    }
+}
+
+/// What a block changed besides coins, as it was before it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Undo {
-    /// Change of the unspent outputs that brings back those before the block.
-    pub delta: UtxoDelta,
+pub struct Before {
+    /// Digest of the state commitment before.
+    pub commitment: Hash256,
     /// The tip before.
     pub tip: Tip,
     /// The totals before.
@@ -69,15 +79,24 @@ pub struct Undo {
     pub history: HistoryChange,
 }
 
+/// Takes a block back, exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undo {
+    /// Change of the unspent outputs that brings back those before the block.
+    pub delta: UtxoDelta,
+    /// The rest.
+    pub before: Before,
+}
+
 impl Undo {
     /// The state before the block that led to `state`.
     pub fn apply(&self, state: &ChainState) -> ChainState {
-        let mut before = state.clone();
-        before.restore_registry(&self.masternodes);
-        before.change_history(&self.history, true);
-        before.advance(self.totals.clone(), &self.delta);
-        before.tip = self.tip;
-        before
+        let mut undone = state.clone();
+        undone.restore_registry(&self.before.masternodes);
+        undone.change_history(&self.before.history, true);
+        undone.advance(self.before.totals.clone(), &self.delta);
+        undone.tip = self.before.tip;
+        undone
     }
 }
 
@@ -95,6 +114,8 @@ pub fn connect(
     check_block_alone(block, params)?;
     check_parent(block, state)?;
     let mut work = Work::new(state, view, block.header.height);
+    // Checked above against what a block may have.
+    work.expect(&block.transactions);
     for (index, evidence) in block.evidence.iter().enumerate() {
         work.convict(evidence, rules)
             .map_err(|reason| BlockError::Evidence { index, reason })?;
@@ -304,9 +325,9 @@ struct Work<'a, V: ?Sized> {
     view: &'a V,
     height: Height,
     /// Outputs made in this block and not yet spent in it.
-    created: HashMap<OutPoint, Coin>,
+    created: HashKeyed<OutPoint, Coin>,
     /// Outputs of earlier blocks that this one spends.
-    spent: HashMap<OutPoint, Coin>,
+    spent: HashKeyed<OutPoint, Coin>,
     transactions: u64,
     fees: Amount,
     totals: Totals,
@@ -324,8 +345,8 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
             state,
             view,
             height,
-            created: HashMap::new(),
-            spent: HashMap::new(),
+            created: HashKeyed::default(),
+            spent: HashKeyed::default(),
             transactions: 0,
             fees: Amount::ZERO,
             totals,
@@ -336,14 +357,23 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
         }
     }
 
-    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewError> {
+    /// Makes room for the changes of these.
+    fn expect(&mut self, transactions: &[SharedTransaction]) {
+        let count = |of: fn(&Transaction) -> usize| transactions.iter().map(|one| of(one)).sum();
+        self.created.reserve(count(|one| one.outputs.len()));
+        self.spent.reserve(count(|one| one.inputs.len()));
+    }
+
+    /// A coin that can be spent here, and whether this block made it.
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<(Coin, bool)>, ViewError> {
         if let Some(coin) = self.created.get(outpoint) {
-            return Ok(Some(*coin));
+            return Ok(Some((*coin, true)));
         }
         if self.spent.contains_key(outpoint) {
             return Ok(None);
         }
-        self.view.output(outpoint)
+        let coin = self.view.output(outpoint)?;
+        Ok(coin.map(|coin| (coin, false)))
     }
 
     /// Applies one transaction, or nothing of it. The outer error is the view's.
@@ -351,10 +381,14 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
         if let Err(error) = check_alone(transaction) {
             return Ok(Err(error));
         }
-        let mut coins = Vec::with_capacity(transaction.inputs.len());
+        let count = transaction.inputs.len();
+        let (mut coins, mut made_here) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (input, outpoint) in transaction.inputs.iter().enumerate() {
             match self.coin(outpoint)? {
-                Some(coin) => coins.push(coin),
+                Some((coin, is_made_here)) => {
+                    coins.push(coin);
+                    made_here.push(is_made_here);
+                }
                 None => {
                     return Ok(Err(TransactionError::MissingInput {
                         input,
@@ -378,10 +412,11 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
             Ok(fees) => self.fees = fees,
             Err(error) => return Ok(Err(error)),
         }
-        for (outpoint, coin) in transaction.inputs.iter().zip(coins) {
-            if self.created.remove(outpoint).is_none() {
-                self.spent.insert(*outpoint, coin);
-            }
+        for ((outpoint, coin), is_made_here) in transaction.inputs.iter().zip(coins).zip(made_here) {
+            match is_made_here {
+                true => self.created.remove(outpoint),
+                false => self.spent.insert(*outpoint, coin),
+            };
         }
         let place = (self.height, u32::try_from(self.transactions).unwrap_or(u32::MAX));
         registry_rules::apply(
@@ -485,7 +520,7 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
 
     /// Turns the changes into a delta in a fixed order, and the state after `header`.
     fn finish(self, header: &BlockHeader) -> Connected {
-        let sorted = |coins: HashMap<OutPoint, Coin>| {
+        let sorted = |coins: HashKeyed<OutPoint, Coin>| {
             let mut coins: Vec<(OutPoint, Coin)> = coins.into_iter().collect();
             coins.sort_unstable_by_key(|(outpoint, _)| *outpoint);
             coins
@@ -516,8 +551,8 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
             hash,
             timestamp_ms: header.timestamp_ms,
         };
-        let undo = Undo {
-            delta: delta.reversed(self.state.commitment.digest()),
+        let before = Before {
+            commitment: self.state.commitment.digest(),
             tip: self.state.tip,
             totals: self.state.totals.clone(),
             masternodes,
@@ -525,9 +560,9 @@ impl<'a, V: UtxoView + ?Sized> Work<'a, V> {
         };
         Connected {
             hash,
-            delta,
+            delta: Arc::new(delta),
             state,
-            undo,
+            before,
             fees: self.fees,
             closed_epoch: self.closed_epoch,
         }

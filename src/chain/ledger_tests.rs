@@ -92,7 +92,7 @@ proptest! {
             let before = (chain.state.clone(), chain.view.clone());
             let connected = chain.extend(after_ms, transfers);
             assert_books_balance(&chain);
-            history.push((before.0, before.1, connected.undo));
+            history.push((before.0, before.1, connected.undo()));
         }
         while let Some((state, view, undo)) = history.pop() {
             chain.state = undo.apply(&chain.state);

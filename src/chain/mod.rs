@@ -54,7 +54,7 @@ pub use block::Block;
 pub use canonical::CanonicalError;
 pub use certificate::CommitCertificate;
 pub use commitment::{ElementKind, SET_HASH_BYTES, SetHash};
-pub use connect::{Assembled, ConnectError, Connected, Draft, Undo, assemble, connect};
+pub use connect::{Assembled, Before, ConnectError, Connected, Draft, Undo, assemble, connect};
 pub use genesis::{Genesis, GenesisError, GenesisMasternode, GenesisOutput};
 pub use header::{BLOCK_VERSION, BlockHeader};
 pub use height::Height;

@@ -124,7 +124,7 @@ proptest! {
                 }
             }
             prop_assert!(chain.state.history.sets().count() as u64 <= HISTORY_EPOCHS + 1);
-            history.push((before.0, before.1, connected.undo));
+            history.push((before.0, before.1, connected.undo()));
         }
         while let Some((state, view, undo)) = history.pop() {
             chain.state = undo.apply(&chain.state);

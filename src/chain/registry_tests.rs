@@ -429,7 +429,7 @@ fn evidence_jails_once_with_the_period_and_the_key_is_never_registered_again() {
     let crime = evidence(1, &guilty, 0);
     let connected = extend_without(&mut chain, 1, &[], vec![crime.clone(), evidence(1, &guilty, 1)]);
     assert_eq!(
-        connected.undo.history.added_evidence.len(),
+        connected.before.history.added_evidence.len(),
         1,
         "one conviction is enough"
     );

@@ -1,13 +1,13 @@
 //! Unspent outputs: how they are read, layered, changed and changed back.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{VecDeque, hash_map::Entry},
     sync::Arc,
 };
 
 use bincode::{Decode, Encode};
 
-use crate::crypto::Hash256;
+use crate::crypto::{Hash256, HashKeyed};
 
 use super::{
     Height, OutPoint, Output,
@@ -115,7 +115,7 @@ impl UtxoDelta {
 pub struct Overlay<V> {
     base: V,
     /// What became of an outpoint, and the height of the last block that touched it.
-    pub(super) changes: HashMap<OutPoint, (Height, Option<Coin>)>,
+    pub(super) changes: HashKeyed<OutPoint, (Height, Option<Coin>)>,
     /// Outpoints by block, ascending by height, so that forgetting costs what it forgets.
     pub(super) blocks: VecDeque<(Height, Vec<OutPoint>)>,
 }
@@ -125,7 +125,7 @@ impl<V: UtxoView> Overlay<V> {
     pub fn new(base: V) -> Self {
         Self {
             base,
-            changes: HashMap::new(),
+            changes: HashKeyed::default(),
             blocks: VecDeque::new(),
         }
     }
@@ -182,12 +182,10 @@ impl<V: UtxoView> Overlay<V> {
     pub fn forget_through(&mut self, height: Height) {
         while let Some((_, touched)) = self.blocks.pop_front_if(|(first, _)| *first <= height) {
             for outpoint in touched {
-                if self
-                    .changes
-                    .get(&outpoint)
-                    .is_some_and(|(last, _)| *last <= height)
+                if let Entry::Occupied(entry) = self.changes.entry(outpoint)
+                    && entry.get().0 <= height
                 {
-                    self.changes.remove(&outpoint);
+                    entry.remove();
                 }
             }
         }

@@ -16,7 +16,7 @@ mod verified;
 mod tests;
 
 pub use encrypted::{DecryptError, EncryptionSeed, is_encrypted_pem};
-pub use hash::{Hash256, HashWriter, ParseHashError};
+pub use hash::{Hash256, HashKeyed, HashWriter, ParseHashError};
 pub use keys::{KeyFormatError, NodeId, PublicKey, SecretKey};
 pub use signature::{BATCH_MIN, Signature, SignatureError, verify, verify_batch};
 pub use verified::{Verifiable, Verified};

@@ -10,7 +10,6 @@ use bincode::{Decode, Encode};
 use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
 use rand_core::{CryptoRng, RngCore};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use sha2::{Digest, Sha512};
 
 use super::PublicKey;
 
@@ -95,36 +94,44 @@ pub fn verify_batch(items: &[(PublicKey, &[u8], Signature)]) -> Result<(), Signa
             .iter()
             .try_for_each(|(key, message, signature)| verify(key, message, signature));
     }
-    let mut seed = Sha512::new();
+    // In one piece, because only then the hash uses the whole width of the processor.
+    let length = items
+        .iter()
+        .map(|(_, message, _)| FIXED_BYTES + message.len())
+        .sum();
+    let mut transcript = Vec::with_capacity(length);
     let mut verifier = batch::Verifier::new();
     for (key, message, signature) in items {
-        seed.update(key.as_bytes());
-        seed.update(signature.as_bytes());
-        seed.update((message.len() as u64).to_le_bytes());
-        seed.update(message);
+        transcript.extend_from_slice(key.as_bytes());
+        transcript.extend_from_slice(signature.as_bytes());
+        transcript.extend_from_slice(&(message.len() as u64).to_le_bytes());
+        transcript.extend_from_slice(message);
         let key = VerificationKeyBytes::from(*key.as_bytes());
         verifier.queue((key, (*signature.as_bytes()).into(), *message));
     }
     verifier
-        .verify(Coefficients::new(seed))
+        .verify(Coefficients::of(&transcript))
         .map_err(|_| SignatureError)
 }
 
-/// A stream of coefficients: SHA-512 in counter mode over the digest of the batch.
+/// Key, signature and length of a message in a transcript.
+const FIXED_BYTES: usize = 32 + 64 + 8;
+
+/// A stream of coefficients: BLAKE3 in XOF mode over all that the batch says.
 struct Coefficients {
-    seed: [u8; 64],
-    counter: u64,
-    block: [u8; 64],
+    stream: blake3::OutputReader,
+    block: [u8; 1_024],
     used: usize,
 }
 
 impl Coefficients {
-    fn new(seed: Sha512) -> Self {
+    fn of(transcript: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("timecoin/batch-coefficients/1");
+        hasher.update(transcript);
         Self {
-            seed: seed.finalize().into(),
-            counter: 0,
-            block: [0; 64],
-            used: 64,
+            stream: hasher.finalize_xof(),
+            block: [0; 1_024],
+            used: 1_024,
         }
     }
 }
@@ -138,18 +145,18 @@ impl RngCore for Coefficients {
         rand_core::impls::next_u64_via_fill(self)
     }
 
-    fn fill_bytes(&mut self, dest: &mut [u8]) {
-        for byte in dest {
+    fn fill_bytes(&mut self, mut dest: &mut [u8]) {
+        while !dest.is_empty() {
             if self.used == self.block.len() {
-                let mut hash = Sha512::new();
-                hash.update(self.seed);
-                hash.update(self.counter.to_le_bytes());
-                self.block = hash.finalize().into();
-                self.counter = self.counter.wrapping_add(1);
+                self.stream.fill(&mut self.block);
                 self.used = 0;
             }
-            *byte = self.block[self.used];
-            self.used += 1;
+            let rest = &self.block[self.used..];
+            let count = rest.len().min(dest.len());
+            let (filled, left) = dest.split_at_mut(count);
+            filled.copy_from_slice(&rest[..count]);
+            self.used += count;
+            dest = left;
         }
     }
 

@@ -78,6 +78,11 @@ impl Purse {
         self.keys.iter().map(|(_, address)| *address)
     }
 
+    /// How many keys there are.
+    pub(super) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Puts coins into the stock of a node.
     pub(super) fn add(&mut self, node: usize, coins: impl IntoIterator<Item = Coin>) {
         if let Some(stock) = self.by_node.get_mut(node) {

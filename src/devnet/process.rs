@@ -19,7 +19,11 @@ use super::{DevnetError, Layout, error::io_error, figures::ProcessFigures, paren
 use crate::rpc::client::Client;
 
 /// As the units of the package have it: memory goes back to the system after a burst.
-const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+    ("MALLOC_MMAP_THRESHOLD_", "1048576"),
+];
 
 /// How often a wait looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

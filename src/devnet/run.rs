@@ -280,9 +280,12 @@ async fn fund(plan: &RunPlan, target: &Target, shares: usize) -> Result<Purse, D
     let path = plan.layout.genesis();
     let text = std::fs::read_to_string(&path).map_err(io_error(path))?;
     let chain_id = Genesis::from_toml(&text)?.chain_id();
-    let keys: Vec<SecretKey> = (0..WALLETS)
+    let mut keys: Vec<SecretKey> = (0..WALLETS)
         .map(|wallet| funds::read_wallet(&plan.layout.wallet(wallet), Network::Devnet))
         .collect::<Result<_, _>>()?;
+    if plan.traffic.presigned {
+        keys.extend(presigned::more_keys(&chain_id));
+    }
     let mut purse = Purse::new(chain_id, keys, shares, plan.traffic.inputs);
     funds::fill(&mut purse, target, Network::Devnet, shares).await?;
     Ok(purse)

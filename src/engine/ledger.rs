@@ -31,7 +31,7 @@ const RETRY_MS: u64 = 1_000;
 const RECENT_MAX: usize = 64;
 
 /// About how much memory may wait for storage before nothing more is fetched.
-const UNWRITTEN_BYTES_MAX: u64 = 10 << 20;
+const UNWRITTEN_BYTES_MAX: u64 = 8 << 20;
 /// What a coin takes in the changes of a block.
 const COIN_BYTES: u64 = 128;
 

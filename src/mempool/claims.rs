@@ -1,14 +1,15 @@
 //! Which outputs the pool's transactions spend: a claim lives exactly as long as its entry.
 
-use std::collections::HashMap;
-
-use crate::chain::{OutPoint, Transaction};
+use crate::{
+    chain::{OutPoint, Transaction},
+    crypto::HashKeyed,
+};
 
 use super::slots::Slot;
 
 /// Claimed outpoints. Taken all or none, because one owner does it after every check.
 #[derive(Debug, Default)]
-pub(super) struct Claims(HashMap<OutPoint, Slot>);
+pub(super) struct Claims(HashKeyed<OutPoint, Slot>);
 
 impl Claims {
     pub(super) fn holder(&self, outpoint: &OutPoint) -> Option<Slot> {

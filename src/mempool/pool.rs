@@ -1,7 +1,7 @@
 //! The pool: admission, removal, and the indexes that change together.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
 
@@ -11,7 +11,7 @@ use crate::{
         TRANSACTION_BYTES_MAX, TimestampMs, TransactionError, TransactionKind, TxId, UtxoView, WitnessTxId,
         check_alone, check_spending, judge_registry,
     },
-    crypto::{NodeId, Verified},
+    crypto::{HashKeyed, NodeId, Verified},
 };
 
 use super::{
@@ -65,7 +65,7 @@ pub struct Committed {
 pub struct Mempool {
     pub(super) limits: PoolLimits,
     pub(super) slots: Slots,
-    by_id: HashMap<TxId, Slot>,
+    by_id: HashKeyed<TxId, Slot>,
     pub(super) claims: Claims,
     pub(super) by_score: BTreeSet<(Score, Slot)>,
     pub(super) by_age: BTreeMap<(TimestampMs, u64), Slot>,
@@ -99,7 +99,7 @@ impl Mempool {
         Self {
             limits,
             slots: Slots::default(),
-            by_id: HashMap::new(),
+            by_id: HashKeyed::default(),
             claims: Claims::default(),
             by_score: BTreeSet::new(),
             by_age: BTreeMap::new(),

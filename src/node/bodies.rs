@@ -44,6 +44,8 @@ const _: () = assert!(
 const RECENT_OVERHEAD_BYTES: u64 = 400;
 /// Transactions in proposals under vote, remembered to show their state.
 const PROPOSED_MAX: usize = 40_000;
+/// A block is fetched late if it is older than this; finality takes less, also through several rounds.
+const NEWS_MS: u64 = 60_000;
 /// Our own submissions go out again after this long, if no peer is known to have them.
 const RESEND_AFTER_US: u64 = 30_000_000;
 /// Of these, so many at a time.
@@ -306,8 +308,12 @@ impl Bodies {
         let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
         proposals.retain(|(_, kept)| kept.height().next() >= block.height());
         drop(proposals);
+        // Of a block that is fetched long after it was decided, its own time tells more than ours.
+        let is_news = unix_ms.saturating_sub(block.header.timestamp_ms.get()) < NEWS_MS;
         for transaction in &block.transactions {
-            self.finals.insert(transaction.txid(), (block.height(), unix_ms));
+            if is_news {
+                self.finals.insert(transaction.txid(), (block.height(), unix_ms));
+            }
             if let Some((_, (_, since))) = self.pool.remove(&transaction.txid()) {
                 took.push(now.micros().saturating_sub(since));
             }

@@ -102,8 +102,8 @@ impl Facts {
     /// `took_us` holds, for each of its transactions that waited here, the time since acceptance.
     pub(super) fn finalized(&self, committed: &CommittedBlock, at: Moment, took_us: &[u64]) {
         self.heights.finalized(committed, at.mono_ms);
-        let undo = &committed.connected.undo;
-        if !undo.masternodes.is_empty() || undo.history.added_set.is_some() {
+        let before = &committed.connected.before;
+        if !before.masternodes.is_empty() || before.history.added_set.is_some() {
             self.names.refresh(&committed.connected.state);
         }
         let header = &committed.block.header;

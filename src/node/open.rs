@@ -116,6 +116,13 @@ pub(super) fn open(
     let rebuild = rebuild::settle(&RealDisk, &blocks_dir)?;
     let report = move |event| match event {
         StoreEvent::Flushed(flushed) => {
+            tracing::debug!(
+                height = flushed.height.get(),
+                blocks = flushed.blocks,
+                operations = flushed.operations,
+                took_ms = flushed.took.as_millis(),
+                "storage flushed"
+            );
             // Full: the next flush says the same and more.
             let _ = work.try_send(Work::Flushed(flushed.height));
         }

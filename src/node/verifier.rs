@@ -105,6 +105,15 @@ fn whole(event: &Event) -> Option<&ConsensusMessage> {
     }
 }
 
+/// Whether the transactions of a block may come to be checked once more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// From others that pass the block on, and once it is decided.
+    Likely,
+    /// It is of a range that was asked for, under its certificate.
+    Never,
+}
+
 impl Verifier {
     /// The consensus thread: runs until the network closes its queue. What strangers say is looked at when
     /// no masternode says anything.
@@ -310,7 +319,7 @@ impl Verifier {
         if check_block_limits(&block, &self.params).is_err() {
             return Body::Invalid(Box::new(block));
         }
-        match self.verified_block(block) {
+        match self.verified_block(block, Again::Likely) {
             Ok(block) => Body::Valid(Box::new(block)),
             Err(block) => Body::Invalid(Box::new(block)),
         }
@@ -320,8 +329,12 @@ impl Verifier {
     /// limits, and every transaction signature holds. Without the first check, any peer could put a
     /// certified header over a body of its own and stop whoever believes it.
     pub(super) fn whole_block(&self, block: Block) -> Option<Verified<Block>> {
+        self.whole(block, Again::Likely)
+    }
+
+    fn whole(&self, block: Block, again: Again) -> Option<Verified<Block>> {
         check_block_alone(&block, &self.params).ok()?;
-        self.verified_block(block).ok()
+        self.verified_block(block, again).ok()
     }
 
     /// Checks a range of blocks as a peer sent it, the certificates first: they are few, and without one
@@ -356,7 +369,7 @@ impl Verifier {
                 return Err((Fault::InvalidCertificate, "a certificate that does not hold"));
             }
         }
-        let whole = blocks.into_iter().map(|block| self.whole_block(block));
+        let whole = blocks.into_iter().map(|block| self.whole(block, Again::Never));
         match whole.collect::<Option<Vec<_>>>() {
             Some(blocks) => Ok((blocks, last)),
             None => Err((
@@ -368,7 +381,7 @@ impl Verifier {
 
     /// Checks every transaction signature of a block that this node has not checked yet, spread over
     /// the cores. Gives the block back if one does not hold.
-    fn verified_block(&self, block: Block) -> Result<Verified<Block>, Block> {
+    fn verified_block(&self, block: Block, again: Again) -> Result<Verified<Block>, Block> {
         let unknown: Vec<SharedTransaction> = block
             .transactions
             .iter()
@@ -379,9 +392,10 @@ impl Verifier {
         if !culprits.is_empty() {
             return Err(block);
         }
-        // It comes again: from others that pass it on, and once it is decided.
-        for transaction in &held {
-            self.bodies.note_verified(transaction);
+        if again == Again::Likely {
+            for transaction in &held {
+                self.bodies.note_verified(transaction);
+            }
         }
         // Each was checked just now or before.
         let context = BlockContext {

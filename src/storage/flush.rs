@@ -1,15 +1,19 @@
 //! One flush: the net effect of a window of blocks, written so that a crash anywhere in it leaves
 //! the state before or the state after.
 //!
-//! 1. Rows that only get added (headers, bodies, indexes) go to the database and are made durable.
-//!    Beyond the tip nobody looks, and written again they are the same.
-//! 2. Rows that change (coins, undo records, evidence, the tip) go to the redo file, durably.
+//! 1. Rows that only get added (headers, bodies, indexes, undo records) go to the database and are made
+//!    durable. Beyond the tip nobody looks, and written again they are the same.
+//! 2. Rows that change (coins, evidence, the tip) go to the redo file, durably, with the undo records that are
+//!    old enough to go.
 //! 3. They go to the database, the tip last, and are made durable.
 //! 4. The redo file goes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use crate::chain::{Coin, OutPoint};
+use crate::{
+    chain::{Coin, OutPoint},
+    crypto::HashKeyed,
+};
 
 use super::{
     StoreError,
@@ -49,6 +53,7 @@ pub(super) fn write(
     let mut archive = Vec::new();
     for block in window {
         schema::archive_ops(block.hash, &block.block, Some(&block.certificate), &mut archive);
+        archive.push(schema::undo_op(block.height(), &block.delta, &block.before));
     }
     sort(&mut archive);
     if !archive.is_empty() {
@@ -100,7 +105,7 @@ pub(super) fn apply_chunked(backend: &dyn Backend, ops: &[Op]) -> Result<(), Sto
 
 /// Changes in place, the tip last. Coins both made and spent within the window do not appear.
 fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
-    let mut made: HashMap<OutPoint, Coin> = HashMap::new();
+    let mut made: HashKeyed<OutPoint, Coin> = HashKeyed::default();
     let mut gone: Vec<(OutPoint, Coin)> = Vec::new();
     let mut ops = Vec::new();
     for block in window {
@@ -110,10 +115,7 @@ fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
             }
         }
         made.extend(block.delta.created.iter().copied());
-        let height = block.height();
-        let undo = schema::encode(&block.undo);
-        ops.push(Op::put(Table::Undo, schema::height_key(height), undo));
-        if let Some(old) = height.checked_sub(UNDO_BLOCKS) {
+        if let Some(old) = block.height().checked_sub(UNDO_BLOCKS) {
             ops.push(Op::delete(Table::Undo, schema::height_key(old)));
         }
     }
@@ -126,11 +128,11 @@ fn net_changes(window: &[Arc<PendingBlock>]) -> Vec<Op> {
     sort(&mut ops);
     if let Some(last) = window.last() {
         let changed = |changed: &dyn Fn(&PendingBlock) -> bool| window.iter().any(|block| changed(block));
-        if changed(&|block| !block.undo.masternodes.is_empty()) {
+        if changed(&|block| !block.before.masternodes.is_empty()) {
             let registry = schema::encode(&*last.state.registry);
             ops.push(Op::put(Table::Meta, schema::META_REGISTRY, registry));
         }
-        if changed(&|block| !block.undo.history.is_empty()) {
+        if changed(&|block| !block.before.history.is_empty()) {
             let history = schema::encode(&*last.state.history);
             ops.push(Op::put(Table::Meta, schema::META_HISTORY, history));
         }

@@ -4,19 +4,23 @@
 //! only after the database answers the same, so a reader who misses it here finds it there.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    ops::Bound,
+    collections::{BTreeMap, VecDeque, hash_map::Entry},
+    ops::{Bound, RangeBounds},
     sync::Arc,
 };
 
-use crate::chain::{
-    Address, Block, BlockHash, ChainState, Coin, CommitCertificate, Height, OutPoint, TxId, UtxoDelta,
+use crate::{
+    chain::{
+        Address, Before, Block, BlockHash, ChainState, Coin, CommitCertificate, Height, OutPoint, TxId,
+        UtxoDelta,
+    },
+    crypto::HashKeyed,
 };
 
 use super::schema::{StoredUndo, TransactionPosition};
 
 /// Rough size of one created or spent coin in window and redo file, index rows included.
-const COIN_BYTES: usize = 250;
+const COIN_BYTES: usize = 200;
 
 /// Rough size of the rest: header, certificate, state.
 const STATE_BYTES: usize = 4_096;
@@ -27,8 +31,9 @@ pub(super) struct PendingBlock {
     pub(super) block: Block,
     pub(super) hash: BlockHash,
     pub(super) certificate: CommitCertificate,
-    pub(super) delta: UtxoDelta,
-    pub(super) undo: StoredUndo,
+    pub(super) delta: Arc<UtxoDelta>,
+    /// What else the block changed, as it was before.
+    pub(super) before: Before,
     /// The state after this block.
     pub(super) state: Arc<ChainState>,
 }
@@ -38,6 +43,14 @@ impl PendingBlock {
         self.block.header.height
     }
 
+    /// Its undo record.
+    pub(super) fn undo(&self) -> StoredUndo {
+        StoredUndo {
+            spent: self.delta.spent.clone(),
+            before: self.before.clone(),
+        }
+    }
+
     /// What it weighs against the limits on unflushed work.
     pub(super) fn bytes(&self) -> usize {
         let coins = self.delta.created.len() + self.delta.spent.len();
@@ -45,8 +58,29 @@ impl PendingBlock {
     }
 }
 
-/// A coin made (`Some`) or spent (`None`), and the last height that touched it.
-type Change = (Height, Option<Coin>);
+/// What became of a coin.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Made(Coin),
+    /// Spent; who owned it.
+    Spent(Address),
+}
+
+impl Change {
+    fn address(&self) -> Address {
+        match self {
+            Self::Made(coin) => coin.output.address,
+            Self::Spent(address) => *address,
+        }
+    }
+
+    fn after(&self) -> Option<Coin> {
+        match self {
+            Self::Made(coin) => Some(*coin),
+            Self::Spent(_) => None,
+        }
+    }
+}
 
 /// The unflushed blocks with their net effect.
 #[derive(Debug)]
@@ -60,10 +94,11 @@ pub(super) struct Pending {
     pub(super) departures: u64,
     /// Ascending by height, no gaps, the last is the tip.
     blocks: VecDeque<Arc<PendingBlock>>,
-    coins: HashMap<OutPoint, Change>,
-    addresses: HashMap<Address, BTreeMap<OutPoint, Change>>,
-    hashes: HashMap<BlockHash, Height>,
-    transactions: HashMap<TxId, TransactionPosition>,
+    /// With the last height that touched each. Few ask for the coins of an address, so there is no index by address:
+    /// it would weigh as much as this.
+    coins: HashKeyed<OutPoint, (Height, Change)>,
+    hashes: HashKeyed<BlockHash, Height>,
+    transactions: HashKeyed<TxId, TransactionPosition>,
     /// Evidence not yet flushed, by its key.
     pub(super) evidence: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -75,32 +110,26 @@ impl Pending {
             commits: 0,
             departures: 0,
             blocks: VecDeque::new(),
-            coins: HashMap::new(),
-            addresses: HashMap::new(),
-            hashes: HashMap::new(),
-            transactions: HashMap::new(),
+            coins: HashKeyed::default(),
+            hashes: HashKeyed::default(),
+            transactions: HashKeyed::default(),
             evidence: BTreeMap::new(),
         }
     }
 
-    pub(super) fn add(&mut self, block: Arc<PendingBlock>) {
+    /// Adds the next block. Gives to `gone` each coin that it spends and that no block in here made: readers may
+    /// have it from the database.
+    pub(super) fn add(&mut self, block: Arc<PendingBlock>, mut gone: impl FnMut(&OutPoint)) {
         let height = block.height();
-        let spent = block
-            .delta
-            .spent
-            .iter()
-            .map(|(outpoint, coin)| (outpoint, coin, None));
-        let created = block
-            .delta
-            .created
-            .iter()
-            .map(|(outpoint, coin)| (outpoint, coin, Some(*coin)));
-        for (outpoint, coin, after) in spent.chain(created) {
-            self.coins.insert(*outpoint, (height, after));
-            self.addresses
-                .entry(coin.output.address)
-                .or_default()
-                .insert(*outpoint, (height, after));
+        let delta = &block.delta;
+        for (outpoint, coin) in &delta.spent {
+            let spent = Change::Spent(coin.output.address);
+            if self.coins.insert(*outpoint, (height, spent)).is_none() {
+                gone(outpoint);
+            }
+        }
+        for (outpoint, coin) in &delta.created {
+            self.coins.insert(*outpoint, (height, Change::Made(*coin)));
         }
         for (position, transaction) in (0..).zip(&block.block.transactions) {
             self.transactions
@@ -113,20 +142,19 @@ impl Pending {
     }
 
     /// Takes the index entries of coins that `part` of a flushed block's delta touched away, unless a
-    /// later block touched them again.
-    pub(super) fn forget_coins(&mut self, flushed: Height, part: &[(OutPoint, Coin)]) {
-        for (outpoint, coin) in part {
-            if self.coins.get(outpoint).is_some_and(|(last, _)| *last <= flushed) {
-                self.coins.remove(outpoint);
-            }
-            let address = coin.output.address;
-            if let Some(changes) = self.addresses.get_mut(&address) {
-                if changes.get(outpoint).is_some_and(|(last, _)| *last <= flushed) {
-                    changes.remove(outpoint);
-                }
-                if changes.is_empty() {
-                    self.addresses.remove(&address);
-                }
+    /// later block touched them again. Gives to `stored` each that is unspent.
+    pub(super) fn forget_coins(
+        &mut self,
+        flushed: Height,
+        part: &[(OutPoint, Coin)],
+        mut stored: impl FnMut(OutPoint, Coin),
+    ) {
+        for (outpoint, _) in part {
+            if let Entry::Occupied(entry) = self.coins.entry(*outpoint)
+                && entry.get().0 <= flushed
+                && let (_, Change::Made(coin)) = entry.remove()
+            {
+                stored(*outpoint, coin);
             }
         }
     }
@@ -147,7 +175,7 @@ impl Pending {
     }
 
     pub(super) fn coin(&self, outpoint: &OutPoint) -> Option<Option<Coin>> {
-        self.coins.get(outpoint).map(|(_, coin)| *coin)
+        self.coins.get(outpoint).map(|(_, change)| change.after())
     }
 
     /// Lays the changes to an address's coins over `stored`, its coins in the database between
@@ -160,18 +188,23 @@ impl Pending {
         stored: &[(OutPoint, Coin)],
         limit: usize,
     ) -> Vec<(OutPoint, Coin)> {
-        let Some(changes) = self.addresses.get(address) else {
-            return stored.iter().take(limit).copied().collect();
-        };
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let end = through.map_or(Bound::Unbounded, Bound::Included);
-        let made = changes
-            .range((start, end))
-            .filter_map(|(outpoint, (_, coin))| coin.map(|coin| (*outpoint, coin)))
+        let range = (
+            after.map_or(Bound::Unbounded, Bound::Excluded),
+            through.map_or(Bound::Unbounded, Bound::Included),
+        );
+        let changed: BTreeMap<OutPoint, Option<Coin>> = self
+            .coins
+            .iter()
+            .filter(|(outpoint, (_, change))| change.address() == *address && range.contains(*outpoint))
+            .map(|(outpoint, (_, change))| (*outpoint, change.after()))
+            .collect();
+        let made = changed
+            .iter()
+            .filter_map(|(outpoint, coin)| coin.map(|coin| (*outpoint, coin)))
             .take(limit);
         let kept = stored
             .iter()
-            .filter(|(outpoint, _)| !changes.contains_key(outpoint));
+            .filter(|(outpoint, _)| !changed.contains_key(outpoint));
         let mut merged: Vec<_> = kept.copied().chain(made).collect();
         merged.sort_unstable_by_key(|(outpoint, _)| *outpoint);
         merged.truncate(limit);

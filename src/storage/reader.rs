@@ -342,11 +342,7 @@ impl StoreReader {
     /// # Errors
     /// As [`StoreReader::utxo`].
     pub fn undo(&self, height: Height) -> Result<Option<Undo>, StoreError> {
-        let pending = self
-            .shared
-            .pending()
-            .block(height)
-            .map(|pending| pending.undo.clone());
+        let pending = self.shared.pending().block(height).map(|pending| pending.undo());
         let stored = match pending {
             Some(undo) => Some(undo),
             None => self.get::<StoredUndo>(Table::Undo, &schema::height_key(height))?,

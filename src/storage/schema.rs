@@ -9,9 +9,8 @@ use bincode::{Decode, Encode, config};
 
 use crate::{
     chain::{
-        Address, Block, BlockHash, BlockHeader, ChainState, Coin, CommitCertificate, Height, History,
-        HistoryChange, MasternodesBefore, OutPoint, Registry, SetHash, SharedTransaction, Tip, Totals, TxId,
-        Undo, UtxoDelta,
+        Address, Before, Block, BlockHash, BlockHeader, ChainState, Coin, CommitCertificate, Height, History,
+        OutPoint, Registry, SetHash, SharedTransaction, Tip, Totals, TxId, Undo, UtxoDelta,
     },
     crypto::Hash256,
 };
@@ -176,16 +175,14 @@ pub struct TransactionPosition {
 pub struct StoredUndo {
     /// The coins that the block spent, ascending by outpoint.
     pub spent: Vec<(OutPoint, Coin)>,
-    /// Digest of the state commitment before the block.
-    pub commitment: Hash256,
-    /// The tip before.
-    pub tip: Tip,
-    /// The totals before.
-    pub totals: Totals,
-    /// Masternodes that the block changed, as they were before.
-    pub masternodes: MasternodesBefore,
-    /// What the block changed about sets and evidence.
-    pub history: HistoryChange,
+    /// What else it changed.
+    pub before: Before,
+}
+
+/// The row of an undo record.
+pub fn undo_op(height: Height, delta: &UtxoDelta, before: &Before) -> Op {
+    // As a `StoredUndo` is encoded, without a copy of the coins.
+    Op::put(Table::Undo, height_key(height), encode(&(&delta.spent, before)))
 }
 
 /// What the chain's state has besides coins, registry and history, which stand elsewhere.
@@ -243,12 +240,9 @@ impl StoredUndo {
             delta: UtxoDelta {
                 created: self.spent,
                 spent: made.into_iter().collect(),
-                commitment: self.commitment,
+                commitment: self.before.commitment,
             },
-            tip: self.tip,
-            totals: self.totals,
-            masternodes: self.masternodes,
-            history: self.history,
+            before: self.before,
         }
     }
 }

@@ -109,16 +109,12 @@ impl Shared {
     }
 
     /// Makes a block the tip for all readers at once. The cache follows under the same lock, so no
-    /// reader can put a coin back that this block spends.
+    /// reader can put a coin back that this block spends. Coins that the database does not have yet are not in
+    /// the cache: most of them never get there.
     pub(super) fn add(&self, block: Arc<PendingBlock>) {
-        let mut pending = self.pending_mut();
-        for (outpoint, _) in &block.delta.spent {
+        self.pending_mut().add(block, |outpoint| {
             self.cache.remove(outpoint);
-        }
-        for (outpoint, coin) in &block.delta.created {
-            self.cache.insert(*outpoint, *coin);
-        }
-        pending.add(block);
+        });
     }
 
     /// Lets go of blocks that the database holds.
@@ -135,7 +131,9 @@ impl Shared {
         for block in window {
             for part in [&block.delta.spent, &block.delta.created] {
                 for coins in part.chunks(FORGET_COINS) {
-                    self.pending_mut().forget_coins(flushed, coins);
+                    let mut pending = self.pending_mut();
+                    pending.forget_coins(flushed, coins, |outpoint, coin| self.cache.insert(outpoint, coin));
+                    drop(pending);
                     thread::sleep(FORGET_PAUSE);
                 }
             }

@@ -27,7 +27,7 @@ use super::{
     pending::{Pending, PendingBlock},
     reader::{self, StoreReader},
     redo::RedoFile,
-    schema::{self, StoredHeader, StoredState, StoredUndo},
+    schema::{self, StoredHeader, StoredState},
     shared::Shared,
     sled_backend::{CACHE_BYTES, SledBackend},
     snapshot::{self, SnapshotFile},
@@ -273,15 +273,8 @@ impl Store {
             block,
             hash: connected.hash,
             certificate,
-            undo: StoredUndo {
-                spent: connected.delta.spent.clone(),
-                commitment: connected.undo.delta.commitment,
-                tip: connected.undo.tip,
-                totals: connected.undo.totals,
-                masternodes: connected.undo.masternodes,
-                history: connected.undo.history,
-            },
             delta: connected.delta,
+            before: connected.before,
             state: Arc::new(connected.state),
         });
         self.shared.add(Arc::clone(&block));

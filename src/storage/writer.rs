@@ -51,10 +51,10 @@ impl Default for FlushOptions {
     fn default() -> Self {
         Self {
             window_blocks: 64,
-            window_bytes: 14 << 20,
+            window_bytes: 20 << 20,
             window_age: Duration::from_secs(1),
             pending_blocks_max: 256,
-            pending_bytes_max: 28 << 20,
+            pending_bytes_max: 36 << 20,
             snapshot_every: 0,
             keep_blocks: 0,
         }
@@ -94,6 +94,9 @@ pub struct Flushed {
     /// How long it took.
     pub took: Duration,
 }
+
+/// Chores wait while more than this part of a window's bytes has come.
+const LIGHT_PART: usize = 16;
 
 #[derive(Debug, Default)]
 struct Work {
@@ -136,6 +139,12 @@ impl Work {
                 || self.blocks.len() >= options.window_blocks
                 || self.waiting_bytes >= options.window_bytes
                 || age >= options.window_age)
+    }
+
+    /// Whether little comes: where full blocks follow each other, the next window is filled before a chore ends,
+    /// and those who fill it need the processor.
+    fn is_light(&self, options: &FlushOptions) -> bool {
+        self.is_empty() || self.waiting_bytes < options.window_bytes / LIGHT_PART
     }
 
     /// How long the oldest thing in here has waited.
@@ -281,7 +290,7 @@ impl Queue {
                 work.is_archiving = true;
                 return Some(Next::Archive(rows));
             }
-            if has_chores {
+            if has_chores && work.is_light(&self.options) {
                 return Some(Next::Chores);
             }
             if work.is_empty() {

@@ -129,7 +129,10 @@ impl Builder {
             assert_eq!(stored.certificate.as_ref(), Some(&batch.certificate));
             assert_eq!(reader.header(height).unwrap().unwrap().header, batch.block.header);
             assert_eq!(reader.height_of(&batch.connected.hash).unwrap(), Some(height));
-            assert_eq!(reader.undo(height).unwrap().as_ref(), Some(&batch.connected.undo));
+            assert_eq!(
+                reader.undo(height).unwrap().as_ref(),
+                Some(&batch.connected.undo())
+            );
             for (position, transaction) in (0..).zip(&batch.block.transactions) {
                 let found = reader.transaction(&transaction.txid()).unwrap().unwrap();
                 assert_eq!((found.place.height, found.place.position), (height, position));

@@ -1,11 +1,15 @@
 //! Catching up on full blocks: how fast, beside what the machine can verify, and in how much memory.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use timecoin::{
     chain::Params,
-    crypto::{SecretKey, Signature, verify_batch},
+    crypto::{PublicKey, SecretKey, Signature, verify_batch},
     devnet::{LoadPlan, WALLETS, load},
+    signer::{create_key_dir, create_key_file, generate_key},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -16,13 +20,20 @@ const RATE: f64 = 2_500.0;
 /// Signatures of each, as everywhere where the signature limit is the measure (docs/PERFORMANCE.md).
 const INPUTS: usize = 2;
 
-/// Signatures a second of this machine, on all its cores, in batches of 256 as a node checks them.
+/// Keys that the load pays to in turn: no block has two signatures of one, as on a network of many people. Where
+/// few sign everything a batch costs half, and so does the limit.
+const KEYS: u16 = 2_000;
+
+/// Signatures a second of this machine, on all its cores, in batches of 256 as a node checks them, each of another
+/// key.
 fn signatures_per_s() -> f64 {
     const BATCH: usize = 256;
-    let key = SecretKey::from_seed(&[42; 32]);
-    let messages: Vec<[u8; 32]> = (0..BATCH).map(|n| [n as u8; 32]).collect();
-    let signed: Vec<Signature> = messages.iter().map(|message| key.sign(message)).collect();
-    let public = key.public_key();
+    let signed: Vec<(PublicKey, [u8; 32], Signature)> = (0..BATCH)
+        .map(|n| {
+            let (key, message) = (SecretKey::from_seed(&[n as u8; 32]), [n as u8; 32]);
+            (key.public_key(), message, key.sign(&message))
+        })
+        .collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
     let counts: Vec<usize> = std::thread::scope(|scope| {
@@ -31,10 +42,9 @@ fn signatures_per_s() -> f64 {
                 scope.spawn(|| {
                     let mut count = 0;
                     while began.elapsed() < Duration::from_secs(2) {
-                        let items: Vec<_> = messages
+                        let items: Vec<_> = signed
                             .iter()
-                            .zip(&signed)
-                            .map(|(message, signature)| (public, &message[..], *signature))
+                            .map(|(key, message, signature)| (*key, &message[..], *signature))
                             .collect();
                         assert!(verify_batch(&items).is_ok());
                         count += BATCH;
@@ -60,13 +70,28 @@ fn full_and_patient(params: &mut Params) {
     params.max_block_txs = FULL;
 }
 
+/// Files of wallets that own nothing yet.
+fn more_wallets(net: &Net) -> Vec<PathBuf> {
+    let dir = net.layout.dir().join("more-wallets");
+    create_key_dir(&dir).unwrap();
+    let write = |number: u16| {
+        let path = dir.join(format!("{number}.key"));
+        create_key_file(&path, &generate_key().unwrap()).unwrap();
+        path
+    };
+    (0..KEYS).map(write).collect()
+}
+
 /// Loads a running network until it has so many blocks, nine in ten of them full. Its height then, and how many
 /// transactions there are.
 fn full_blocks(net: &Net, count: u64) -> (u64, u64) {
     let stop = CancellationToken::new();
     let plan = LoadPlan {
         rpc: net.layout.url(0),
-        wallets: (0..WALLETS).map(|wallet| net.layout.wallet(wallet)).collect(),
+        wallets: (0..WALLETS)
+            .map(|wallet| net.layout.wallet(wallet))
+            .chain(more_wallets(net))
+            .collect(),
         rate: RATE,
         duration: None,
         inputs: INPUTS,

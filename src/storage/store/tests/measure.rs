@@ -175,14 +175,14 @@ fn synthetic_block(
         block,
         connected: Connected {
             hash,
-            undo: Undo {
-                delta: delta.reversed(delta.commitment),
+            before: Before {
+                commitment: delta.commitment,
                 tip: before.tip,
                 totals: before.totals,
                 masternodes: Vec::new(),
                 history: HistoryChange::default(),
             },
-            delta,
+            delta: Arc::new(delta),
             state: state.clone(),
             fees: Amount::ZERO,
             closed_epoch: None,
