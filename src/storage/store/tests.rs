@@ -311,14 +311,18 @@ fn coins_made_and_spent_within_a_window_never_reach_the_database() {
     assert!(count > 10, "{count} is too few to show anything");
 }
 
-/// What has to be equal between two databases with the same tip.
+/// What has to be equal between two databases with the same tip. Like headers and bodies, undo records above it
+/// may be there already.
 fn dump(backend: &MemoryBackend) -> Vec<(Table, Vec<Entry>)> {
+    // A damaged tip is nobody's.
+    let stored = reader::read::<StoredState>(backend, Table::Meta, schema::META_TIP).ok();
+    let tip = stored.flatten().map_or(Height::GENESIS, |state| state.tip.height);
+    let is_above = |table, key: &[u8]| table == Table::Undo && schema::height_of_key(key).unwrap() > tip;
     [Table::Utxos, Table::Addresses, Table::Undo, Table::Meta]
         .map(|table| {
-            (
-                table,
-                backend.page(table, Cursor::default(), PAGE_ENTRIES_MAX).unwrap(),
-            )
+            let mut rows = backend.page(table, Cursor::default(), PAGE_ENTRIES_MAX).unwrap();
+            rows.retain(|(key, _)| !is_above(table, key));
+            (table, rows)
         })
         .to_vec()
 }
