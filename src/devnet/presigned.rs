@@ -116,7 +116,8 @@ pub(super) async fn run(
     let flood = Flood::new(chains, targets, height);
     let mut seen = flood.run(plan.rate, duration, height, &stop).await;
     let after = blocking(move || signatures_per_s(keys)).await?;
-    seen.signatures_per_s = Some(f64::midpoint(before, after));
+    // What the machine can do: after the load the nodes tidy up beside it.
+    seen.signatures_per_s = Some(before.max(after));
     Ok(seen)
 }
 
