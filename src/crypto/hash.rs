@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest, Sha256};
 
 /// A map whose keys are hashes, or hold one. Peers choose such keys, so where they land depends on a secret that
-/// each map draws for itself; the standard map's hasher does the same at four times the price, and a full block
-/// asks some twenty thousand times.
+/// each map draws for itself, as with the standard map's hasher, which costs more: a full block asks some twenty
+/// thousand times.
 pub type HashKeyed<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// 32 bytes of SHA-256 output. Written and parsed as 64 lowercase hex digits.
