@@ -74,6 +74,8 @@ pub enum Effect {
         /// Whom.
         peer: NodeId,
     },
+    /// Ask everybody whether another process has our consensus key.
+    CallForKey,
     /// Offer transactions to masternodes, but not to whom they came from.
     Relay {
         /// The transactions, in order of arrival.

@@ -4,10 +4,13 @@
 //! That is so after a start, after an observation, and when the process finds that it was asleep. What
 //! counts is time in which we could have heard something: in step with a quorum, and awake. Without a
 //! quorum it ends all the same after a while, or nodes that are half apart would wait for each other.
+//!
+//! Between blocks nobody says anything, and two nodes that start together both listen: so it also asks
+//! everybody, again and again, who else has the key (docs/WIRE.md).
 
 use crate::consensus::Now;
 
-use super::{Engine, SigningHold};
+use super::{Effect, Engine, SigningHold};
 
 /// Listening without hearing a quorum ends after this long.
 const DEAF_MAX_MS: u64 = 10_000;
@@ -16,6 +19,9 @@ const LOOK_MAX_MS: u64 = 250;
 /// Who did not look for so long was asleep: a suspended host, a stopped process, a copy of a machine.
 const ASLEEP_MS: u64 = 10_000;
 
+/// Time between two questions who else has the key.
+const CALL_EVERY_MS: u64 = 400;
+
 /// How far it has come.
 #[derive(Debug, Default)]
 pub(super) struct Listening {
@@ -23,6 +29,18 @@ pub(super) struct Listening {
     heard_ms: u64,
     /// Altogether, apart from catching up.
     waited_ms: u64,
+    /// Time since the last question who else has the key; `None`: none was asked.
+    since_call_ms: Option<u64>,
+}
+
+impl Listening {
+    /// True if it is time to ask who else has the key; then it is asked.
+    fn should_call(&mut self, passed_ms: u64) -> bool {
+        let since_ms = self.since_call_ms.map(|since| since + passed_ms);
+        let is_due = since_ms.is_none_or(|since| since >= CALL_EVERY_MS);
+        self.since_call_ms = if is_due { Some(0) } else { since_ms };
+        is_due
+    }
 }
 
 /// When the engine last looked around.
@@ -65,6 +83,9 @@ impl Engine {
             return;
         };
         let passed_ms = since_ms.min(LOOK_MAX_MS);
+        if listening.should_call(passed_ms) {
+            self.out.push(Effect::CallForKey);
+        }
         listening.heard_ms = if hears { listening.heard_ms + passed_ms } else { 0 };
         if !syncs {
             listening.waited_ms += passed_ms;

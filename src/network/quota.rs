@@ -187,7 +187,9 @@ impl Quotas {
             | MessageType::Commit
             | MessageType::ViewChange
             | MessageType::Decided
-            | MessageType::Evidence => self.vote(now),
+            | MessageType::Evidence
+            | MessageType::KeyCall
+            | MessageType::KeyHeld => self.vote(now),
             MessageType::PrePrepare | MessageType::CompactProposal => match self.proposals.take(1.0, now) {
                 true => Pass::Yes,
                 false => Pass::Drop(Some(Fault::InvalidConsensus)),

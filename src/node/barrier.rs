@@ -162,6 +162,7 @@ fn rests_on_the_log(effect: &Effect) -> bool {
         | Effect::FetchBody { .. }
         | Effect::RequestBlocks(_)
         | Effect::AskStatus { .. }
+        | Effect::CallForKey
         | Effect::Relay { .. }
         | Effect::Offer { .. }
         | Effect::FetchTransactions { .. }

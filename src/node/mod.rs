@@ -31,6 +31,7 @@ mod evidence;
 mod facts;
 mod gossip;
 pub mod handover;
+mod key_watch;
 mod log_filter;
 mod memory;
 mod names;

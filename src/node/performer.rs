@@ -38,6 +38,7 @@ use super::{
     evidence::EvidenceBook,
     facts::Facts,
     gossip::Gossip,
+    key_watch::KeyWatch,
     resync::{Resync, ResyncError},
     tickets::Tickets,
 };
@@ -81,6 +82,7 @@ pub(super) struct Hands {
     /// What the network tells peers about us.
     pub(super) tip: Arc<ArcSwap<LocalTip>>,
     pub(super) gossip: Arc<Gossip>,
+    pub(super) key_watch: Arc<KeyWatch>,
     pub(super) bodies: Arc<Bodies>,
     pub(super) evidence: Arc<EvidenceBook>,
     pub(super) tickets: Arc<Tickets>,
@@ -223,6 +225,7 @@ impl Hands {
             Effect::SendDecided { peer, height } => self.gossip.send_decided(peer, height),
             Effect::RequestBlocks(request) => self.gossip.request_blocks(request),
             Effect::AskStatus { peer } => self.gossip.ask_status(peer),
+            Effect::CallForKey => self.key_watch.call(),
             Effect::Relay {
                 transactions,
                 except,

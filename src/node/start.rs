@@ -11,7 +11,7 @@ mod tending;
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -26,11 +26,11 @@ use crate::{
     chain::{BlockHash, Genesis, Height},
     consensus::ValidatorSet,
     control::{ChainStatus, EventRing, LogFilter, LogRing, Mode, NodeHandle, NodeStatus, StopStatus},
-    crypto::SecretKey,
+    crypto::{Hash256, SecretKey},
     engine::{Engine, EngineConfig, Event, Ledger, SigningHold, Start},
     mempool::PoolLimits,
     metrics::Metrics,
-    network::{self, DIALLED_PEERS_MAX, Network, NetworkConfig, PeerEvent, Surroundings},
+    network::{self, DIALLED_PEERS_MAX, Network, NetworkConfig, NetworkError, PeerEvent, Surroundings},
     signer::{Signer, Wish},
     storage::{Snapshots, Store, StoreOptions, lock::DataDirLock, rebuild::Origin},
     wire::{ChainIdentity, LocalTip, MasternodeProof, capability},
@@ -50,6 +50,7 @@ use super::{
     evidence::EvidenceBook,
     facts::Facts,
     gossip::{ASKS_MAX, Gossip},
+    key_watch::KeyWatch,
     names::Names,
     open::{self, Opened},
     people::{self, People, PeopleParts},
@@ -158,6 +159,7 @@ fn thread(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<Joi
 /// lacks blocks may change while it runs: the network tells that from its tip.
 fn own_capabilities(options: &NodeOptions) -> u64 {
     let own = [
+        (capability::KEY_CALLS, true),
         (
             capability::MASTERNODE,
             options.signer.is_some() && !options.observer,
@@ -361,6 +363,19 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         bodies: Arc::clone(&bodies),
         metrics: Arc::clone(&metrics),
     });
+    let mut run = [0; 32];
+    getrandom::fill(&mut run).map_err(|error| NetworkError::Random(error.to_string()))?;
+    let key_watch = Arc::new(KeyWatch {
+        signer: options.signer.clone().filter(|_| !options.observer),
+        node_id: options.node_key.public_key(),
+        run: Hash256::from_bytes(run),
+        network: network.clone(),
+        shared: Arc::clone(&shared),
+        engine: votes.clone(),
+        clock,
+        tasks: Arc::clone(&tasks),
+        last: Mutex::default(),
+    });
     let verifier = Arc::new(Verifier {
         checked: Default::default(),
         chain_id,
@@ -370,6 +385,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         bodies: Arc::clone(&bodies),
         screen: Arc::clone(&screen),
         gossip: Arc::clone(&gossip),
+        key_watch: Arc::clone(&key_watch),
         evidence: Arc::clone(&evidence),
         votes: votes.clone(),
         bulk: bulk.clone(),
@@ -384,6 +400,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
             log_dir: options.data_dir.join("consensus"),
             tip: local_tip,
             gossip: Arc::clone(&gossip),
+            key_watch,
             bodies: Arc::clone(&bodies),
             evidence: Arc::clone(&evidence),
             tickets: Arc::clone(&tickets),

@@ -36,6 +36,7 @@ use super::{
     duplicates::{self, Checked, Duplicates},
     evidence::EvidenceBook,
     gossip::Gossip,
+    key_watch::KeyWatch,
     pool_file::PoolFile,
     screen::{Refused, Screen},
     spawner::Tasks,
@@ -66,6 +67,7 @@ pub(super) struct Verifier {
     /// Refuses what can be refused without looking at signatures.
     pub(super) screen: Arc<Screen>,
     pub(super) gossip: Arc<Gossip>,
+    pub(super) key_watch: Arc<KeyWatch>,
     pub(super) evidence: Arc<EvidenceBook>,
     pub(super) votes: Sender<Event>,
     pub(super) bulk: Sender<Event>,
@@ -138,6 +140,14 @@ impl Verifier {
                 }
                 Message::Evidence(evidence) => {
                     self.on_evidence(peer, evidence);
+                    None
+                }
+                Message::KeyCall(call) => {
+                    self.key_watch.on_call(peer, call);
+                    None
+                }
+                Message::KeyHeld(held) => {
+                    self.key_watch.on_held(peer, held);
                     None
                 }
                 other => match other.into_consensus() {

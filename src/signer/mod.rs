@@ -27,7 +27,7 @@ use crate::{
     chain::{BlockHash, MasternodeId, possession_bytes, ready_bytes},
     consensus::Statement,
     crypto::{Hash256, PublicKey, Signature},
-    wire::ProofRequest,
+    wire::{KeyClaim, ProofRequest},
 };
 
 pub use encrypted_file::{
@@ -76,6 +76,8 @@ pub enum Wish {
         /// The owner's address, or the masternode's id; at most [`SUBJECT_BYTES_MAX`].
         subject: Vec<u8>,
     },
+    /// That this process has the key, to another that asks before it signs.
+    Claim(KeyClaim),
 }
 
 impl Wish {
@@ -90,6 +92,7 @@ impl Wish {
                 block,
             } => ready_bytes(chain_id, masternode, block),
             Self::Possession { chain_id, subject } => possession_bytes(chain_id, key, subject),
+            Self::Claim(claim) => claim.signing_bytes(),
         }
     }
 }

@@ -94,7 +94,9 @@ impl Signer for RemoteSigner {
     fn sign(&self, wish: &Wish) -> Result<Signature, SignerError> {
         let line = match wish {
             Wish::Vote(_) => &self.link.votes,
-            Wish::Session(_) | Wish::Ready { .. } | Wish::Possession { .. } => &self.link.others,
+            Wish::Session(_) | Wish::Ready { .. } | Wish::Possession { .. } | Wish::Claim(_) => {
+                &self.link.others
+            }
         };
         match self.link.ask(line, &Request::Sign(wish.clone())) {
             Ok(Answer::Signed(signature)) => Ok(signature),

@@ -76,7 +76,7 @@ fn a_missing_or_damaged_file_is_named() {
     assert!(refused.to_string().contains("validator.key"));
 }
 
-fn wishes() -> [Wish; 4] {
+fn wishes() -> [Wish; 5] {
     let (chain_id, block) = (Hash256::from_bytes([1; 32]), BlockHash::from_bytes([2; 32]));
     [
         Wish::Vote(Statement {
@@ -102,6 +102,10 @@ fn wishes() -> [Wish; 4] {
             chain_id,
             subject: vec![6; 20],
         },
+        Wish::Claim(KeyClaim {
+            run: chain_id,
+            holder: PublicKey::from_bytes([4; 32]),
+        }),
     ]
 }
 

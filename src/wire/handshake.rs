@@ -272,6 +272,8 @@ pub mod capability {
     pub const COMPACT: u64 = 1 << 6;
     /// Dials back to whoever asks it to.
     pub const DIALS_BACK: u64 = 1 << 7;
+    /// Passes on who else has a key.
+    pub const KEY_CALLS: u64 = 1 << 8;
 }
 
 /// A signature by a consensus key that says "this session is mine".

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    CodecError, FrameError, Hello, Lane, Outgoing, codec,
+    CodecError, FrameError, Hello, KeyCall, KeyHeld, Lane, Outgoing, codec,
     limits::{self, DECODED_GROWTH_MAX},
     payload::*,
     snapshot::*,
@@ -132,6 +132,10 @@ catalogue! {
     6 NotFound(NotFound), Blocks, 32, Kind::Response;
     /// What the sender's clock shows, beside each ping.
     7 Clock(Clock), Control, 32, Kind::Notice;
+    /// Does anybody else have this consensus key?
+    8 KeyCall(KeyCall), Consensus, 64, Kind::Notice;
+    /// Another process has it.
+    9 KeyHeld(KeyHeld), Consensus, 160, Kind::Notice;
     /// Where others can be reached, please.
     10 GetPeers(GetPeers), State, 16, Kind::Request(MessageType::Peers);
     /// Where others can be reached; unasked, where the sender itself is.

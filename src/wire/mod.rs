@@ -13,6 +13,7 @@ mod compression;
 mod error;
 mod fault;
 mod handshake;
+mod key_call;
 mod lane;
 pub mod limits;
 mod message;
@@ -39,6 +40,7 @@ pub use handshake::{
     PROOF_EXPORTER_LABEL, Preamble, ProofRequest, Refusal, Role, capability, hello_binding,
     keep_new_connection,
 };
+pub use key_call::{KeyCall, KeyClaim, KeyHeld};
 pub use lane::Lane;
 pub use message::{Kind, Message, MessageType};
 pub use packet::{FLAG_COMPRESSED, FLAG_END, FLAG_START, Outgoing, PacketHeader, StartHeader};

@@ -1,11 +1,11 @@
 //! When listening begins, how long it lasts, and what ends it.
 
-use super::{ASLEEP_MS, DEAF_MAX_MS};
+use super::{ASLEEP_MS, CALL_EVERY_MS, DEAF_MAX_MS};
 use crate::{
     chain::Height,
     consensus::Record,
     engine::{
-        Event, SigningHold,
+        Effect, Event, SigningHold,
         observer::tests::{World, lost},
     },
 };
@@ -98,6 +98,25 @@ fn time_that_nobody_looked_at_does_not_count() {
         world.step(Event::Tick);
     }
     assert!(listens(&world));
+}
+
+#[test]
+fn who_listens_asks_again_and_again_who_else_has_the_key() {
+    let mut world = awake();
+    world.connect_others();
+    sleep(&mut world);
+    let asked = |world: &World| {
+        let calls = world.effects().iter();
+        calls
+            .filter(|effect| matches!(effect, Effect::CallForKey))
+            .count() as u64
+    };
+    let_ms_pass(&mut world, LISTEN_MS + TICK_MS);
+    assert!(!listens(&world));
+    let before = asked(&world);
+    assert!(before >= LISTEN_MS / CALL_EVERY_MS, "{before}");
+    let_ms_pass(&mut world, LISTEN_MS);
+    assert_eq!(asked(&world), before, "whoever signs asks no more");
 }
 
 #[test]

@@ -86,6 +86,11 @@ impl World {
         self.perform(effects);
     }
 
+    /// All that the engine asked for so far.
+    pub(in crate::engine) fn effects(&self) -> &[Effect] {
+        &self.out
+    }
+
     /// Signs what the engine wants signed and keeps the rest for the test to look at.
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {

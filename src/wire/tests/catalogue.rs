@@ -134,6 +134,18 @@ fn samples() -> Vec<Message> {
         Message::Clock(Clock {
             unix_ms: 1_700_000_000_000,
         }),
+        Message::KeyCall(KeyCall {
+            key: PublicKey::from_bytes([0xa5; 32]),
+            run: hash(0xa7),
+        }),
+        Message::KeyHeld(KeyHeld {
+            key: PublicKey::from_bytes([0xa5; 32]),
+            claim: KeyClaim {
+                run: hash(0xa7),
+                holder: PublicKey::from_bytes([0xa2; 32]),
+            },
+            signature: signature(0xa8),
+        }),
         Message::GetPeers(GetPeers { max: 100 }),
         Message::Peers(Peers {
             records: BoundedVec::truncated(vec![PeerRecord {

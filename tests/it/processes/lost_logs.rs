@@ -11,8 +11,10 @@ use std::{
 };
 
 use timecoin::{
-    control::Mode,
+    consensus::{ConsensusMessage, Position},
+    control::{Mode, status_json::StatusJson},
     devnet::{Layout, PortRange, process::NodeProcess},
+    rpc::client::Client,
 };
 
 use super::net::{Net, TIMED, copy_dir, health_status, limit, signed_messages};
@@ -135,61 +137,147 @@ fn a_directory_restored_from_an_old_copy_signs_nothing_twice() {
     net.check_no_evidence(&ALL);
 }
 
+/// A second node with the key of node 3, with its log and its chain; with a port and a network identity of
+/// its own. It is not started.
+struct Thief {
+    dir: PathBuf,
+    http: std::net::SocketAddr,
+    process: NodeProcess,
+    client: Client,
+    /// What the owner had signed when it was copied.
+    held: HashSet<Position>,
+    _ports: PortRange,
+}
+
+impl Thief {
+    /// Node 3 has to be stopped.
+    fn of_node_3(net: &Net) -> Self {
+        let ports = PortRange::find(26_800, 1).unwrap();
+        let thief = Layout::new(net.layout.dir().join("thief"), 1, ports.base());
+        let dir = thief.node_dir(0);
+        copy_dir(&net.layout.node_dir(3), &dir);
+        let node_key = fs::read(net.layout.node_dir(3).join("keys/node.key")).unwrap();
+        fs::remove_file(dir.join("keys/node.key")).unwrap();
+        let (code, text) = typed_at(
+            &dir,
+            &["keys", "generate", "node", "--network", "devnet", "--data-dir"],
+        );
+        assert_eq!(code, 0, "{text}");
+        assert_ne!(fs::read(dir.join("keys/node.key")).unwrap(), node_key);
+        let config = thief.config(0);
+        let mut table: toml::Table = fs::read_to_string(&config).unwrap().parse().unwrap();
+        table["network"]["listen"] = thief.p2p(0).to_string().into();
+        table["rpc"]["listen"] = thief.http(0).to_string().into();
+        let genesis = net.layout.genesis().to_string_lossy().into_owned();
+        table["network"]["genesis"] = genesis.into();
+        fs::write(&config, table.to_string()).unwrap();
+        let process = NodeProcess::new(Path::new(TIMED), &thief, 0);
+        Self {
+            http: thief.http(0),
+            client: Client::new(process.url()).unwrap(),
+            process,
+            held: net.signed(3).iter().map(ConsensusMessage::position).collect(),
+            dir,
+            _ports: ports,
+        }
+    }
+
+    fn start(&mut self, net: &Net) {
+        self.process.start().unwrap();
+        let ready = self.process.wait_ready(Duration::from_secs(60));
+        net.runtime().block_on(ready).unwrap();
+    }
+
+    fn has_noticed(&self, net: &Net) -> bool {
+        net.ask(self.client.status())
+            .is_some_and(|status| has_noticed(&status))
+    }
+
+    /// What was signed in a directory since the copy was made.
+    fn new_in(&self, dir: &Path) -> Vec<ConsensusMessage> {
+        let mut messages = signed_messages(dir);
+        messages.retain(|message| !self.held.contains(&message.position()));
+        messages
+    }
+}
+
+fn has_noticed(status: &StatusJson) -> bool {
+    !status.signing && status.signing_reason.contains("another node signs")
+}
+
 #[test]
 fn a_copied_key_signs_nothing_while_its_owner_lives() {
     let mut net = quick(4);
     net.stop(3);
     net.check_logs();
-    // The thief has everything: keys, log, chain; and a port and network identity of its own.
-    let ports = PortRange::find(26_800, 1).unwrap();
-    let thief = Layout::new(net.layout.dir().join("thief"), 1, ports.base());
-    let dir = thief.node_dir(0);
-    copy_dir(&net.layout.node_dir(3), &dir);
-    let node_key = fs::read(net.layout.node_dir(3).join("keys/node.key")).unwrap();
-    fs::remove_file(dir.join("keys/node.key")).unwrap();
-    let (code, text) = typed_at(
-        &dir,
-        &["keys", "generate", "node", "--network", "devnet", "--data-dir"],
-    );
-    assert_eq!(code, 0, "{text}");
-    assert_ne!(fs::read(dir.join("keys/node.key")).unwrap(), node_key);
-    let config = thief.config(0);
-    let mut table: toml::Table = fs::read_to_string(&config).unwrap().parse().unwrap();
-    table["network"]["listen"] = thief.p2p(0).to_string().into();
-    table["rpc"]["listen"] = thief.http(0).to_string().into();
-    let genesis = net.layout.genesis().to_string_lossy().into_owned();
-    table["network"]["genesis"] = genesis.into();
-    fs::write(&config, table.to_string()).unwrap();
-    let held: HashSet<_> = net.signed(3).iter().map(|message| message.position()).collect();
+    let mut thief = Thief::of_node_3(&net);
     net.start(3);
-    signs_again(&net, 3, net.height(0));
+    // The tip may still bear what it signed before it stopped.
+    net.wait("the owner signs", limit(10), |net| net.status(3).signing);
+    signs_again(&net, 3, net.height(0) + 1);
 
-    let http = thief.http(0);
-    let mut thief = NodeProcess::new(Path::new(TIMED), &thief, 0);
-    thief.start().unwrap();
-    net.runtime()
-        .block_on(thief.wait_ready(Duration::from_secs(60)))
-        .unwrap();
-    let client = timecoin::rpc::client::Client::new(thief.url()).unwrap();
-    net.wait("the thief notices", limit(30), |net| {
-        net.ask(client.status())
-            .is_some_and(|status| !status.signing && status.signing_reason.contains("another node signs"))
-    });
+    thief.start(&net);
+    net.wait("the thief notices", limit(30), |net| thief.has_noticed(net));
     // The verdict follows with the next look at the node.
     net.wait("the thief is unhealthy", limit(5), |_| {
-        health_status(http) == Some(503)
+        health_status(thief.http) == Some(503)
     });
     // The owner signs on, and the thief never signed.
     signs_again(&net, 3, net.height(0) + 1);
-    thief.kill();
-    let stolen = signed_messages(&dir);
-    let new: Vec<_> = stolen
-        .iter()
-        .filter(|message| !held.contains(&message.position()))
-        .collect();
-    assert!(new.is_empty(), "{new:?}");
+    thief.process.kill();
+    assert_eq!(thief.new_in(&thief.dir), []);
+    let log = net.log(3);
+    assert!(
+        log.contains("another node has started with this node's key"),
+        "{log}"
+    );
     net.check(&ALL);
     net.check_no_evidence(&ALL);
+}
+
+/// After a power cut, say: both are silent at first, and neither can hear the other's votes.
+#[test]
+fn two_nodes_with_one_key_that_start_together_never_both_sign() {
+    let mut net = quick(4);
+    net.stop(3);
+    net.check_logs();
+    let mut thief = Thief::of_node_3(&net);
+    thief.process.start().unwrap();
+    net.start(3);
+    net.wait("one of them notices", limit(30), |net| {
+        has_noticed(&net.status(3)) || thief.has_noticed(net)
+    });
+    net.wait_height(&[0, 1, 2], net.height(0) + 20, limit(20));
+    let owner_stopped = has_noticed(&net.status(3));
+    let thief_stopped = thief.has_noticed(&net);
+    thief.process.kill();
+    net.kill(3);
+    let (owner, stolen) = (thief.new_in(&net.layout.node_dir(3)), thief.new_in(&thief.dir));
+    assert!(owner.is_empty() || stolen.is_empty(), "{owner:?} {stolen:?}");
+    // Who stopped signed nothing; who did not is alone.
+    assert!(owner_stopped && owner.is_empty() || thief_stopped && stolen.is_empty());
+    net.check(&[0, 1, 2]);
+    net.check_no_evidence(&[0, 1, 2]);
+}
+
+/// Mainnet's blocks come every ten minutes, and between two of them nobody votes.
+#[test]
+fn a_copied_key_is_noticed_while_no_block_is_due() {
+    let mut net = Net::with(4, |params| params.block_interval_ms = 20_000);
+    net.start_all();
+    net.wait_height(&ALL, 1, limit(30));
+    net.stop(3);
+    net.check_logs();
+    let mut thief = Thief::of_node_3(&net);
+    net.start(3);
+    net.wait("the owner signs", limit(10), |net| net.status(3).signing);
+    let before = net.height(0);
+    thief.start(&net);
+    net.wait("the thief notices", limit(10), |net| thief.has_noticed(net));
+    assert_eq!(net.height(0), before, "a block came: its votes may have told");
+    assert!(net.status(3).signing, "the owner goes on");
+    thief.process.kill();
+    assert_eq!(thief.new_in(&thief.dir), []);
 }
 
 fn typed_at(dir: &Path, arguments: &[&str]) -> (i32, String) {

@@ -358,7 +358,24 @@ impl Net {
     }
 
     pub(crate) fn log(&self, node: u16) -> String {
-        fs::read_to_string(self.nodes[usize::from(node)].log()).unwrap_or_default()
+        // `timed.log` is a link to the newest file, and a test may run across midnight.
+        let newest = self.nodes[usize::from(node)].log();
+        let Ok(files) = fs::read_dir(newest.parent().unwrap()) else {
+            return String::new();
+        };
+        let mut days: Vec<_> = files.flatten().map(|file| file.path()).collect();
+        days.retain(|path| {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            name.starts_with("timed.20") && name.ends_with(".log")
+        });
+        days.sort();
+        days.iter()
+            .map(|path| fs::read_to_string(path).unwrap_or_default())
+            .collect()
     }
 
     /// Waits until `holds`, and tells how long that took.

@@ -231,7 +231,11 @@ impl Engines {
                         .push(format!("O3: node {node} blames honest node {peer} for {fault:?}"));
                 }
             }
-            Effect::Reply { .. } | Effect::Held(_) | Effect::Note(_) | Effect::Happened(_) => {}
+            Effect::CallForKey
+            | Effect::Reply { .. }
+            | Effect::Held(_)
+            | Effect::Note(_)
+            | Effect::Happened(_) => {}
         }
     }
 
