@@ -17,7 +17,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rayon::prelude::*;
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -27,12 +26,13 @@ use super::{
     coins::Purse,
     follow::{News, follow},
     funds,
+    limit::signatures_per_s,
     target::{Submission, Target},
     traffic::{Counts, Finality, Seen, Stamp, TrafficPlan},
 };
 use crate::{
     chain::{SharedTransaction, TxId},
-    crypto::{Hash256, HashWriter, PublicKey, SecretKey, Signature, verify_batch},
+    crypto::{Hash256, HashWriter, SecretKey},
 };
 
 /// Lanes, hence transactions that wait at once: below the cap of a pool, above what a block takes.
@@ -55,10 +55,6 @@ const RESUBMIT_AFTER: Duration = Duration::from_secs(5);
 const LOST_AFTER: Duration = Duration::from_secs(30);
 /// How long the other nodes may take to show the blocks that the first one has.
 const COMPARE_LIMIT: Duration = Duration::from_secs(60);
-/// Signatures in a batch when the machine's limit is measured, as in a node's.
-const LIMIT_BATCH: usize = 256;
-/// How long the limit is measured, before and after.
-const LIMIT_TIME: Duration = Duration::from_millis(1_500);
 /// Keys of a devnet's load beside its wallets' own.
 const MORE_KEYS: u64 = 2_000;
 const TAG_KEY: &str = "timecoin/devnet-load-key/1";
@@ -127,42 +123,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         .map_err(|error| DevnetError::Prepare {
             reason: format!("a thread of the load ended: {error}"),
         })
-}
-
-/// Signatures that all cores together verify in a second, in batches of so many keys.
-fn signatures_per_s(keys: usize) -> f64 {
-    let keys: Vec<SecretKey> = (0..keys.clamp(1, LIMIT_BATCH))
-        .map(|key| SecretKey::from_seed(&[key as u8; 32]))
-        .collect();
-    let sign = |n: u64| {
-        let (key, message) = (&keys[n as usize % keys.len()], n.to_le_bytes());
-        (key.public_key(), message, key.sign(&message))
-    };
-    let batches: Vec<Vec<(PublicKey, [u8; 8], Signature)>> = (0..2 * rayon::current_num_threads() as u64)
-        .map(|batch| {
-            let numbers = batch * LIMIT_BATCH as u64..(batch + 1) * LIMIT_BATCH as u64;
-            numbers.map(sign).collect()
-        })
-        .collect();
-    let started = Instant::now();
-    let mut verified = 0;
-    while started.elapsed() < LIMIT_TIME {
-        verified += batches
-            .par_iter()
-            .map(|batch| {
-                let items: Vec<(PublicKey, &[u8], Signature)> = batch
-                    .iter()
-                    .map(|(key, message, signature)| (*key, &message[..], *signature))
-                    .collect();
-                if verify_batch(&items).is_ok() {
-                    items.len()
-                } else {
-                    0
-                }
-            })
-            .sum::<usize>();
-    }
-    verified as f64 / started.elapsed().as_secs_f64()
 }
 
 struct Flood {

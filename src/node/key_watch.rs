@@ -128,11 +128,9 @@ impl KeyWatch {
             self.pass_on(&Message::KeyHeld(held), from, held.key);
             return;
         }
-        if held.claim.run != self.run || held.verify().is_err() {
-            return;
-        }
         // Who signs already heard nobody while it listened; the other one is told the same, and stops.
-        if !self.shared.view.load().holds.contains(&SigningHold::Listening) {
+        let listens = self.shared.view.load().holds.contains(&SigningHold::Listening);
+        if !listens || held.claim.run != self.run || held.verify().is_err() {
             return;
         }
         tracing::error!(

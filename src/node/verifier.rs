@@ -95,7 +95,7 @@ impl Told {
 }
 
 /// The message, if the engine gets everything that belongs to it.
-fn whole(event: &Event) -> Option<&ConsensusMessage> {
+fn complete(event: &Event) -> Option<&ConsensusMessage> {
     match event {
         Event::Consensus { message, body, .. } => match (&**message, body) {
             (ConsensusMessage::PrePrepare(_), Some(Body::Valid(_))) | (ConsensusMessage::Vote(_), _) => {
@@ -157,7 +157,7 @@ impl Verifier {
                 },
             };
             if let Some(event) = event {
-                let taken = whole(&event).cloned();
+                let taken = complete(&event).cloned();
                 if self.votes.try_send(event).is_err() {
                     // R9 brings it back; the engine is busy or stopping.
                     self.gossip.counters.engine_full.fetch_add(1, Ordering::Relaxed);

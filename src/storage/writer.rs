@@ -144,7 +144,7 @@ impl Work {
     /// Whether little comes: where full blocks follow each other, the next window is filled before a chore ends,
     /// and those who fill it need the processor.
     fn is_light(&self, options: &FlushOptions) -> bool {
-        self.is_empty() || self.waiting_bytes < options.window_bytes / LIGHT_PART
+        self.waiting_bytes * LIGHT_PART <= options.window_bytes
     }
 
     /// How long the oldest thing in here has waited.
