@@ -15,6 +15,7 @@ use crate::{
 
 use super::{
     Effect, Event, Happening, SigningHold,
+    asking::Asking,
     ledger::{DRIFT_MS, Ledger},
     listening::{Listening, Looked},
     observer::Observer,
@@ -67,6 +68,7 @@ pub struct Engine {
     pub(super) holds: BTreeSet<SigningHold>,
     pub(super) listening: Option<Listening>,
     pub(super) looked: Looked,
+    pub(super) asking: Asking,
     /// Nothing above this height is decided or taken.
     pub(super) halt_at: Option<Height>,
     /// While the log does not know what we signed.
@@ -120,6 +122,7 @@ impl Engine {
             holds,
             listening,
             looked: Looked::default(),
+            asking: Asking::default(),
             halt_at: None,
             observer: None,
             ours_end_at: None,
@@ -332,6 +335,7 @@ impl Engine {
     fn on_tick(&mut self, now: Now) {
         self.expire(now);
         self.look_at_pool(now);
+        self.ask_for_key(now);
         self.ask_for_proofs(now);
         self.ask_in_silence(now);
         self.ask_for_blocks(now);

@@ -6,11 +6,11 @@
 //! quorum it ends all the same after a while, or nodes that are half apart would wait for each other.
 //!
 //! Between blocks nobody says anything, and two nodes that start together both listen: so it also asks
-//! everybody, again and again, who else has the key (docs/WIRE.md).
+//! everybody, again and again, who else has the key ([`super::asking`]).
 
 use crate::consensus::Now;
 
-use super::{Effect, Engine, SigningHold};
+use super::{Engine, SigningHold};
 
 /// Listening without hearing a quorum ends after this long.
 const DEAF_MAX_MS: u64 = 10_000;
@@ -19,9 +19,6 @@ const LOOK_MAX_MS: u64 = 250;
 /// Who did not look for so long was asleep: a suspended host, a stopped process, a copy of a machine.
 const ASLEEP_MS: u64 = 10_000;
 
-/// Time between two questions who else has the key.
-const CALL_EVERY_MS: u64 = 400;
-
 /// How far it has come.
 #[derive(Debug, Default)]
 pub(super) struct Listening {
@@ -29,18 +26,6 @@ pub(super) struct Listening {
     heard_ms: u64,
     /// Altogether, apart from catching up.
     waited_ms: u64,
-    /// Time since the last question who else has the key; `None`: none was asked.
-    since_call_ms: Option<u64>,
-}
-
-impl Listening {
-    /// True if it is time to ask who else has the key; then it is asked.
-    fn should_call(&mut self, passed_ms: u64) -> bool {
-        let since_ms = self.since_call_ms.map(|since| since + passed_ms);
-        let is_due = since_ms.is_none_or(|since| since >= CALL_EVERY_MS);
-        self.since_call_ms = if is_due { Some(0) } else { since_ms };
-        is_due
-    }
 }
 
 /// When the engine last looked around.
@@ -50,7 +35,7 @@ pub(super) struct Looked(Option<Now>);
 impl Looked {
     /// Milliseconds since the last look by the clock that ran further: a process may be stopped, a host
     /// suspended without its monotonic clock.
-    fn since(&mut self, now: Now) -> u64 {
+    pub(super) fn since(&mut self, now: Now) -> u64 {
         let Some(last) = self.0.replace(now) else { return 0 };
         let wall = now.wall.get().saturating_sub(last.wall.get());
         now.mono.ms_since(last.mono).max(wall)
@@ -78,25 +63,31 @@ impl Engine {
             return;
         }
         let hears = !self.syncing && !self.stands_still() && self.is_with_quorum();
-        let syncs = self.syncing;
+        // Without its signer it proves its key to nobody, and no question is passed on.
+        let waits = !self.syncing && !self.holds.contains(&SigningHold::SignerLost);
         let Some(listening) = &mut self.listening else {
             return;
         };
         let passed_ms = since_ms.min(LOOK_MAX_MS);
-        if listening.should_call(passed_ms) {
-            self.out.push(Effect::CallForKey);
-        }
-        listening.heard_ms = if hears { listening.heard_ms + passed_ms } else { 0 };
-        if !syncs {
+        listening.heard_ms = if hears && waits {
+            listening.heard_ms + passed_ms
+        } else {
+            0
+        };
+        if waits {
             listening.waited_ms += passed_ms;
         }
-        if listening.heard_ms >= self.config.listen_ms || listening.waited_ms >= DEAF_MAX_MS {
+        let is_heard = listening.heard_ms >= self.config.listen_ms;
+        if is_heard || listening.waited_ms >= DEAF_MAX_MS {
+            if !is_heard {
+                self.asking.when_back(self.config.listen_ms);
+            }
             self.listening = None;
             self.set_hold(now, SigningHold::Listening, false);
         }
     }
 
-    fn is_with_quorum(&self) -> bool {
+    pub(super) fn is_with_quorum(&self) -> bool {
         let set = self.ledger.validators();
         let connected = self.peers.connected_validators(set, self.config.me.as_ref());
         set.quorum().is_reached(connected)

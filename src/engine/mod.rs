@@ -5,6 +5,7 @@
 //! same engine therefore runs under a real clock and network, under a simulated one, and in a
 //! replay. Performing effects in order, with `Persist` as a barrier, is all that its driver owes it.
 
+mod asking;
 mod blame;
 mod decisions;
 mod effect;

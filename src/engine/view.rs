@@ -34,6 +34,8 @@ pub struct EngineView {
     pub sync: SyncView,
     /// Why nothing is signed; empty while signing is allowed.
     pub holds: BTreeSet<SigningHold>,
+    /// It asks who else has its key, and another holder's answer counts.
+    pub asks_for_key: bool,
     /// How far an observation is that began because the log was lost or old.
     pub observation: Option<ObserverView>,
     /// Whether "Consensus activated" was said.
@@ -105,6 +107,7 @@ impl Engine {
                 stalls: self.sync.stalls(),
             },
             holds: self.holds.clone(),
+            asks_for_key: self.is_asking(),
             observation: self.observation(),
             activated: self.is_activated(),
         }

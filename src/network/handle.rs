@@ -51,6 +51,8 @@ pub struct Link {
     pub node_id: NodeId,
     /// The consensus key that it proved for this session, if that is a registered masternode's now.
     pub validator: Option<PublicKey>,
+    /// The consensus key that it proved for this session, whoever's that is.
+    pub proved: Option<PublicKey>,
     /// Bits of [`crate::wire::capability`].
     pub capabilities: u64,
 }
@@ -200,6 +202,11 @@ impl Network {
         Ok(chosen
             .filter(|session| session.queue(encoded.clone()).is_ok())
             .count())
+    }
+
+    /// The session with a peer.
+    pub fn link_to(&self, peer: &NodeId) -> Option<Link> {
+        self.core.session(peer).map(|session| self.link(&session))
     }
 
     /// True if there is a session that `choose` picks.
@@ -454,6 +461,7 @@ impl Network {
         Link {
             node_id: session.node_id(),
             validator: self.core.validator(session),
+            proved: session.agreed.validator,
             capabilities: session.agreed.hello.capabilities,
         }
     }

@@ -291,6 +291,7 @@ impl Desk {
             Wish::Ready { chain_id, .. } | Wish::Possession { chain_id, .. } if other_chain(chain_id) => {
                 Answer::refused(Refused::OtherChain)
             }
+            Wish::Claim(claim) if other_chain(&claim.chain_id) => Answer::refused(Refused::OtherChain),
             Wish::Session(_) | Wish::Ready { .. } | Wish::Claim(_) => signed(&self.key),
             Wish::Possession { subject, .. } if subject.len() > SUBJECT_BYTES_MAX => {
                 Answer::refused(Refused::Malformed)

@@ -366,6 +366,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
     let mut run = [0; 32];
     getrandom::fill(&mut run).map_err(|error| NetworkError::Random(error.to_string()))?;
     let key_watch = Arc::new(KeyWatch {
+        chain_id,
         signer: options.signer.clone().filter(|_| !options.observer),
         node_id: options.node_key.public_key(),
         run: Hash256::from_bytes(run),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The version of what is said here. Both sides name theirs, and differ only with a refusal.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 /// Longest frame, its length included. A request has about 250 bytes, a refusal a sentence more.
 pub const FRAME_BYTES_MAX: usize = 1_024;
 /// Bytes of the length.

@@ -103,8 +103,10 @@ fn wishes() -> [Wish; 5] {
             subject: vec![6; 20],
         },
         Wish::Claim(KeyClaim {
+            chain_id,
             run: chain_id,
             holder: PublicKey::from_bytes([4; 32]),
+            signs: true,
         }),
     ]
 }

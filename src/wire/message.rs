@@ -135,7 +135,7 @@ catalogue! {
     /// Does anybody else have this consensus key?
     8 KeyCall(KeyCall), Consensus, 64, Kind::Notice;
     /// Another process has it.
-    9 KeyHeld(KeyHeld), Consensus, 160, Kind::Notice;
+    9 KeyHeld(KeyHeld), Consensus, 256, Kind::Notice;
     /// Where others can be reached, please.
     10 GetPeers(GetPeers), State, 16, Kind::Request(MessageType::Peers);
     /// Where others can be reached; unasked, where the sender itself is.

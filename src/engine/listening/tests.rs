@@ -1,6 +1,6 @@
 //! When listening begins, how long it lasts, and what ends it.
 
-use super::{ASLEEP_MS, CALL_EVERY_MS, DEAF_MAX_MS};
+use super::{ASLEEP_MS, DEAF_MAX_MS};
 use crate::{
     chain::Height,
     consensus::Record,
@@ -100,23 +100,73 @@ fn time_that_nobody_looked_at_does_not_count() {
     assert!(listens(&world));
 }
 
+/// How often it asked so far who else has its key.
+fn asked(world: &World) -> u64 {
+    let calls = world.effects().iter();
+    calls
+        .filter(|effect| matches!(effect, Effect::CallForKey))
+        .count() as u64
+}
+
 #[test]
 fn who_listens_asks_again_and_again_who_else_has_the_key() {
     let mut world = awake();
     world.connect_others();
     sleep(&mut world);
-    let asked = |world: &World| {
-        let calls = world.effects().iter();
-        calls
-            .filter(|effect| matches!(effect, Effect::CallForKey))
-            .count() as u64
-    };
     let_ms_pass(&mut world, LISTEN_MS + TICK_MS);
     assert!(!listens(&world));
     let before = asked(&world);
-    assert!(before >= LISTEN_MS / CALL_EVERY_MS, "{before}");
+    assert!(before >= LISTEN_MS / 400, "{before}");
     let_ms_pass(&mut world, LISTEN_MS);
     assert_eq!(asked(&world), before, "whoever signs asks no more");
+}
+
+#[test]
+fn who_was_cut_off_asks_when_it_is_back_and_signs_meanwhile() {
+    let mut world = awake();
+    world.connect_others();
+    let_ms_pass(&mut world, 1_000);
+    world.disconnect_others();
+    let_ms_pass(&mut world, LISTEN_MS - TICK_MS);
+    world.connect_others();
+    let_ms_pass(&mut world, LISTEN_MS);
+    assert_eq!(asked(&world), 0, "that was short");
+    world.disconnect_others();
+    let_ms_pass(&mut world, LISTEN_MS + TICK_MS);
+    assert_eq!(asked(&world), 0, "there is nobody to ask");
+    world.connect_others();
+    let_ms_pass(&mut world, 2 * LISTEN_MS);
+    let times = asked(&world);
+    assert!((4..=6).contains(&times), "{times}");
+    assert!(!listens(&world));
+}
+
+#[test]
+fn who_began_to_sign_deaf_asks_when_there_is_somebody() {
+    let mut world = awake();
+    sleep(&mut world);
+    let_ms_pass(&mut world, DEAF_MAX_MS + TICK_MS);
+    assert!(!listens(&world));
+    let before = asked(&world);
+    world.connect_others();
+    let_ms_pass(&mut world, LISTEN_MS);
+    assert!(asked(&world) > before);
+}
+
+#[test]
+fn who_is_without_its_signer_has_not_listened() {
+    let mut world = awake();
+    world.connect_others();
+    sleep(&mut world);
+    world.step(Event::Tick);
+    world.step(Event::Signing(SigningHold::SignerLost, true));
+    let_ms_pass(&mut world, 2 * DEAF_MAX_MS);
+    assert!(listens(&world));
+    world.step(Event::Signing(SigningHold::SignerLost, false));
+    let_ms_pass(&mut world, LISTEN_MS - TICK_MS);
+    assert!(listens(&world));
+    let_ms_pass(&mut world, 2 * TICK_MS);
+    assert!(!listens(&world));
 }
 
 #[test]

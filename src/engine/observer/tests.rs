@@ -211,6 +211,14 @@ impl World {
         }
     }
 
+    pub(in crate::engine) fn disconnect_others(&mut self) {
+        for key in self.others() {
+            self.step(Event::PeerDown {
+                peer: key.public_key(),
+            });
+        }
+    }
+
     pub(in crate::engine) fn tick(&mut self) {
         self.now_ms += 1_000;
         self.step(Event::Tick);

@@ -130,6 +130,7 @@ impl Fixture {
                 stalls: 0,
             },
             holds: BTreeSet::new(),
+            asks_for_key: false,
             observation: None,
             activated: true,
         }

@@ -40,6 +40,7 @@ fn view(at_ms: u64) -> EngineView {
             stalls: 0,
         },
         holds: BTreeSet::new(),
+        asks_for_key: false,
         observation: None,
         activated: true,
     }

@@ -141,8 +141,10 @@ fn samples() -> Vec<Message> {
         Message::KeyHeld(KeyHeld {
             key: PublicKey::from_bytes([0xa5; 32]),
             claim: KeyClaim {
+                chain_id: hash(0xa9),
                 run: hash(0xa7),
                 holder: PublicKey::from_bytes([0xa2; 32]),
+                signs: true,
             },
             signature: signature(0xa8),
         }),
