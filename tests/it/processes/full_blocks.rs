@@ -99,6 +99,7 @@ fn full_blocks(net: &Net, count: u64) -> (u64, u64) {
 }
 
 /// How many full blocks `dos_42` is about: two hundred, unless `FULL_BLOCKS` says another number.
+#[allow(clippy::disallowed_methods, reason = "whoever measures says how long")]
 fn blocks_wanted() -> u64 {
     let wanted = std::env::var("FULL_BLOCKS").ok();
     wanted.map_or(200, |wanted| wanted.parse().expect("FULL_BLOCKS is a number"))
