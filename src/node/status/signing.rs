@@ -26,6 +26,8 @@ pub(super) fn signing(view: &EngineView, me: Option<&PublicKey>, prevented: u64)
         .holds
         .iter()
         .find(|hold| hold.is_safety_stop())
+        // Listening ends by itself, and not before the signer is there.
+        .or_else(|| view.holds.iter().find(|hold| **hold != SigningHold::Listening))
         .or_else(|| view.holds.first());
     let is_member = me.is_some_and(|me| view.validators.signer_of(me).is_some());
     let observing = gravest

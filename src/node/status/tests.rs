@@ -327,6 +327,12 @@ fn the_gravest_reason_not_to_sign_is_told() {
     assert_eq!(mode, Mode::Observer);
     assert_eq!(signing.reason, SigningHold::DiskFloor.reason());
     assert!(signing.safety_stop && !signing.signing);
+    let (_, signing) = told(&[SigningHold::Listening, SigningHold::SignerLost]);
+    assert_eq!(
+        signing.reason,
+        SigningHold::SignerLost.reason(),
+        "it listens until the signer is there"
+    );
     let (mode, signing) = told(&[SigningHold::Listening]);
     assert_eq!(mode, Mode::Validator);
     assert!(!signing.safety_stop && !signing.signing);
