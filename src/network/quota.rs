@@ -102,6 +102,8 @@ pub(super) struct Quotas {
     votes: Bucket,
     votes_dropped: u32,
     proposals: Bucket,
+    /// Who else has a key: questions and answers.
+    key_calls: Bucket,
     blocks: Bucket,
     block_bytes: Bucket,
     /// Questions for blocks that were answered Busy.
@@ -131,6 +133,7 @@ impl Quotas {
             votes: of(by_part(votes_of_masternode(validators), (50.0, 200.0))),
             votes_dropped: 0,
             proposals: of(by_part((50.0, 100.0), (2.0, 4.0))),
+            key_calls: bucket(20.0, 20.0),
             blocks: bucket(1_000.0, 3_000.0),
             block_bytes: bucket(8e6, 24e6),
             refused: bucket(4.0, 40.0),
@@ -154,6 +157,7 @@ impl Quotas {
             &mut quotas.clock,
             &mut quotas.votes,
             &mut quotas.proposals,
+            &mut quotas.key_calls,
             &mut quotas.blocks,
             &mut quotas.block_bytes,
             &mut quotas.refused,
@@ -187,9 +191,11 @@ impl Quotas {
             | MessageType::Commit
             | MessageType::ViewChange
             | MessageType::Decided
-            | MessageType::Evidence
-            | MessageType::KeyCall
-            | MessageType::KeyHeld => self.vote(now),
+            | MessageType::Evidence => self.vote(now),
+            MessageType::KeyCall | MessageType::KeyHeld => match self.key_calls.take(1.0, now) {
+                true => Pass::Yes,
+                false => Pass::Drop(None),
+            },
             MessageType::PrePrepare | MessageType::CompactProposal => match self.proposals.take(1.0, now) {
                 true => Pass::Yes,
                 false => Pass::Drop(Some(Fault::InvalidConsensus)),
@@ -354,5 +360,27 @@ impl AllQuotas {
             .unwrap_or_else(PoisonError::into_inner)
             .greet(is_masternode, validators, now);
         quotas
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_else_has_a_key_is_heard_twenty_times_a_second_and_the_rest_is_nobodys_fault() {
+        let start = Instant::now();
+        let mut quotas = Quotas::new(true, 4, start);
+        let mut heard = |kind, ms| {
+            let now = start + Duration::from_millis(ms);
+            let passes: Vec<Pass> = (0..100).map(|_| quotas.on_type(kind, now)).collect();
+            let taken = passes.iter().filter(|pass| **pass == Pass::Yes).count();
+            assert!(passes[taken..].iter().all(|pass| *pass == Pass::Drop(None)));
+            taken
+        };
+        assert_eq!(heard(MessageType::KeyCall, 0), 20);
+        assert_eq!(heard(MessageType::KeyHeld, 0), 0, "one share for both");
+        assert_eq!(heard(MessageType::KeyHeld, 500), 10);
+        assert_eq!(heard(MessageType::KeyCall, 60_000), 20);
     }
 }

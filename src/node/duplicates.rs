@@ -41,6 +41,11 @@ pub(super) struct Duplicates {
 impl Duplicates {
     /// True if just this message was taken a moment ago.
     pub(super) fn is_known(&mut self, message: &ConsensusMessage, now: Mono) -> bool {
+        id(message).is_some_and(|(id, _)| self.has(&id, now))
+    }
+
+    /// True if what has this id was taken a moment ago.
+    pub(super) fn has(&mut self, id: &Id, now: Mono) -> bool {
         while self
             .order
             .front()
@@ -48,12 +53,18 @@ impl Duplicates {
         {
             self.forget_oldest();
         }
-        id(message).is_some_and(|(id, _)| self.known.contains(&id))
+        self.known.contains(id)
     }
 
     /// The engine took it.
     pub(super) fn taken(&mut self, message: &ConsensusMessage, now: Mono) {
-        let Some((id, _)) = id(message) else { return };
+        if let Some((id, _)) = id(message) {
+            self.add(id, now);
+        }
+    }
+
+    /// What has this id was taken.
+    pub(super) fn add(&mut self, id: Id, now: Mono) {
         if self.known.insert(id) {
             self.order.push_back((now.micros(), id));
             if self.order.len() > REMEMBERED_MAX {
@@ -137,6 +148,21 @@ mod tests {
         assert!(!duplicates.is_known(&vote(1, 1), at(REMEMBER_US)));
         for height in 0..10 * REMEMBERED_MAX as u64 {
             duplicates.taken(&vote(height, 1), at(REMEMBER_US));
+        }
+        assert_eq!(duplicates.known.len(), REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn what_is_known_by_its_id_alone_is_forgotten_as_soon_and_bounded_alike() {
+        let mut duplicates = Duplicates::default();
+        let at = |us| Mono::from_micros(1_000 + us);
+        let one = |n: u64| HashWriter::new("timed/test").u64(n).finish();
+        duplicates.add(one(1), at(0));
+        assert!(duplicates.has(&one(1), at(REMEMBER_US - 1)));
+        assert!(!duplicates.has(&one(2), at(REMEMBER_US - 1)));
+        assert!(!duplicates.has(&one(1), at(REMEMBER_US)));
+        for n in 0..10 * REMEMBERED_MAX as u64 {
+            duplicates.add(one(n), at(REMEMBER_US));
         }
         assert_eq!(duplicates.known.len(), REMEMBERED_MAX);
     }

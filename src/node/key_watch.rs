@@ -5,11 +5,10 @@
 //! goes to the sessions that proved the key: two holders find each other without a peer in common. An answer counts only if the key itself signed it for this run of ours, so nobody
 //! without the key can keep this node from signing. Strangers are heard in none of this.
 
-mod pace;
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Sender;
+use tokio::sync::Semaphore;
 
 use crate::{
     consensus::Mono,
@@ -20,14 +19,10 @@ use crate::{
     wire::{KeyCall, KeyClaim, KeyHeld, Message, capability},
 };
 
-use pace::{Pace, Said};
+use super::{clock::NodeClock, driver::Shared, duplicates::Duplicates, spawner::Tasks};
 
-use super::{clock::NodeClock, driver::Shared, spawner::Tasks};
-
-/// One run is answered at most this often: its question comes from many sides at once.
-const ANSWER_EVERY_MS: u64 = 200;
-/// Runs whose answer is kept, newest last.
-const ANSWERS_MAX: usize = 8;
+/// Answers that wait for the signer at once; beyond, whoever asks asks again.
+pub(super) const SIGNING_MAX: usize = 8;
 /// People are told of whoever asks at most this often.
 const TELL_EVERY_MS: u64 = 60_000;
 
@@ -46,45 +41,20 @@ pub(super) struct KeyWatch {
     pub(super) clock: NodeClock,
     pub(super) tasks: Arc<Tasks>,
     pub(super) last: Mutex<Last>,
+    /// Places for [`SIGNING_MAX`] answers.
+    pub(super) signing: Arc<Semaphore>,
 }
 
 /// What was done lately.
 #[derive(Debug, Default)]
 pub(super) struct Last {
-    pace: Pace,
-    answers: Vec<Answer>,
+    /// What was passed on or answered: the same comes from many sides at once.
+    heard: Duplicates,
     told: Option<Mono>,
 }
 
-/// Our answer to one run, and when it was given last. Signed once.
-#[derive(Debug)]
-struct Answer {
-    run: Hash256,
-    at: Mono,
-    held: Option<KeyHeld>,
-}
-
 impl Last {
-    /// True if the run is to be answered now; with the answer, if it is signed already.
-    fn answer_to(&mut self, run: Hash256, now: Mono) -> Option<Option<KeyHeld>> {
-        if let Some(answer) = self.answers.iter_mut().find(|answer| answer.run == run) {
-            let is_due = now.ms_since(answer.at) >= ANSWER_EVERY_MS;
-            return is_due.then(|| {
-                answer.at = now;
-                answer.held
-            });
-        }
-        if self.answers.len() == ANSWERS_MAX {
-            self.answers.remove(0);
-        }
-        self.answers.push(Answer {
-            run,
-            at: now,
-            held: None,
-        });
-        Some(None)
-    }
-
+    /// True if people are to be told; then it is remembered.
     fn tells(&mut self, now: Mono) -> bool {
         let tells = self.told.is_none_or(|at| now.ms_since(at) >= TELL_EVERY_MS);
         if tells {
@@ -116,39 +86,30 @@ impl KeyWatch {
         let Some(link) = self.speaker(from, call.key) else {
             return;
         };
+        let message = Message::KeyCall(call);
         if self.key() != Some(call.key) {
-            self.pass_on(&Message::KeyCall(call), link, call.key);
+            self.pass_on(&message, link, call.key);
             return;
         }
         // Our own question, come back.
-        if call.run == self.run || !self.may_sign() {
+        if call.run == self.run || !self.may_sign() || !self.is_new(&message, false) {
             return;
         }
-        let now = self.clock.mono();
-        let (answer, tells) = {
-            let mut last = self.last();
-            let Some(answer) = last.answer_to(call.run, now) else {
-                return;
-            };
-            (answer, last.tells(now))
-        };
-        let answer = answer.filter(|held| held.claim.signs == self.signs());
-        if tells {
+        if self.last().tells(self.clock.mono()) {
             tracing::warn!(
                 via = %from.short(),
                 "a peer passes on that another node has started with this node's key; it is told that the key is in use. If you did not start one, somebody may have your key"
             );
         }
-        match answer {
-            Some(held) => self.tell(&Message::KeyHeld(held), |_| true),
-            // The signer may be slow, and votes wait behind this thread.
-            None => {
-                let (this, tasks) = (Arc::clone(self), Arc::clone(&self.tasks));
-                self.tasks.start("key in use", async move {
-                    let _ = tasks.blocking(move || this.answer(call)).await;
-                });
-            }
-        }
+        let Ok(place) = Arc::clone(&self.signing).try_acquire_owned() else {
+            return;
+        };
+        // The signer may be slow, and votes wait behind this thread.
+        let (this, tasks) = (Arc::clone(self), Arc::clone(&self.tasks));
+        self.tasks.start("key in use", async move {
+            let _ = tasks.blocking(move || this.answer(call)).await;
+            drop(place);
+        });
     }
 
     /// To everybody, whichever peer asked: one that keeps the answer to itself keeps it from nobody.
@@ -167,11 +128,6 @@ impl KeyWatch {
                     claim,
                     signature,
                 };
-                for answer in &mut self.last().answers {
-                    if answer.run == call.run {
-                        answer.held = Some(held);
-                    }
-                }
                 self.tell(&Message::KeyHeld(held), |_| true);
             }
             // People hear of a lost signer elsewhere; the question comes again.
@@ -208,22 +164,36 @@ impl KeyWatch {
     /// The session, if whoever is at its other end may speak of this key now: a masternode, or a holder.
     fn speaker(&self, from: NodeId, key: PublicKey) -> Option<Link> {
         let link = self.network.link_to(&from)?;
-        let may_speak = link.validator.is_some() || link.proved == Some(key);
-        (may_speak && self.last().pace.has_share(from, self.clock.mono())).then_some(link)
+        (link.validator.is_some() || link.proved == Some(key)).then_some(link)
     }
 
     /// To the other sessions that proved `key`; to masternodes too if it came from one that did.
     fn pass_on(&self, message: &Message, from: Link, key: PublicKey) {
         let is_first_hand = from.proved == Some(key);
-        let Ok(body) = message.encode_body() else { return };
-        let what = HashWriter::new("timed/key-said/1").bytes(&body).finish();
-        let said = Said { what, is_first_hand };
-        if self.last().pace.is_new(said, self.clock.mono()) {
+        if self.is_new(message, is_first_hand) {
             self.tell(message, |link| {
                 let is_towards = link.proved == Some(key) || is_first_hand && link.validator.is_some();
                 is_towards && link.node_id != from.node_id
             });
         }
+    }
+
+    /// True if this did not come a moment ago; at first hand it goes further, and counts apart. What is
+    /// remembered is the whole message: a liar's answer must not stand in the way of a true one.
+    fn is_new(&self, message: &Message, is_first_hand: bool) -> bool {
+        let Ok(body) = message.encode_body() else {
+            return false;
+        };
+        let id = HashWriter::new("timed/key-heard/1")
+            .bytes(&[u8::from(is_first_hand)])
+            .bytes(&body)
+            .finish();
+        let (mut last, now) = (self.last(), self.clock.mono());
+        let is_new = !last.heard.has(&id, now);
+        if is_new {
+            last.heard.add(id, now);
+        }
+        is_new
     }
 
     fn tell(&self, message: &Message, choose: impl Fn(&Link) -> bool) {
@@ -250,33 +220,5 @@ impl KeyWatch {
             SigningHold::Stopping,
         ];
         !ends.iter().any(|hold| holds.contains(hold))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_is_answered_at_intervals_and_signed_once() {
-        let at = |ms: u64| Mono::from_micros(ms * 1_000);
-        let run = |byte| Hash256::from_bytes([byte; 32]);
-        let mut last = Last::default();
-        assert_eq!(last.answer_to(run(1), at(1_000)), Some(None));
-        assert_eq!(
-            last.answer_to(run(1), at(1_199)),
-            None,
-            "its copies come from all sides"
-        );
-        assert_eq!(
-            last.answer_to(run(2), at(1_199)),
-            Some(None),
-            "another asker is heard at once"
-        );
-        assert!(last.answer_to(run(1), at(1_200)).is_some());
-        for other in 10..10 + ANSWERS_MAX as u8 {
-            assert_eq!(last.answer_to(run(other), at(1_300)), Some(None));
-        }
-        assert_eq!(last.answers.len(), ANSWERS_MAX);
     }
 }

@@ -20,7 +20,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::Sender;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Semaphore};
 
 use crate::{
     chain::{BlockHash, Genesis, Height},
@@ -50,7 +50,7 @@ use super::{
     evidence::EvidenceBook,
     facts::Facts,
     gossip::{ASKS_MAX, Gossip},
-    key_watch::KeyWatch,
+    key_watch::{KeyWatch, SIGNING_MAX},
     names::Names,
     open::{self, Opened},
     people::{self, People, PeopleParts},
@@ -376,6 +376,7 @@ pub async fn start(options: NodeOptions, runtime: Handle) -> Result<Node, NodeEr
         clock,
         tasks: Arc::clone(&tasks),
         last: Mutex::default(),
+        signing: Arc::new(Semaphore::new(SIGNING_MAX)),
     });
     let verifier = Arc::new(Verifier {
         checked: Default::default(),
